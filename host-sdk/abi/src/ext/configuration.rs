@@ -1,0 +1,74 @@
+/// `GWC_EXT_CONFIGURATION`.
+pub const EXT_CONFIGURATION: &str = "gwc.configuration/1";
+/// Password values in clear; else they are empty
+pub const CONFIGURATION_SECRETS: u32 = 1;
+
+/// The configuration of one component.
+#[repr(C)]
+#[derive(Clone, Copy, StableAbi)]
+pub struct GwcConfigurationItem {
+    /// Size of this struct as its writer compiled it, in bytes.
+    pub struct_size: u32,
+    /// 0.
+    pub reserved: u32,
+    /// kura.service.pid
+    pub pid: GwcStr,
+    /// empty for a singleton
+    pub factory_pid: GwcStr,
+    /// `properties`.
+    pub properties: *const GwcProperties,
+}
+
+/// items are item_size bytes apart. A pid occurs once.
+#[repr(C)]
+#[derive(Clone, Copy, StableAbi)]
+pub struct GwcConfigurationList {
+    /// Size of this struct as its writer compiled it, in bytes.
+    pub struct_size: u32,
+    /// `item_size`.
+    pub item_size: u32,
+    /// `count`.
+    pub count: u64,
+    /// `items`.
+    pub items: *const GwcConfigurationItem,
+}
+
+/// As gwc_sink, for a list: put is called once, and only on success.
+#[repr(C)]
+#[derive(Clone, Copy, StableAbi)]
+pub struct GwcConfigurationSink {
+    /// The receiver's own pointer, handed back as the first argument.
+    pub ctx: *mut c_void,
+    /// `put`.
+    pub put: Option<unsafe extern "C" fn(ctx: *mut c_void, list: *const GwcConfigurationList)>,
+}
+
+/// `gwc_configuration`.
+#[repr(C)]
+#[derive(Clone, Copy, StableAbi)]
+pub struct GwcConfiguration {
+    /// Size of this struct as its writer compiled it, in bytes.
+    pub struct_size: u32,
+    /// 0.
+    pub reserved: u32,
+    /// The configuration of pid, or of every component where pid is empty. GWC_E_NOT_FOUND if
+    /// there is none. [worker]
+    pub get: Option<unsafe extern "C" fn(ctx: *mut c_void, pid: GwcStr, flags: u32, out: GwcConfigurationSink, err: *mut GwcError) -> GwcStatus>,
+    /// Merges properties into the calling instance's own configuration. The host answers by an
+    /// update of the instance, later. [worker]
+    pub update_own: Option<unsafe extern "C" fn(ctx: *mut c_void, properties: *const GwcProperties, err: *mut GwcError) -> GwcStatus>,
+    /// Checks list against the metatypes the host knows, without changing anything. metatypes
+    /// are count descriptors (XML) that staged packages will bring. out, where its put is not
+    /// NULL, receives what the configurations would be: defaults, then running, then list.
+    /// GWC_E_INVALID names the first pid and property that does not fit. [worker]
+    pub validate: Option<unsafe extern "C" fn(ctx: *mut c_void, list: *const GwcConfigurationList, metatypes: *const GwcBytes, count: u64, out: GwcConfigurationSink, err: *mut GwcError) -> GwcStatus>,
+    /// What restore needs to bring the components named by pids back to what they are now,
+    /// absent ones included. Opaque; secrets in it are encrypted. [worker]
+    pub capture: Option<unsafe extern "C" fn(ctx: *mut c_void, pids: *const GwcStr, count: u64, out: GwcSink, err: *mut GwcError) -> GwcStatus>,
+    /// Merges list into the configurations, creating factory components that do not exist, all
+    /// in one snapshot. [worker]
+    pub apply: Option<unsafe extern "C" fn(ctx: *mut c_void, key: GwcStr, list: *const GwcConfigurationList, err: *mut GwcError) -> GwcStatus>,
+    /// Brings back what capture saw. [worker]
+    pub restore: Option<unsafe extern "C" fn(ctx: *mut c_void, key: GwcStr, undo: GwcBytes, err: *mut GwcError) -> GwcStatus>,
+}
+

@@ -1,0 +1,18 @@
+/// `GWC_EXT_CONTROL_VERIFIER`.
+pub const EXT_CONTROL_VERIFIER: &str = "gwc.control-verifier/1";
+
+/// `gwc_control_verifier`.
+#[repr(C)]
+#[derive(Clone, Copy, StableAbi)]
+pub struct GwcControlVerifier {
+    /// Size of this struct as its writer compiled it, in bytes.
+    pub struct_size: u32,
+    /// 0.
+    pub reserved: u32,
+    /// GWC_OK if the payload (a KuraPayload as received) is signed by a trusted device-
+    /// management certificate for this account, client-id and application topic
+    /// ("CONF-V1/PUT/configurations"), fresh and not seen before. Else GWC_E_DENIED with the
+    /// code signature.*. [any-thread]
+    pub verify: Option<unsafe extern "C" fn(this: *mut GwcComponent, account: GwcStr, client_id: GwcStr, application_topic: GwcStr, payload: GwcBytes, err: *mut GwcError) -> GwcStatus>,
+}
+

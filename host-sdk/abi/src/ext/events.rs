@@ -1,0 +1,15 @@
+/// `GWC_EXT_EVENTS`.
+pub const EXT_EVENTS: &str = "gwc.events/1";
+
+/// `gwc_events`.
+#[repr(C)]
+#[derive(Clone, Copy, StableAbi)]
+pub struct GwcEvents {
+    /// Size of this struct as its writer compiled it, in bytes.
+    pub struct_size: u32,
+    /// 0.
+    pub reserved: u32,
+    /// Posts an event; json is an object of its properties. [worker]
+    pub post: Option<unsafe extern "C" fn(ctx: *mut c_void, topic: GwcStr, json: GwcStr, err: *mut GwcError) -> GwcStatus>,
+}
+

@@ -1,0 +1,16 @@
+/// `GWC_EXT_IDENTITY`.
+pub const EXT_IDENTITY: &str = "gwc.identity/1";
+
+/// `gwc_identity`.
+#[repr(C)]
+#[derive(Clone, Copy, StableAbi)]
+pub struct GwcIdentity {
+    /// Size of this struct as its writer compiled it, in bytes.
+    pub struct_size: u32,
+    /// 0.
+    pub reserved: u32,
+    /// JSON: client_id, username, serial_number, mac_address, model, and where each comes from.
+    /// Only while active. [any-thread]
+    pub get: Option<unsafe extern "C" fn(this: *mut GwcComponent, out: GwcSink, err: *mut GwcError) -> GwcStatus>,
+}
+

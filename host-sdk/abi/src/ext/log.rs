@@ -1,0 +1,28 @@
+/// `GWC_EXT_LOG`.
+pub const EXT_LOG: &str = "gwc.log/1";
+/// `GWC_LOG_ERROR`.
+pub const LOG_ERROR: u32 = 1;
+/// `GWC_LOG_WARN`.
+pub const LOG_WARN: u32 = 2;
+/// `GWC_LOG_INFO`.
+pub const LOG_INFO: u32 = 3;
+/// `GWC_LOG_DEBUG`.
+pub const LOG_DEBUG: u32 = 4;
+/// `GWC_LOG_TRACE`.
+pub const LOG_TRACE: u32 = 5;
+
+/// `gwc_log`.
+#[repr(C)]
+#[derive(Clone, Copy, StableAbi)]
+pub struct GwcLog {
+    /// Size of this struct as its writer compiled it, in bytes.
+    pub struct_size: u32,
+    /// 0.
+    pub reserved: u32,
+    /// The most detailed level that the host wants; 0 for none. [any-thread]
+    pub max_level: Option<unsafe extern "C" fn(ctx: *mut c_void) -> u32>,
+    /// One line, without its line feed. The only host function that may be called from inside
+    /// activate, update and deactivate; it does not block. [any-thread]
+    pub write: Option<unsafe extern "C" fn(ctx: *mut c_void, level: u32, target: GwcStr, message: GwcStr)>,
+}
+

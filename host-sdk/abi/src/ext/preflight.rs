@@ -1,0 +1,17 @@
+/// `GWC_EXT_PREFLIGHT`.
+pub const EXT_PREFLIGHT: &str = "gwc.preflight/1";
+
+/// `gwc_preflight`.
+#[repr(C)]
+#[derive(Clone, Copy, StableAbi)]
+pub struct GwcPreflight {
+    /// Size of this struct as its writer compiled it, in bytes.
+    pub struct_size: u32,
+    /// 0.
+    pub reserved: u32,
+    /// Runs every check now and waits for the results, at most 5 s. JSON: a list of name,
+    /// passed, detail, code. Touches nothing outside the gateway. Only while active. [any-
+    /// thread]
+    pub run: Option<unsafe extern "C" fn(this: *mut GwcComponent, out: GwcSink, err: *mut GwcError) -> GwcStatus>,
+}
+

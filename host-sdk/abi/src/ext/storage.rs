@@ -1,0 +1,16 @@
+/// `GWC_EXT_STORAGE`.
+pub const EXT_STORAGE: &str = "gwc.storage/1";
+
+/// `gwc_storage`.
+#[repr(C)]
+#[derive(Clone, Copy, StableAbi)]
+pub struct GwcStorage {
+    /// Size of this struct as its writer compiled it, in bytes.
+    pub struct_size: u32,
+    /// 0.
+    pub reserved: u32,
+    /// The absolute path of the instance's own folder, which exists, has mode 0700, and
+    /// survives restarts and upgrades. [worker]
+    pub folder: Option<unsafe extern "C" fn(ctx: *mut c_void, out: GwcSink, err: *mut GwcError) -> GwcStatus>,
+}
+

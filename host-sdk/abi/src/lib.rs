@@ -1,0 +1,1 @@
+//! The contract between a gateway framework and its components, in Rust.
