@@ -1,3 +1,12 @@
+//! How a library presents itself (`include/gwc/entry.h`).
+
+use abi_stable::StableAbi;
+
+use crate::component::{GwcComponent, GwcComponentOps};
+use crate::host::GwcHost;
+use crate::status::{GwcError, GwcStatus};
+use crate::types::{GwcSink, GwcStr};
+
 /// `GWC_ENTRY_SYMBOL`.
 pub const ENTRY_SYMBOL: &str = "gwc_entry";
 
@@ -41,12 +50,29 @@ pub struct GwcModule {
     pub build_date: GwcStr,
     /// The OSGi metatype descriptor of a factory pid, its texts in locale ("it", "en_US", empty
     /// for the default). The XML goes to out. [any-thread]
-    pub metatype: Option<unsafe extern "C" fn(factory_pid: GwcStr, locale: GwcStr, out: GwcSink, err: *mut GwcError) -> GwcStatus>,
+    pub metatype: Option<
+        unsafe extern "C" fn(
+            factory_pid: GwcStr,
+            locale: GwcStr,
+            out: GwcSink,
+            err: *mut GwcError,
+        ) -> GwcStatus,
+    >,
     /// Makes an instance named instance_name (its kura.service.pid) and writes it to *out. host
     /// is borrowed for the call; what it points to must live until destroy has returned. The
     /// instance is freed with destroy. [control]
-    pub create: Option<unsafe extern "C" fn(factory_pid: GwcStr, host: *const GwcHost, instance_name: GwcStr, out: *mut *mut GwcComponent, err: *mut GwcError) -> GwcStatus>,
+    pub create: Option<
+        unsafe extern "C" fn(
+            factory_pid: GwcStr,
+            host: *const GwcHost,
+            instance_name: GwcStr,
+            out: *mut *mut GwcComponent,
+            err: *mut GwcError,
+        ) -> GwcStatus,
+    >,
     /// The functions of the instances.
     pub ops: *const GwcComponentOps,
 }
 
+/// The type of `gwc_entry`.
+pub type GwcEntryFn = unsafe extern "C" fn(host_abi_major: u32) -> *const GwcModule;

@@ -1,3 +1,11 @@
+//! What a host gives to a component instance (`include/gwc/host.h`).
+
+use std::os::raw::c_void;
+
+use abi_stable::StableAbi;
+
+use crate::types::GwcStr;
+
 /// `gwc_host`.
 #[repr(C)]
 #[derive(Clone, Copy, StableAbi)]
@@ -18,4 +26,3 @@ pub struct GwcHost {
     /// [any-thread]
     pub get_extension: Option<unsafe extern "C" fn(ctx: *mut c_void, id: GwcStr) -> *const c_void>,
 }
-

@@ -1,3 +1,12 @@
+//! What a call returns (`include/gwc/status.h`).
+
+use std::os::raw::c_char;
+
+use abi_stable::StableAbi;
+
+/// `GWC_OK` (0) or an error number.
+pub type GwcStatus = i32;
+
 /// `GWC_OK`.
 pub const OK: GwcStatus = 0;
 /// NULL, text that is not UTF-8, a type that does not exist
@@ -46,4 +55,3 @@ pub struct GwcError {
     /// one line that names the object
     pub message: [c_char; ERROR_MESSAGE_SIZE],
 }
-

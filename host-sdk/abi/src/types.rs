@@ -1,3 +1,10 @@
+//! The types that cross the boundary (`include/gwc/types.h`).
+
+use std::os::raw::c_char;
+use std::os::raw::c_void;
+
+use abi_stable::StableAbi;
+
 /// `GWC_ABI_MAJOR`.
 pub const ABI_MAJOR: u32 = 1;
 /// `GWC_ABI_MINOR`.
@@ -86,4 +93,3 @@ pub struct GwcProperties {
     /// `items`.
     pub items: *const GwcProperty,
 }
-

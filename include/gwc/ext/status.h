@@ -18,12 +18,12 @@ typedef struct gwc_component_status {
     /* The status document: JSON with a "version", never a secret. Works in
      * every state. [any-thread] */
     gwc_status (*get)(gwc_component *self, gwc_sink out, gwc_error *err);
-    /* Calls changed with the document after every change, at most ten times a
-     * second, the last change never lost; from the worker, so changed must not
-     * block and must not call back into self. changed NULL ends it; after that
-     * call has returned changed is not called again. [control] */
-    gwc_status (*watch)(gwc_component *self, void (*changed)(void *ctx, gwc_bytes document),
-                        void *ctx, gwc_error *err);
+    /* Calls changed.put with the document after every change, at most ten times
+     * a second, the last change never lost; from the worker, so it must not block
+     * and must not call back into self. put NULL ends it; once that call has
+     * returned, the earlier one is not called again. changed.ctx must live until
+     * then, or until destroy has returned. [control] */
+    gwc_status (*watch)(gwc_component *self, gwc_sink changed, gwc_error *err);
 } gwc_component_status;
 
 #ifdef __cplusplus

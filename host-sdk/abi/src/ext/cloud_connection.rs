@@ -1,3 +1,14 @@
+//! gwc.cloud-connection/1, offered by the host: the cloud connection that the calling instance
+//! belongs to.
+
+use std::os::raw::c_void;
+
+use abi_stable::StableAbi;
+
+use crate::ext::configuration::GwcConfigurationList;
+use crate::status::{GwcError, GwcStatus};
+use crate::types::GwcStr;
+
 /// `GWC_EXT_CLOUD_CONNECTION`.
 pub const EXT_CLOUD_CONNECTION: &str = "gwc.cloud-connection/1";
 /// `GWC_CONNECTION_DISCONNECTED`.
@@ -44,15 +55,33 @@ pub struct GwcCloudConnection {
     /// 0.
     pub reserved: u32,
     /// The connection as it is now. [worker]
-    pub describe: Option<unsafe extern "C" fn(ctx: *mut c_void, out: GwcConnectionSink, err: *mut GwcError) -> GwcStatus>,
+    pub describe: Option<
+        unsafe extern "C" fn(
+            ctx: *mut c_void,
+            out: GwcConnectionSink,
+            err: *mut GwcError,
+        ) -> GwcStatus,
+    >,
     /// Disconnects and keeps disconnected until connect. [worker]
     pub disconnect: Option<unsafe extern "C" fn(ctx: *mut c_void, err: *mut GwcError) -> GwcStatus>,
     /// Lets the connection connect with its present configuration; returns without waiting for
     /// it. transaction, where not empty, becomes the metric prov.transaction.id of the next
     /// BIRTH. [worker]
-    pub connect: Option<unsafe extern "C" fn(ctx: *mut c_void, transaction: GwcStr, err: *mut GwcError) -> GwcStatus>,
+    pub connect: Option<
+        unsafe extern "C" fn(
+            ctx: *mut c_void,
+            transaction: GwcStr,
+            err: *mut GwcError,
+        ) -> GwcStatus,
+    >,
     /// Proves that the connection would work with list, within deadline_ms. Only for transports
     /// that are not MQTT; NULL otherwise. [worker]
-    pub probe: Option<unsafe extern "C" fn(ctx: *mut c_void, list: *const GwcConfigurationList, deadline_ms: u32, err: *mut GwcError) -> GwcStatus>,
+    pub probe: Option<
+        unsafe extern "C" fn(
+            ctx: *mut c_void,
+            list: *const GwcConfigurationList,
+            deadline_ms: u32,
+            err: *mut GwcError,
+        ) -> GwcStatus,
+    >,
 }
-

@@ -1,3 +1,14 @@
+//! gwc.configuration/1, offered by the host: its configuration service. Every change is durable
+//! when the call returns. Changes that carry a key are idempotent: the same key again has no
+//! second effect, and is GWC_OK.
+
+use std::os::raw::c_void;
+
+use abi_stable::StableAbi;
+
+use crate::status::{GwcError, GwcStatus};
+use crate::types::{GwcBytes, GwcProperties, GwcSink, GwcStr};
+
 /// `GWC_EXT_CONFIGURATION`.
 pub const EXT_CONFIGURATION: &str = "gwc.configuration/1";
 /// Password values in clear; else they are empty
@@ -53,22 +64,66 @@ pub struct GwcConfiguration {
     pub reserved: u32,
     /// The configuration of pid, or of every component where pid is empty. GWC_E_NOT_FOUND if
     /// there is none. [worker]
-    pub get: Option<unsafe extern "C" fn(ctx: *mut c_void, pid: GwcStr, flags: u32, out: GwcConfigurationSink, err: *mut GwcError) -> GwcStatus>,
+    pub get: Option<
+        unsafe extern "C" fn(
+            ctx: *mut c_void,
+            pid: GwcStr,
+            flags: u32,
+            out: GwcConfigurationSink,
+            err: *mut GwcError,
+        ) -> GwcStatus,
+    >,
     /// Merges properties into the calling instance's own configuration. The host answers by an
     /// update of the instance, later. [worker]
-    pub update_own: Option<unsafe extern "C" fn(ctx: *mut c_void, properties: *const GwcProperties, err: *mut GwcError) -> GwcStatus>,
+    pub update_own: Option<
+        unsafe extern "C" fn(
+            ctx: *mut c_void,
+            properties: *const GwcProperties,
+            err: *mut GwcError,
+        ) -> GwcStatus,
+    >,
     /// Checks list against the metatypes the host knows, without changing anything. metatypes
     /// are count descriptors (XML) that staged packages will bring. out, where its put is not
     /// NULL, receives what the configurations would be: defaults, then running, then list.
     /// GWC_E_INVALID names the first pid and property that does not fit. [worker]
-    pub validate: Option<unsafe extern "C" fn(ctx: *mut c_void, list: *const GwcConfigurationList, metatypes: *const GwcBytes, count: u64, out: GwcConfigurationSink, err: *mut GwcError) -> GwcStatus>,
+    pub validate: Option<
+        unsafe extern "C" fn(
+            ctx: *mut c_void,
+            list: *const GwcConfigurationList,
+            metatypes: *const GwcBytes,
+            count: u64,
+            out: GwcConfigurationSink,
+            err: *mut GwcError,
+        ) -> GwcStatus,
+    >,
     /// What restore needs to bring the components named by pids back to what they are now,
     /// absent ones included. Opaque; secrets in it are encrypted. [worker]
-    pub capture: Option<unsafe extern "C" fn(ctx: *mut c_void, pids: *const GwcStr, count: u64, out: GwcSink, err: *mut GwcError) -> GwcStatus>,
+    pub capture: Option<
+        unsafe extern "C" fn(
+            ctx: *mut c_void,
+            pids: *const GwcStr,
+            count: u64,
+            out: GwcSink,
+            err: *mut GwcError,
+        ) -> GwcStatus,
+    >,
     /// Merges list into the configurations, creating factory components that do not exist, all
     /// in one snapshot. [worker]
-    pub apply: Option<unsafe extern "C" fn(ctx: *mut c_void, key: GwcStr, list: *const GwcConfigurationList, err: *mut GwcError) -> GwcStatus>,
+    pub apply: Option<
+        unsafe extern "C" fn(
+            ctx: *mut c_void,
+            key: GwcStr,
+            list: *const GwcConfigurationList,
+            err: *mut GwcError,
+        ) -> GwcStatus,
+    >,
     /// Brings back what capture saw. [worker]
-    pub restore: Option<unsafe extern "C" fn(ctx: *mut c_void, key: GwcStr, undo: GwcBytes, err: *mut GwcError) -> GwcStatus>,
+    pub restore: Option<
+        unsafe extern "C" fn(
+            ctx: *mut c_void,
+            key: GwcStr,
+            undo: GwcBytes,
+            err: *mut GwcError,
+        ) -> GwcStatus,
+    >,
 }
-

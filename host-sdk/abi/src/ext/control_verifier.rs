@@ -1,3 +1,12 @@
+//! gwc.control-verifier/1, offered by the component: verifies signed control messages for the
+//! host, after the provisioning. Fail-closed.
+
+use abi_stable::StableAbi;
+
+use crate::component::GwcComponent;
+use crate::status::{GwcError, GwcStatus};
+use crate::types::{GwcBytes, GwcStr};
+
 /// `GWC_EXT_CONTROL_VERIFIER`.
 pub const EXT_CONTROL_VERIFIER: &str = "gwc.control-verifier/1";
 
@@ -13,6 +22,14 @@ pub struct GwcControlVerifier {
     /// management certificate for this account, client-id and application topic
     /// ("CONF-V1/PUT/configurations"), fresh and not seen before. Else GWC_E_DENIED with the
     /// code signature.*. [any-thread]
-    pub verify: Option<unsafe extern "C" fn(this: *mut GwcComponent, account: GwcStr, client_id: GwcStr, application_topic: GwcStr, payload: GwcBytes, err: *mut GwcError) -> GwcStatus>,
+    pub verify: Option<
+        unsafe extern "C" fn(
+            this: *mut GwcComponent,
+            account: GwcStr,
+            client_id: GwcStr,
+            application_topic: GwcStr,
+            payload: GwcBytes,
+            err: *mut GwcError,
+        ) -> GwcStatus,
+    >,
 }
-

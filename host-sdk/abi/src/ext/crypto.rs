@@ -1,3 +1,12 @@
+//! gwc.crypto/1, offered by the host: encryption at rest under the gateway's key.
+
+use std::os::raw::c_void;
+
+use abi_stable::StableAbi;
+
+use crate::status::{GwcError, GwcStatus};
+use crate::types::{GwcBytes, GwcSink};
+
 /// `GWC_EXT_CRYPTO`.
 pub const EXT_CRYPTO: &str = "gwc.crypto/1";
 
@@ -10,8 +19,21 @@ pub struct GwcCrypto {
     /// 0.
     pub reserved: u32,
     /// Encrypts and authenticates. [worker]
-    pub encrypt: Option<unsafe extern "C" fn(ctx: *mut c_void, clear: GwcBytes, out: GwcSink, err: *mut GwcError) -> GwcStatus>,
+    pub encrypt: Option<
+        unsafe extern "C" fn(
+            ctx: *mut c_void,
+            clear: GwcBytes,
+            out: GwcSink,
+            err: *mut GwcError,
+        ) -> GwcStatus,
+    >,
     /// GWC_E_INVALID if it was not encrypted here, or was changed. [worker]
-    pub decrypt: Option<unsafe extern "C" fn(ctx: *mut c_void, sealed: GwcBytes, out: GwcSink, err: *mut GwcError) -> GwcStatus>,
+    pub decrypt: Option<
+        unsafe extern "C" fn(
+            ctx: *mut c_void,
+            sealed: GwcBytes,
+            out: GwcSink,
+            err: *mut GwcError,
+        ) -> GwcStatus,
+    >,
 }
-

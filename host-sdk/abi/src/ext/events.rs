@@ -1,3 +1,12 @@
+//! gwc.events/1, offered by the host: its event bus (OSGi EventAdmin).
+
+use std::os::raw::c_void;
+
+use abi_stable::StableAbi;
+
+use crate::status::{GwcError, GwcStatus};
+use crate::types::GwcStr;
+
 /// `GWC_EXT_EVENTS`.
 pub const EXT_EVENTS: &str = "gwc.events/1";
 
@@ -10,6 +19,12 @@ pub struct GwcEvents {
     /// 0.
     pub reserved: u32,
     /// Posts an event; json is an object of its properties. [worker]
-    pub post: Option<unsafe extern "C" fn(ctx: *mut c_void, topic: GwcStr, json: GwcStr, err: *mut GwcError) -> GwcStatus>,
+    pub post: Option<
+        unsafe extern "C" fn(
+            ctx: *mut c_void,
+            topic: GwcStr,
+            json: GwcStr,
+            err: *mut GwcError,
+        ) -> GwcStatus,
+    >,
 }
-

@@ -1,3 +1,11 @@
+//! gwc.identity/1, offered by the component: the identity sheet, before any network.
+
+use abi_stable::StableAbi;
+
+use crate::component::GwcComponent;
+use crate::status::{GwcError, GwcStatus};
+use crate::types::GwcSink;
+
 /// `GWC_EXT_IDENTITY`.
 pub const EXT_IDENTITY: &str = "gwc.identity/1";
 
@@ -11,6 +19,11 @@ pub struct GwcIdentity {
     pub reserved: u32,
     /// JSON: client_id, username, serial_number, mac_address, model, and where each comes from.
     /// Only while active. [any-thread]
-    pub get: Option<unsafe extern "C" fn(this: *mut GwcComponent, out: GwcSink, err: *mut GwcError) -> GwcStatus>,
+    pub get: Option<
+        unsafe extern "C" fn(
+            this: *mut GwcComponent,
+            out: GwcSink,
+            err: *mut GwcError,
+        ) -> GwcStatus,
+    >,
 }
-

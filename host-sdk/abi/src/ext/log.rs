@@ -1,3 +1,11 @@
+//! gwc.log/1, offered by the host: where a component's log lines go.
+
+use std::os::raw::c_void;
+
+use abi_stable::StableAbi;
+
+use crate::types::GwcStr;
+
 /// `GWC_EXT_LOG`.
 pub const EXT_LOG: &str = "gwc.log/1";
 /// `GWC_LOG_ERROR`.
@@ -23,6 +31,6 @@ pub struct GwcLog {
     pub max_level: Option<unsafe extern "C" fn(ctx: *mut c_void) -> u32>,
     /// One line, without its line feed. The only host function that may be called from inside
     /// activate, update and deactivate; it does not block. [any-thread]
-    pub write: Option<unsafe extern "C" fn(ctx: *mut c_void, level: u32, target: GwcStr, message: GwcStr)>,
+    pub write:
+        Option<unsafe extern "C" fn(ctx: *mut c_void, level: u32, target: GwcStr, message: GwcStr)>,
 }
-

@@ -1,3 +1,13 @@
+//! gwc.packages/1, offered by the host: installing applications. Changes are durable when the
+//! call returns, and idempotent by their key.
+
+use std::os::raw::c_void;
+
+use abi_stable::StableAbi;
+
+use crate::status::{GwcError, GwcStatus};
+use crate::types::{GwcSink, GwcStr};
+
 /// `GWC_EXT_PACKAGES`.
 pub const EXT_PACKAGES: &str = "gwc.packages/1";
 
@@ -34,16 +44,43 @@ pub struct GwcPackages {
     /// 0.
     pub reserved: u32,
     /// The installed packages. [worker]
-    pub list: Option<unsafe extern "C" fn(ctx: *mut c_void, out: GwcPackageSink, err: *mut GwcError) -> GwcStatus>,
+    pub list: Option<
+        unsafe extern "C" fn(
+            ctx: *mut c_void,
+            out: GwcPackageSink,
+            err: *mut GwcError,
+        ) -> GwcStatus,
+    >,
     /// Reads the archive at path without installing it, and hands its metatype descriptors to
     /// out, one put each. GWC_E_INVALID where it is no package of this name and version.
     /// [worker]
-    pub inspect: Option<unsafe extern "C" fn(ctx: *mut c_void, name: GwcStr, version: GwcStr, path: GwcStr, out: GwcSink, err: *mut GwcError) -> GwcStatus>,
+    pub inspect: Option<
+        unsafe extern "C" fn(
+            ctx: *mut c_void,
+            name: GwcStr,
+            version: GwcStr,
+            path: GwcStr,
+            out: GwcSink,
+            err: *mut GwcError,
+        ) -> GwcStatus,
+    >,
     /// Installs the archive at path, replacing another version. [worker]
-    pub install: Option<unsafe extern "C" fn(ctx: *mut c_void, key: GwcStr, name: GwcStr, version: GwcStr, path: GwcStr, err: *mut GwcError) -> GwcStatus>,
+    pub install: Option<
+        unsafe extern "C" fn(
+            ctx: *mut c_void,
+            key: GwcStr,
+            name: GwcStr,
+            version: GwcStr,
+            path: GwcStr,
+            err: *mut GwcError,
+        ) -> GwcStatus,
+    >,
     /// Brings back what was there before the install of that key. [worker]
-    pub revert: Option<unsafe extern "C" fn(ctx: *mut c_void, key: GwcStr, err: *mut GwcError) -> GwcStatus>,
+    pub revert: Option<
+        unsafe extern "C" fn(ctx: *mut c_void, key: GwcStr, err: *mut GwcError) -> GwcStatus,
+    >,
     /// Forgets what revert needs for that key. [worker]
-    pub settle: Option<unsafe extern "C" fn(ctx: *mut c_void, key: GwcStr, err: *mut GwcError) -> GwcStatus>,
+    pub settle: Option<
+        unsafe extern "C" fn(ctx: *mut c_void, key: GwcStr, err: *mut GwcError) -> GwcStatus,
+    >,
 }
-

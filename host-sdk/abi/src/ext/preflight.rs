@@ -1,3 +1,11 @@
+//! gwc.preflight/1, offered by the component: the local checks, on demand.
+
+use abi_stable::StableAbi;
+
+use crate::component::GwcComponent;
+use crate::status::{GwcError, GwcStatus};
+use crate::types::GwcSink;
+
 /// `GWC_EXT_PREFLIGHT`.
 pub const EXT_PREFLIGHT: &str = "gwc.preflight/1";
 
@@ -12,6 +20,11 @@ pub struct GwcPreflight {
     /// Runs every check now and waits for the results, at most 5 s. JSON: a list of name,
     /// passed, detail, code. Touches nothing outside the gateway. Only while active. [any-
     /// thread]
-    pub run: Option<unsafe extern "C" fn(this: *mut GwcComponent, out: GwcSink, err: *mut GwcError) -> GwcStatus>,
+    pub run: Option<
+        unsafe extern "C" fn(
+            this: *mut GwcComponent,
+            out: GwcSink,
+            err: *mut GwcError,
+        ) -> GwcStatus,
+    >,
 }
-

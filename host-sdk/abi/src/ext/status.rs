@@ -1,3 +1,11 @@
+//! gwc.status/1, offered by the component: what it is doing, and why not.
+
+use abi_stable::StableAbi;
+
+use crate::component::GwcComponent;
+use crate::status::{GwcError, GwcStatus};
+use crate::types::GwcSink;
+
 /// `GWC_EXT_STATUS`.
 pub const EXT_STATUS: &str = "gwc.status/1";
 
@@ -11,11 +19,22 @@ pub struct GwcComponentStatus {
     pub reserved: u32,
     /// The status document: JSON with a "version", never a secret. Works in every state. [any-
     /// thread]
-    pub get: Option<unsafe extern "C" fn(this: *mut GwcComponent, out: GwcSink, err: *mut GwcError) -> GwcStatus>,
-    /// Calls changed with the document after every change, at most ten times a second, the last
-    /// change never lost; from the worker, so changed must not block and must not call back
-    /// into self. changed NULL ends it; after that call has returned changed is not called
-    /// again. [control]
-    pub watch: Option<unsafe extern "C" fn(this: *mut GwcComponent, changed: Option<unsafe extern "C" fn(ctx: *mut c_void, document: GwcBytes)>, ctx: *mut c_void, err: *mut GwcError) -> GwcStatus>,
+    pub get: Option<
+        unsafe extern "C" fn(
+            this: *mut GwcComponent,
+            out: GwcSink,
+            err: *mut GwcError,
+        ) -> GwcStatus,
+    >,
+    /// Calls changed.put with the document after every change, at most ten times a second, the
+    /// last change never lost; from the worker, so it must not block and must not call back into
+    /// self. put NULL ends it; once that call has returned, the earlier one is not called again.
+    /// changed.ctx must live until then, or until destroy has returned. [control]
+    pub watch: Option<
+        unsafe extern "C" fn(
+            this: *mut GwcComponent,
+            changed: GwcSink,
+            err: *mut GwcError,
+        ) -> GwcStatus,
+    >,
 }
-

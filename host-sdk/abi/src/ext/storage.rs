@@ -1,3 +1,12 @@
+//! gwc.storage/1, offered by the host: a private folder per instance.
+
+use std::os::raw::c_void;
+
+use abi_stable::StableAbi;
+
+use crate::status::{GwcError, GwcStatus};
+use crate::types::GwcSink;
+
 /// `GWC_EXT_STORAGE`.
 pub const EXT_STORAGE: &str = "gwc.storage/1";
 
@@ -11,6 +20,7 @@ pub struct GwcStorage {
     pub reserved: u32,
     /// The absolute path of the instance's own folder, which exists, has mode 0700, and
     /// survives restarts and upgrades. [worker]
-    pub folder: Option<unsafe extern "C" fn(ctx: *mut c_void, out: GwcSink, err: *mut GwcError) -> GwcStatus>,
+    pub folder: Option<
+        unsafe extern "C" fn(ctx: *mut c_void, out: GwcSink, err: *mut GwcError) -> GwcStatus,
+    >,
 }
-

@@ -1,3 +1,12 @@
+//! gwc.system/1, offered by the host: facts about the gateway, by their Kura names.
+
+use std::os::raw::c_void;
+
+use abi_stable::StableAbi;
+
+use crate::status::{GwcError, GwcStatus};
+use crate::types::{GwcSink, GwcStr};
+
 /// `GWC_EXT_SYSTEM`.
 pub const EXT_SYSTEM: &str = "gwc.system/1";
 /// `GWC_SYSTEM_SERIAL_NUMBER`.
@@ -19,6 +28,12 @@ pub struct GwcSystem {
     pub reserved: u32,
     /// The value of a property. GWC_E_NOT_FOUND while it is not known; a MAC may come late at
     /// boot. [worker]
-    pub get: Option<unsafe extern "C" fn(ctx: *mut c_void, name: GwcStr, out: GwcSink, err: *mut GwcError) -> GwcStatus>,
+    pub get: Option<
+        unsafe extern "C" fn(
+            ctx: *mut c_void,
+            name: GwcStr,
+            out: GwcSink,
+            err: *mut GwcError,
+        ) -> GwcStatus,
+    >,
 }
-

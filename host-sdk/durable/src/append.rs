@@ -1,0 +1,61 @@
+//! An append-only log.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use crate::folder::{parent, sync_folder};
+
+/// A log open for appending, mode 0600. One writer at a time.
+#[derive(Debug)]
+pub struct Appender {
+    file: File,
+}
+
+impl Appender {
+    /// Opens the log, creating it (durably) where it does not exist. Whatever lies behind
+    /// `length`, the end of its last good record, is cut off.
+    pub fn open(path: &Path, length: u64) -> io::Result<Appender> {
+        let existed = path.exists();
+        let file = OpenOptions::new()
+            .append(true)
+            .create(true)
+            .mode(0o600)
+            .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits() as i32)
+            .open(path)?;
+        if file.metadata()?.len() > length {
+            file.set_len(length)?;
+            file.sync_all()?;
+        }
+        if !existed {
+            sync_folder(parent(path))?;
+        }
+        Ok(Appender { file })
+    }
+
+    /// Appends one record and waits until it is on the disk. After an error the log may end in
+    /// a part of the record: open it again.
+    pub fn append(&mut self, record: &[u8]) -> io::Result<()> {
+        self.file.write_all(record)?;
+        self.file.sync_data()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_torn_end_is_cut_off_before_the_next_record() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("log");
+        Appender::open(&path, 0)
+            .unwrap()
+            .append(b"one\ntor")
+            .unwrap();
+        Appender::open(&path, 4).unwrap().append(b"two\n").unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"one\ntwo\n");
+    }
+}

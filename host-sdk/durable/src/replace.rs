@@ -1,0 +1,86 @@
+//! Replacing a file as a whole: temporary file beside it, write, fsync, rename, fsync of the
+//! folder.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::folder::{parent, sync_folder};
+
+/// Distinguishes the temporary files of concurrent writers in one process.
+static SERIAL: AtomicU64 = AtomicU64::new(0);
+
+/// Writes `content` to `path`, mode 0600. On an error the old file is as it was, and the
+/// temporary one is gone, unless the process was killed: then it stays, named
+/// `.NAME.PID-N.tmp`, and nobody reads it.
+pub fn write(path: &Path, content: &[u8]) -> io::Result<()> {
+    let temporary = temporary(path)?;
+    let result = write_new(&temporary, content).and_then(|()| fs::rename(&temporary, path));
+    if result.is_err() {
+        let _ = fs::remove_file(&temporary);
+        return result;
+    }
+    sync_folder(parent(path))
+}
+
+fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits() as i32)
+        .open(path)?;
+    file.write_all(content)?;
+    file.sync_all()
+}
+
+fn temporary(path: &Path) -> io::Result<PathBuf> {
+    let name = path
+        .file_name()
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "not a file name"))?;
+    let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
+    let name = format!(
+        ".{}.{}-{serial}.tmp",
+        name.to_string_lossy(),
+        std::process::id()
+    );
+    let temporary = parent(path).join(name);
+    // Left over by a killed process of the same id.
+    match fs::remove_file(&temporary) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
+        _ => Ok(temporary),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn the_new_content_replaces_the_old_and_is_private() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a");
+        write(&path, b"one").unwrap();
+        write(&path, b"two").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"two");
+        assert_eq!(
+            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_failure_leaves_the_old_file_and_no_litter() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("folder");
+        fs::create_dir(&path).unwrap();
+        assert!(write(&path, b"x").is_err());
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+}
