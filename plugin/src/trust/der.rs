@@ -19,7 +19,6 @@ pub(super) mod tag {
     pub(in crate::trust) const CONTEXT_2_PRIMITIVE: u8 = 0x82;
     pub(in crate::trust) const CONTEXT_0: u8 = 0xa0;
     pub(in crate::trust) const CONTEXT_1: u8 = 0xa1;
-    pub(in crate::trust) const CONTEXT_2: u8 = 0xa2;
     pub(in crate::trust) const CONTEXT_3: u8 = 0xa3;
 }
 

@@ -13,9 +13,11 @@
 //! clock, starts a thread or holds a private key: certificates, lists, time and
 //! messages are inputs. Errors carry the stable codes as strings (`code()`).
 
+pub mod canonical;
 pub mod chain;
 #[cfg(test)]
 mod chain_tests;
+pub mod cms;
 mod der;
 pub mod facts;
 #[cfg(test)]
@@ -24,12 +26,19 @@ mod key_policy;
 mod path;
 pub mod pem;
 pub mod refusal;
+mod replay;
 mod revocation;
 pub mod server;
 pub mod server_name;
+pub mod verifier;
+#[cfg(test)]
+mod verifier_tests;
 
+pub use canonical::{SignedView, Unsigned, Value};
 pub use chain::{validate_received, ChainError, RootCheck, ValidChain};
+pub use cms::sign;
 pub use facts::CertificateFacts;
 pub use path::{MAX_DEPTH, SECURITY_LEVEL};
 pub use server::{tls_server_param, validate_tls_server, ServerError};
 pub use server_name::ServerName;
+pub use verifier::{Accepted, Clock, Counters, Freshness, SignatureError, Verifier};

@@ -166,7 +166,7 @@ pub fn revocation_lists(text: &[u8]) -> Result<Vec<X509Crl>, PemError> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
     use super::*;
     use crate::trust::fixtures::Ca;
 
