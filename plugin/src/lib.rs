@@ -1,3 +1,4 @@
 //! Skeleton.
 
 pub mod diagnosis;
+pub mod trust;
