@@ -13,7 +13,7 @@ use super::table::Code;
 pub const MESSAGE_LIMIT: usize = 511;
 
 /// At most so many causes are kept.
-const CAUSE_LIMIT: usize = 8;
+const CAUSE_LIMIT: usize = 16;
 
 /// A failure. Every text in it is one line of at most [`MESSAGE_LIMIT`] bytes and never holds a
 /// secret: the builders enforce the former, their callers the latter.
@@ -70,7 +70,7 @@ impl Fault {
         fault
     }
 
-    /// Adds what it came from; the eighth is the last one kept.
+    /// Adds what it came from; sixteen are kept.
     #[must_use]
     pub fn caused_by(mut self, cause: impl AsRef<str>) -> Self {
         if self.causes.len() < CAUSE_LIMIT {
