@@ -149,6 +149,13 @@ fn hides_text(character: char) -> bool {
         || matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
+/// Whether the certificate may issue others: its `basicConstraints` says CA. One whose extensions
+/// cannot be read may not.
+#[must_use]
+pub fn is_ca(certificate: &X509Ref) -> bool {
+    Extensions::of(certificate).is_some_and(|extensions| extensions.is_ca)
+}
+
 /// The extensions that our own rules ask about.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Extensions {

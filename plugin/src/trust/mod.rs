@@ -37,7 +37,7 @@ mod verifier_tests;
 pub use canonical::{SignedView, Unsigned, Value};
 pub use chain::{validate_received, ChainError, RootCheck, ValidChain};
 pub use cms::sign;
-pub use facts::CertificateFacts;
+pub use facts::{is_ca, CertificateFacts};
 pub use path::{MAX_DEPTH, SECURITY_LEVEL};
 pub use server::{tls_server_param, validate_tls_server, ServerError};
 pub use server_name::ServerName;
