@@ -15,14 +15,17 @@
 
 pub mod canonical;
 pub mod chain;
+mod chain_error;
 #[cfg(test)]
 mod chain_tests;
 pub mod cms;
 mod der;
+mod extensions;
 pub mod facts;
 #[cfg(test)]
 mod fixtures;
 mod key_policy;
+mod message;
 mod path;
 pub mod pem;
 pub mod refusal;
