@@ -1,1 +1,3 @@
 //! Skeleton.
+pub mod signed;
+pub mod x509;
