@@ -33,6 +33,8 @@ mod replay;
 mod revocation;
 pub mod server;
 pub mod server_name;
+#[cfg(test)]
+mod server_tests;
 pub mod verifier;
 #[cfg(test)]
 mod verifier_tests;
