@@ -1,3 +1,5 @@
 //! Skeleton.
 
+pub mod diagnosis;
+pub mod settings;
 pub mod trust;
