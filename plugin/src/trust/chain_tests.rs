@@ -5,7 +5,7 @@ use openssl::hash::MessageDigest;
 use openssl::nid::Nid;
 use openssl::x509::{X509Crl, X509};
 
-use super::chain::{validate_received, ChainError, RootCheck, ValidChain, MAX_BYTES};
+use super::chain::{is_ca, validate_received, ChainError, RootCheck, ValidChain, MAX_BYTES};
 use super::fixtures::{dsa_key, ec_key, ed25519_key, rsa_key, Ca, Leaf, NOW};
 
 const DAY: i64 = 86_400;
@@ -365,6 +365,26 @@ fn constraints_of_the_issuers_are_obeyed() {
     };
     let error = chain(Leaf::intermediate(), unknown).judge().unwrap_err();
     assert!(error.to_string().contains("critical extension"), "{error}");
+}
+
+/// basicConstraints not critical: OpenSSL minds with X509_STRICT only.
+#[test]
+fn an_authority_against_rfc_5280_is_refused() {
+    let lenient = Leaf {
+        ca: false,
+        extensions: vec![(Nid::BASIC_CONSTRAINTS, "CA:TRUE".into())],
+        ..Leaf::intermediate()
+    };
+    let error = chain(lenient, Leaf::default()).judge().unwrap_err();
+    assert_eq!(error.code(), "trust.invalid");
+    assert!(error.to_string().contains("not marked critical"), "{error}");
+}
+
+#[test]
+fn authorities_and_signers_of_a_keystore_are_told_apart() {
+    let chain = good();
+    assert!(is_ca(&chain.root.certificate) && is_ca(&chain.intermediate.certificate));
+    assert!(!is_ca(&chain.leaf.certificate));
 }
 
 #[test]

@@ -1,1 +1,6 @@
 //! Skeleton.
+pub mod signed;
+pub mod x509;
+
+#[cfg(test)]
+mod samples;
