@@ -81,9 +81,9 @@ impl<'a> Relay<'a> {
         drop(hello);
         loop {
             let drain = self.attend()?;
-            self.from_paho()?;
-            self.from_broker()?;
-            self.to_broker()?;
+            self.take_from_paho()?;
+            self.take_from_broker()?;
+            self.send()?;
             self.link.local.service()?;
             self.deliver()?;
             if drain.is_some_and(|until| self.is_drained() || Instant::now() >= until) {
@@ -122,7 +122,7 @@ impl<'a> Relay<'a> {
             .filter(|_| self.stage != Stage::Session)
     }
 
-    fn from_paho(&mut self) -> Result<(), Stop> {
+    fn take_from_paho(&mut self) -> Result<(), Stop> {
         while self.channel.unsent() < OUT_LIMIT {
             let Some(packet) = self.link.local.take() else {
                 break;
@@ -136,7 +136,7 @@ impl<'a> Relay<'a> {
         Ok(())
     }
 
-    fn from_broker(&mut self) -> Result<(), Stop> {
+    fn take_from_broker(&mut self) -> Result<(), Stop> {
         let end = if self.reads() {
             self.channel.read(&mut self.deframer)?
         } else {
@@ -221,7 +221,7 @@ impl<'a> Relay<'a> {
         self.backlog < self.backlog_limit
     }
 
-    fn to_broker(&mut self) -> Result<(), Stop> {
+    fn send(&mut self) -> Result<(), Stop> {
         if let Err(end) = self.channel.flush() {
             // The broker may have said why before it closed: read that first.
             self.write_error = Some(closed(end, self.stage));
@@ -286,7 +286,7 @@ impl<'a> Relay<'a> {
             self.guard.pinged();
             self.channel.queue(&PINGREQ)?;
             self.pinged = Some(now);
-            self.to_broker()?;
+            self.send()?;
         }
         Ok(())
     }

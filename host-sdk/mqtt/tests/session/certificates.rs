@@ -12,7 +12,6 @@ use openssl::x509::extension::{
     SubjectKeyIdentifier,
 };
 use openssl::x509::{X509Builder, X509Name, X509NameRef, X509};
-use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -245,9 +244,4 @@ pub fn accept(context: &SslContext, stream: TcpStream) -> Option<SslStream<TcpSt
     let mut stream = SslStream::new(Ssl::new(context).unwrap(), stream).unwrap();
     stream.accept().ok()?;
     Some(stream)
-}
-
-/// What the server says when it refuses the client after its own handshake.
-pub fn drain(stream: &mut (impl Read + Write)) {
-    crate::support::until_closed(stream);
 }
