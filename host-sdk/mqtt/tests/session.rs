@@ -23,6 +23,8 @@ mod exchange;
 mod hostile;
 #[path = "session/network.rs"]
 mod network;
+#[path = "session/storm.rs"]
+mod storm;
 #[path = "session/tls.rs"]
 mod tls;
 #[path = "session/web_socket.rs"]

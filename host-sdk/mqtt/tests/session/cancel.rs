@@ -84,7 +84,7 @@ fn while_idle_and_within_tls() {
 
 #[test]
 fn while_resolving() {
-    // A resolver that never answers, for a child of ours only: it would disturb the other tests.
+    // In a process of its own, for other tests have children, too.
     const CHILD: &str = "MQTT_SESSION_TEST_RESOLVING";
     if std::env::var_os(CHILD).is_none() {
         let status = Command::new(std::env::current_exe().unwrap())
@@ -100,8 +100,8 @@ fn while_resolving() {
         assert!(status.success());
         return;
     }
-    // Without an answer within the time it takes to cancel, the name is still being resolved. Where
-    // the system answers at once, at least nothing hangs.
+    // Cancelled as soon as the child process runs. One that never answers is a test of
+    // `link::resolve`.
     let mut options = Options::new("mqtts://slow.example.com".parse().unwrap(), "c");
     options.deadline = Some(Instant::now() + PATIENCE);
     let mut watched = open(options);

@@ -264,3 +264,51 @@ fn a_session_may_be_dropped_from_its_own_callback() {
     }
     assert!(matches!(seen.last(), Some(Event::Subscribed)), "{seen:?}");
 }
+
+#[test]
+fn a_flood_beyond_the_backlog_arrives_whole_and_in_order() {
+    let peer = Peer::new(|mut stream| {
+        greet(&mut stream);
+        for n in 0..3000u16 {
+            stream.write_all(&publish(b"a", &n.to_be_bytes())).unwrap();
+        }
+        until_closed(&mut stream);
+    });
+    let mut options = options("mqtt", peer.address);
+    options.limits = Limits {
+        max_packet: 100,
+        max_backlog: 100,
+    };
+    options.subscriptions = vec![("a".into(), 1)];
+    let mut watched = open(options);
+    for n in 0..3000u16 {
+        assert_eq!(watched.message().payload, n.to_be_bytes());
+    }
+}
+
+#[test]
+fn messages_may_be_published_from_the_callback() {
+    let peer = Peer::new(|mut stream| {
+        greet(&mut stream);
+        stream.write_all(&publish(b"a", b"question")).unwrap();
+        packet(&mut stream).unwrap()
+    });
+    let slot: Arc<Mutex<Option<Session>>> = Arc::default();
+    let owner = Arc::clone(&slot);
+    let mut options = options("mqtt", peer.address);
+    options.subscriptions = vec![("a".into(), 1)];
+    let mut held = slot.lock().unwrap();
+    *held = Some(Session::open(anchor(), options, move |event| {
+        if matches!(event, Event::Message(_)) {
+            let slot = owner.lock().unwrap();
+            slot.as_ref()
+                .unwrap()
+                .publish(Publish::new("b", "answer", 0))
+                .unwrap();
+        }
+    }));
+    drop(held);
+    assert_eq!(peer.result(), (0x30, b"\0\x01banswer".to_vec()));
+    let session = slot.lock().unwrap().take();
+    drop(session);
+}
