@@ -1,1 +1,10 @@
-//! Skeleton.
+//! Judges of the formats this project reads: files of cases in, one line per failing case and a
+//! count out. The functions are what the tests call, so that a test and the command line say the
+//! same. They hold no data of their own, and judge the real code: `kura-formats` and its
+//! neighbours, nothing re-implemented.
+
+pub mod payload;
+pub mod report;
+pub mod snapshot;
+
+pub use report::Report;

@@ -1,0 +1,106 @@
+//! What a judge found: counts, and a line for every case that did not pass.
+
+use std::io::{self, Write};
+
+/// The outcome of all cases of one run.
+#[derive(Debug, Default)]
+pub struct Report {
+    passed: usize,
+    failed: Vec<(String, String)>,
+    skipped: Vec<(String, String)>,
+}
+
+impl Report {
+    /// Nothing judged yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Counts one case; the error is why it failed, one line.
+    pub fn record(&mut self, case: &str, outcome: Result<(), String>) {
+        match outcome {
+            Ok(()) => self.passed += 1,
+            Err(why) => self.failed.push((case.to_owned(), why)),
+        }
+    }
+
+    /// Counts a case that cannot be judged, and says why.
+    pub fn skip(&mut self, case: &str, why: impl Into<String>) {
+        self.skipped.push((case.to_owned(), why.into()));
+    }
+
+    /// How many passed.
+    pub fn passed(&self) -> usize {
+        self.passed
+    }
+
+    /// The cases that failed, and why.
+    pub fn failed(&self) -> &[(String, String)] {
+        &self.failed
+    }
+
+    /// The cases that were not judged, and why.
+    pub fn skipped(&self) -> &[(String, String)] {
+        &self.skipped
+    }
+
+    /// Whether something was judged, and nothing failed.
+    pub fn is_success(&self) -> bool {
+        self.failed.is_empty() && self.passed > 0
+    }
+
+    /// A line for every case that did not pass, then `N passed, N failed`, with `, N skipped`
+    /// where there were any.
+    ///
+    /// # Errors
+    /// Those of the writer.
+    pub fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        for (case, why) in &self.failed {
+            writeln!(out, "FAILED {}: {}", one_line(case), one_line(why))?;
+        }
+        for (case, why) in &self.skipped {
+            writeln!(out, "skipped {}: {}", one_line(case), one_line(why))?;
+        }
+        write!(out, "{} passed, {} failed", self.passed, self.failed.len())?;
+        if !self.skipped.is_empty() {
+            write!(out, ", {} skipped", self.skipped.len())?;
+        }
+        writeln!(out)
+    }
+}
+
+fn one_line(text: &str) -> String {
+    text.replace(char::is_control, " ")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::Report;
+
+    fn written(report: &Report) -> String {
+        let mut out = Vec::new();
+        report.write(&mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn the_count_stands_alone_on_the_last_line() {
+        let mut report = Report::new();
+        report.record("a", Ok(()));
+        assert!(report.is_success());
+        assert_eq!(written(&report), "1 passed, 0 failed\n");
+        report.record("b\nc", Err("two\nlines".to_owned()));
+        report.skip("d", "no key");
+        assert!(!report.is_success());
+        assert_eq!(
+            written(&report),
+            "FAILED b c: two lines\nskipped d: no key\n1 passed, 1 failed, 1 skipped\n"
+        );
+    }
+
+    #[test]
+    fn nothing_judged_is_no_success() {
+        assert!(!Report::new().is_success());
+    }
+}
