@@ -3,8 +3,14 @@
 //! same. They hold no data of their own, and judge the real code: `kura-formats` and its
 //! neighbours, nothing re-implemented.
 
+pub mod metatype;
 pub mod payload;
 pub mod report;
+pub mod signed;
 pub mod snapshot;
+pub mod x509;
+
+#[cfg(test)]
+mod samples;
 
 pub use report::Report;

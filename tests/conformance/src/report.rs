@@ -61,12 +61,25 @@ impl Report {
         for (case, why) in &self.skipped {
             writeln!(out, "skipped {}: {}", one_line(case), one_line(why))?;
         }
-        write!(out, "{} passed, {} failed", self.passed, self.failed.len())?;
-        if !self.skipped.is_empty() {
-            write!(out, ", {} skipped", self.skipped.len())?;
-        }
-        writeln!(out)
+        summary(out, self.passed, self.failed.len(), self.skipped.len())
     }
+}
+
+/// The last line of every judge: `N passed, N failed`, and `, N skipped` where there were any.
+///
+/// # Errors
+/// Those of the writer.
+pub fn summary(
+    out: &mut dyn Write,
+    passed: usize,
+    failed: usize,
+    skipped: usize,
+) -> io::Result<()> {
+    write!(out, "{passed} passed, {failed} failed")?;
+    if skipped > 0 {
+        write!(out, ", {skipped} skipped")?;
+    }
+    writeln!(out)
 }
 
 fn one_line(text: &str) -> String {
