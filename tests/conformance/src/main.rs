@@ -89,8 +89,26 @@ fn run(judge: Judge, out: &mut dyn Write) -> Result<bool, Box<dyn Error>> {
     let report = match judge {
         Judge::Payload { vectors } => payload::judge(&contents(&vectors)?)
             .map_err(|e| format!("{}: {e}", vectors.display()))?,
-        Judge::Metatype { files } => each(&files, metatype::judge)?,
-        Judge::Snapshot { files } => each(&files, snapshot::judge)?,
+        Judge::Metatype { files } => {
+            let mut report = Report::new();
+            for file in files {
+                let case = file.display().to_string();
+                let outcome = metatype::judge(&contents(&file)?);
+                if let Ok(metatype::Passed::RightlyRefused(why)) = &outcome {
+                    report.note(&case, format!("rightly refused: {why}"));
+                }
+                report.record(&case, outcome.map(|_| ()));
+            }
+            report
+        }
+        Judge::Snapshot { files } => {
+            let mut report = Report::new();
+            for file in files {
+                let outcome = snapshot::judge(&contents(&file)?);
+                report.record(&file.display().to_string(), outcome);
+            }
+            report
+        }
         Judge::X509 {
             as_,
             cases,
@@ -115,14 +133,6 @@ fn run(judge: Judge, out: &mut dyn Write) -> Result<bool, Box<dyn Error>> {
 fn finish(tally: Tally, out: &mut dyn Write) -> Result<bool, Box<dyn Error>> {
     summary(out, tally.passed, tally.failed, tally.skipped)?;
     Ok(tally.failed == 0 && tally.passed > 0)
-}
-
-fn each(files: &[PathBuf], judge: fn(&[u8]) -> Result<(), String>) -> Result<Report, String> {
-    let mut report = Report::new();
-    for file in files {
-        report.record(&file.display().to_string(), judge(&contents(file)?));
-    }
-    Ok(report)
 }
 
 fn contents(file: &Path) -> Result<Vec<u8>, String> {

@@ -285,3 +285,6 @@ fn unhex(text: &str) -> Result<Vec<u8>, String> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -82,3 +82,6 @@ fn same_scalar(a: &Scalar, b: &Scalar) -> bool {
         _ => a == b,
     }
 }
+
+#[cfg(test)]
+mod tests;
