@@ -1,1 +1,5 @@
 //! Skeleton.
+#[allow(unsafe_code)]
+mod abi;
+pub mod component;
+pub mod loader;
