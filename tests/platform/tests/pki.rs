@@ -1,5 +1,10 @@
 //! The good chains are good, and the bad ones bad in the way they claim, for OpenSSL itself.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
 
 use openssl::stack::Stack;
 use openssl::x509::store::{X509Store, X509StoreBuilder};
@@ -32,7 +37,11 @@ fn verdict(identity: &Identity, root: &X509, host: Option<&str>) -> String {
     context
         .init(&store, identity.certificate(), &chain, |c| {
             let good = c.verify_cert()?;
-            Ok(if good { "ok".to_owned() } else { c.error().error_string().to_owned() })
+            Ok(if good {
+                "ok".to_owned()
+            } else {
+                c.error().error_string().to_owned()
+            })
         })
         .unwrap()
 }
@@ -48,16 +57,27 @@ fn every_chain_of_the_set_verifies_strictly_and_is_named_for_this_host() {
         assert!(verdict(broker, tls, Some("example.org")).contains("ostname mismatch"));
     }
     assert!(verdict(&pki.target_broker_apart, tls, None).contains("self"));
-    assert_eq!(verdict(&pki.target_broker_apart, pki.target_root.certificate(), None), "ok");
+    assert_eq!(
+        verdict(
+            &pki.target_broker_apart,
+            pki.target_root.certificate(),
+            None
+        ),
+        "ok"
+    );
 }
 
 #[test]
 fn bad_certificates_are_bad_in_the_way_they_claim() {
     let root = Identity::self_signed(&Profile::authority("root")).unwrap();
-    let check = |profile: &Profile| verdict(&root.issue(profile).unwrap(), root.certificate(), None);
+    let check =
+        |profile: &Profile| verdict(&root.issue(profile).unwrap(), root.certificate(), None);
     assert_eq!(check(&Profile::signer("good")), "ok");
     assert_eq!(check(&Profile::signer("rsa").key(KeyKind::Rsa(2048))), "ok");
-    assert_eq!(check(&Profile::signer("no usage").without_key_usage()), "ok");
+    assert_eq!(
+        check(&Profile::signer("no usage").without_key_usage()),
+        "ok"
+    );
     assert!(check(&Profile::signer("old").expired()).contains("expired"));
     assert!(check(&Profile::signer("young").not_yet_valid()).contains("not yet valid"));
     assert!(check(&Profile::signer("weak").key(KeyKind::Rsa(1024))).contains("key too weak"));
@@ -97,7 +117,12 @@ fn a_saved_set_is_private_and_reads_back() {
         let entry = entry.unwrap();
         let mode = entry.metadata().unwrap().permissions().mode() & 0o777;
         let is_key = entry.path().extension().is_some_and(|e| e == "key");
-        assert_eq!(mode, if is_key { 0o600 } else { 0o644 }, "{}", entry.path().display());
+        assert_eq!(
+            mode,
+            if is_key { 0o600 } else { 0o644 },
+            "{}",
+            entry.path().display()
+        );
         keys += usize::from(is_key);
     }
     assert_eq!(keys, 8);

@@ -76,7 +76,11 @@ impl Pki {
     pub fn save(&self, folder: &Path) -> Result<(), PkiError> {
         let error = |path: &Path| {
             let path = path.to_owned();
-            move |source| PkiError::File { path, action: "written", source }
+            move |source| PkiError::File {
+                path,
+                action: "written",
+                source,
+            }
         };
         fs::create_dir_all(folder).map_err(error(folder))?;
         for (name, identity) in self.members() {
@@ -113,24 +117,46 @@ impl Pki {
 fn load(folder: &Path, name: &str) -> Result<Identity, PkiError> {
     let path = folder.join(format!("{name}.pem"));
     let mut chain = X509::stack_from_pem(&read(&path)?)
-        .map_err(openssl_error(format!("certificates from {}", path.display())))?
+        .map_err(openssl_error(format!(
+            "certificates from {}",
+            path.display()
+        )))?
         .into_iter();
     let Some(certificate) = chain.next() else {
-        return Err(PkiError::Content { path, expected: "a certificate" });
+        return Err(PkiError::Content {
+            path,
+            expected: "a certificate",
+        });
     };
     let issuers = chain.collect();
     let path = folder.join(format!("{name}.key"));
-    let key = PKey::private_key_from_pem(&read(&path)?)
-        .map_err(openssl_error(format!("a private key from {}", path.display())))?;
-    if !certificate.public_key().is_ok_and(|public| public.public_eq(&key)) {
-        return Err(PkiError::Content { path, expected: "the key of the certificate" });
+    let key = PKey::private_key_from_pem(&read(&path)?).map_err(openssl_error(format!(
+        "a private key from {}",
+        path.display()
+    )))?;
+    if !certificate
+        .public_key()
+        .is_ok_and(|public| public.public_eq(&key))
+    {
+        return Err(PkiError::Content {
+            path,
+            expected: "the key of the certificate",
+        });
     }
-    Ok(Identity { certificate, key, issuers })
+    Ok(Identity {
+        certificate,
+        key,
+        issuers,
+    })
 }
 
 fn read(path: &Path) -> Result<zeroize::Zeroizing<Vec<u8>>, PkiError> {
     let content = fs::read(path);
     content
         .map(zeroize::Zeroizing::new)
-        .map_err(|source| PkiError::File { path: path.to_owned(), action: "read", source })
+        .map_err(|source| PkiError::File {
+            path: path.to_owned(),
+            action: "read",
+            source,
+        })
 }

@@ -76,12 +76,16 @@ impl Identity {
     /// The private key as PKCS#8 PEM, not encrypted.
     pub fn key_pem(&self) -> Result<Zeroizing<Vec<u8>>, PkiError> {
         let pem = self.key.private_key_to_pem_pkcs8();
-        pem.map(Zeroizing::new).map_err(openssl_error("the PEM of a private key"))
+        pem.map(Zeroizing::new)
+            .map_err(openssl_error("the PEM of a private key"))
     }
 
     /// The same certificate and key, presented with other issuers.
     pub fn with_issuers(&self, issuers: Vec<X509>) -> Identity {
-        Identity { issuers, ..self.clone() }
+        Identity {
+            issuers,
+            ..self.clone()
+        }
     }
 }
 
@@ -103,7 +107,11 @@ pub fn fingerprint(certificate: &X509) -> Result<String, PkiError> {
 fn pem<'a>(certificates: impl Iterator<Item = &'a X509>) -> Result<Vec<u8>, PkiError> {
     let mut all = Vec::new();
     for certificate in certificates {
-        all.extend(certificate.to_pem().map_err(openssl_error("the PEM of a certificate"))?);
+        all.extend(
+            certificate
+                .to_pem()
+                .map_err(openssl_error("the PEM of a certificate"))?,
+        );
     }
     Ok(all)
 }
@@ -134,7 +142,11 @@ fn make(profile: &Profile, issuer: Option<&Identity>) -> Result<Identity, ErrorS
         all.extend(issuer.issuers.iter().cloned());
         all
     });
-    Ok(Identity { certificate: builder.build(), key, issuers })
+    Ok(Identity {
+        certificate: builder.build(),
+        key,
+        issuers,
+    })
 }
 
 fn extend(
@@ -177,8 +189,7 @@ fn extend(
     if profile.server_auth_only || matches!(profile.purpose, Purpose::Server { .. }) {
         builder.append_extension(extended.server_auth().build()?)?;
     }
-    let subject_key =
-        SubjectKeyIdentifier::new().build(&builder.x509v3_context(None, None))?;
+    let subject_key = SubjectKeyIdentifier::new().build(&builder.x509v3_context(None, None))?;
     builder.append_extension(subject_key)?;
     if let Some(issuer) = issuer {
         let context = builder.x509v3_context(Some(&issuer.certificate), None);
@@ -208,6 +219,8 @@ fn serial() -> Result<Asn1Integer, ErrorStack> {
 }
 
 fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }
