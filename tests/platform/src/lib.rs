@@ -1,5 +1,6 @@
 //! The cloud side of a provisioning, for demonstrations, tests and rehearsals.
 
+pub mod broker;
 pub mod clock;
 pub mod pki;
 pub mod secret;
