@@ -2,6 +2,7 @@
 
 pub mod broker;
 pub mod clock;
+pub mod link;
 pub mod pki;
 pub mod secret;
 pub mod store;

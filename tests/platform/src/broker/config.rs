@@ -39,7 +39,10 @@ impl Installation {
         let program = std::env::var_os("MOSQUITTO")
             .map(PathBuf::from)
             .or_else(|| folders.map(|f| f.join("mosquitto")).find(|p| p.is_file()))
-            .ok_or(BrokerError::NotInstalled { what: "mosquitto", variable: "MOSQUITTO" })?;
+            .ok_or(BrokerError::NotInstalled {
+                what: "mosquitto",
+                variable: "MOSQUITTO",
+            })?;
         let plugin = std::env::var_os("MOSQUITTO_DYNAMIC_SECURITY")
             .map(PathBuf::from)
             .or_else(find_plugin)
@@ -53,10 +56,18 @@ impl Installation {
 
 fn find_plugin() -> Option<PathBuf> {
     const NAME: &str = "mosquitto_dynamic_security.so";
-    let roots = ["/usr/lib", "/usr/lib64", "/usr/local/lib", "/opt/homebrew/lib"];
+    let roots = [
+        "/usr/lib",
+        "/usr/lib64",
+        "/usr/local/lib",
+        "/opt/homebrew/lib",
+    ];
     roots.into_iter().map(Path::new).find_map(|root| {
         // Debian has it in the folder of the architecture.
-        let below = std::fs::read_dir(root).ok()?.flatten().map(|entry| entry.path());
+        let below = std::fs::read_dir(root)
+            .ok()?
+            .flatten()
+            .map(|entry| entry.path());
         std::iter::once(root.to_owned())
             .chain(below.filter(|p| p.file_name().is_some_and(is_architecture)))
             .map(|folder| folder.join(NAME))
@@ -83,14 +94,24 @@ pub(super) fn write(
     };
     put("broker.pem", &settings.certificate.server_pem()?)?;
     put("broker.key", &settings.certificate.key_pem()?)?;
-    put("dynamic-security.json", first_state(platform_password)?.to_string().as_bytes())?;
-    put(CONFIGURATION, configuration(settings, installation, ports).as_bytes())
+    put(
+        "dynamic-security.json",
+        first_state(platform_password)?.to_string().as_bytes(),
+    )?;
+    put(
+        CONFIGURATION,
+        configuration(settings, installation, ports).as_bytes(),
+    )
 }
 
 fn configuration(settings: &BrokerSettings, installation: &Installation, ports: Ports) -> String {
     let folder = settings.folder.display();
     // Started as root, mosquitto would become another user, who cannot read the folder.
-    let user = if rustix::process::geteuid().is_root() { "user root\n" } else { "" };
+    let user = if rustix::process::geteuid().is_root() {
+        "user root\n"
+    } else {
+        ""
+    };
     let ciphers = match settings.strength {
         TlsStrength::Usual => "",
         TlsStrength::AnyKey => "ciphers DEFAULT@SECLEVEL=0\n",
@@ -125,12 +146,15 @@ fn configuration(settings: &BrokerSettings, installation: &Installation, ports: 
 }
 
 fn first_state(platform_password: &Secret) -> Result<Value, BrokerError> {
-    let allow = |acltype: &str, topic: &str| json!({"acltype": acltype, "topic": topic, "allow": true});
+    let allow =
+        |acltype: &str, topic: &str| json!({"acltype": acltype, "topic": topic, "allow": true});
     let platform = json!({
         "rolename": "platform",
         "acls": [
             allow("publishClientSend", "$CONTROL/dynamic-security/#"),
             allow("subscribePattern", "$CONTROL/dynamic-security/#"),
+            // Not covered by the default access, unlike other topics.
+            allow("publishClientReceive", "$CONTROL/dynamic-security/#"),
             allow("publishClientSend", "$EDC/#"),
             allow("subscribePattern", "$EDC/#"),
         ],

@@ -78,9 +78,7 @@ impl Client {
     /// Lets it in.
     pub fn admit(&self) -> Vec<Value> {
         let rules = self.rules();
-        let allow = |acltype: &'static str| {
-            move |topic: &String| json!({"acltype": acltype, "topic": topic, "allow": true})
-        };
+        let allow = |acltype: &'static str| move |topic: &String| json!({"acltype": acltype, "topic": topic, "allow": true});
         let acls: Vec<Value> = rules
             .publish
             .iter()

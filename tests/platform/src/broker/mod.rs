@@ -112,7 +112,10 @@ impl Broker {
     /// Writes the folder and starts the process; returns when both listeners are open.
     pub fn start(settings: BrokerSettings) -> Result<Broker, BrokerError> {
         let installation = Installation::find()?;
-        let file = |source| BrokerError::File { path: settings.folder.clone(), source };
+        let file = |source| BrokerError::File {
+            path: settings.folder.clone(),
+            source,
+        };
         std::fs::create_dir_all(&settings.folder).map_err(file)?;
         use std::os::unix::fs::PermissionsExt;
         std::fs::set_permissions(&settings.folder, std::fs::Permissions::from_mode(0o700))
@@ -194,11 +197,21 @@ impl Broker {
     pub fn restart(&self) -> Result<(), BrokerError> {
         let mut process = self.lock();
         process.take();
-        config::write(&self.settings, &self.installation, self.ports, &self.platform_password)?;
-        let started =
-            Process::start(&self.installation, &self.settings.name, &self.settings.folder);
+        config::write(
+            &self.settings,
+            &self.installation,
+            self.ports,
+            &self.platform_password,
+        )?;
+        let started = Process::start(
+            &self.installation,
+            &self.settings.name,
+            &self.settings.folder,
+        );
         *process = Some(started.map_err(|error| match error {
-            process::StartError::AddressInUse => BrokerError::PortInUse { port: self.ports.tls },
+            process::StartError::AddressInUse => BrokerError::PortInUse {
+                port: self.ports.tls,
+            },
             process::StartError::Other(error) => error,
         })?);
         Ok(())
@@ -228,7 +241,10 @@ impl Broker {
 
     /// The process id, if it runs.
     pub fn pid(&self) -> Option<u32> {
-        self.lock().as_ref().filter(|p| p.is_running()).map(Process::pid)
+        self.lock()
+            .as_ref()
+            .filter(|p| p.is_running())
+            .map(Process::pid)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<Process>> {
@@ -256,7 +272,13 @@ fn free_ports(tls: Option<u16>) -> Result<Ports, BrokerError> {
     // Both are held until both are known, so that they differ.
     let plain_listener = bind(0).map_err(BrokerError::NoPort)?;
     let port = |listener: &TcpListener| {
-        listener.local_addr().map(|a| a.port()).map_err(BrokerError::NoPort)
+        listener
+            .local_addr()
+            .map(|a| a.port())
+            .map_err(BrokerError::NoPort)
     };
-    Ok(Ports { tls: port(&tls_listener)?, plain: port(&plain_listener)? })
+    Ok(Ports {
+        tls: port(&tls_listener)?,
+        plain: port(&plain_listener)?,
+    })
 }

@@ -46,20 +46,21 @@ impl Process {
         let name = name.to_owned();
         let (reports, incoming) = channel();
         let own_name = name.clone();
-        let spawned = std::thread::Builder::new().name(name_of_thread).spawn(move || {
-            match spawn(&mosquitto, &configuration) {
-                Ok((child, stderr)) => {
-                    let child = Arc::new(Mutex::new(child));
-                    // Nobody listening is fine: the log still goes to `log`.
-                    let _ = reports.send(Report::Spawned(child));
-                    carry_log(&name, stderr, &reports);
+        let spawned = std::thread::Builder::new()
+            .name(name_of_thread)
+            .spawn(move || {
+                match spawn(&mosquitto, &configuration) {
+                    Ok((child, stderr)) => {
+                        let child = Arc::new(Mutex::new(child));
+                        // Nobody listening is fine: the log still goes to `log`.
+                        let _ = reports.send(Report::Spawned(child));
+                        carry_log(&name, stderr, &reports);
+                    }
+                    Err(error) => drop(reports.send(Report::NotSpawned(error))),
                 }
-                Err(error) => drop(reports.send(Report::NotSpawned(error))),
-            }
-        });
+            });
         let process = |action| move |source| BrokerError::Process { action, source };
-        let supervisor =
-            spawned.map_err(|e| StartError::Other(process("supervised")(e)))?;
+        let supervisor = spawned.map_err(|e| StartError::Other(process("supervised")(e)))?;
         let child = match incoming.recv() {
             Ok(Report::Spawned(child)) => child,
             Ok(Report::NotSpawned(e)) => {
@@ -71,7 +72,11 @@ impl Process {
             }
         };
         let pid = lock(&child).id();
-        let process = Process { child, pid, supervisor: Some(supervisor) };
+        let process = Process {
+            child,
+            pid,
+            supervisor: Some(supervisor),
+        };
         let deadline = Instant::now() + START;
         let mut last_words = String::from("it said nothing");
         loop {
@@ -86,7 +91,10 @@ impl Process {
                 }
                 Ok(_) => {}
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
-                    let error = BrokerError::NotRunning { name: own_name, reason: last_words };
+                    let error = BrokerError::NotRunning {
+                        name: own_name,
+                        reason: last_words,
+                    };
                     return Err(StartError::Other(error));
                 }
             }
@@ -102,7 +110,10 @@ impl Process {
     }
 
     pub(super) fn signal(&self, signal: Signal) -> Result<(), BrokerError> {
-        let error = |source| BrokerError::Process { action: "signalled", source };
+        let error = |source| BrokerError::Process {
+            action: "signalled",
+            source,
+        };
         // Not reaped while the lock is held, so the id is still its own.
         let mut child = lock(&self.child);
         if child.try_wait().map_err(error)?.is_some() {
@@ -139,7 +150,11 @@ fn lock(child: &Mutex<Child>) -> std::sync::MutexGuard<'_, Child> {
 fn spawn(mosquitto: &Path, configuration: &Path) -> std::io::Result<(Child, ChildStderr)> {
     let with = |mut command: Command| {
         command.arg("-c").arg(configuration);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
     };
     let mut guarded = Command::new("setpriv");
     guarded.args(["--pdeathsig", "KILL"]).arg(mosquitto);
