@@ -1,0 +1,151 @@
+//! From configurations to the document, as Kura's `XmlJavaComponentConfigurationsMapper` lays it
+//! out: literal prefix `esf`, which its reader wants.
+
+use std::fmt::Write as _;
+
+use gateway_component_abi::value::{Scalar, Secret, Value};
+
+use super::name;
+use super::scalar;
+use super::xml::is_xml_char;
+use super::{Configuration, ConfigurationsError, ESF_NAMESPACE};
+
+/// Writes a document, sorted by pid and property, so that equal configurations give equal bytes.
+/// `seal` gives a password's attribute `encrypted` and its text. An array without values is left
+/// out, as in Kura.
+///
+/// # Errors
+/// [`ConfigurationsError::Unwritable`]: a pid or property without a name, a character that XML 1.0
+/// cannot hold (Kura would write a file it cannot read again), a Char beyond U+FFFF, passwords of
+/// one array sealed in two ways. [`ConfigurationsError::Pid`] does not occur: of two configurations
+/// of one pid the document would be refused by [`super::read`], so that is `Unwritable`, too.
+pub fn write(
+    configurations: &[Configuration],
+    seal: &mut dyn FnMut(&Secret) -> (bool, String),
+) -> Result<Vec<u8>, ConfigurationsError> {
+    let mut sorted: Vec<&Configuration> = configurations.iter().collect();
+    sorted.sort_by(|a, b| a.pid.cmp(&b.pid));
+    let mut out = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\" standalone=\"yes\"?>\n");
+    let _ = writeln!(
+        out,
+        "<esf:configurations xmlns:ocd=\"http://www.osgi.org/xmlns/metatype/v1.2.0\" \
+         xmlns:esf=\"{ESF_NAMESPACE}\">"
+    );
+    let mut last: Option<&str> = None;
+    for configuration in sorted {
+        let pid = &configuration.pid;
+        if last == Some(pid) {
+            return Err(unwritable(pid, "", "the pid occurs twice"));
+        }
+        last = Some(pid);
+        checked(pid).map_err(|what| unwritable(pid, "", what))?;
+        out.push_str("    <esf:configuration pid=\"");
+        attribute(&mut out, pid);
+        out.push_str("\">\n        <esf:properties>\n");
+        for (name, value) in &configuration.properties {
+            property(&mut out, name, value, seal).map_err(|what| unwritable(pid, name, what))?;
+        }
+        out.push_str("        </esf:properties>\n    </esf:configuration>\n");
+    }
+    out.push_str("</esf:configurations>\n");
+    Ok(out.into_bytes())
+}
+
+fn unwritable(pid: &str, name: &str, what: &'static str) -> ConfigurationsError {
+    ConfigurationsError::Unwritable {
+        pid: pid.to_owned(),
+        name: name.to_owned(),
+        what,
+    }
+}
+
+fn property(
+    out: &mut String,
+    name: &str,
+    value: &Value,
+    seal: &mut dyn FnMut(&Secret) -> (bool, String),
+) -> Result<(), &'static str> {
+    let (array, scalars) = match value {
+        Value::Scalar(scalar) => (false, std::slice::from_ref(scalar)),
+        Value::Array(_, scalars) => (true, scalars.as_slice()),
+    };
+    let mut encrypted = None;
+    let mut texts = Vec::with_capacity(scalars.len());
+    for scalar in scalars {
+        let text = match scalar {
+            Scalar::Password(secret) => {
+                let (sealed, text) = seal(secret);
+                if encrypted.is_some_and(|before| before != sealed) {
+                    return Err("its passwords are sealed in two ways");
+                }
+                encrypted = Some(sealed);
+                text
+            }
+            _ => scalar::format(scalar)?,
+        };
+        if !text.chars().all(is_xml_char) {
+            return Err("a character that XML cannot hold");
+        }
+        texts.push(zeroize::Zeroizing::new(text));
+    }
+    if texts.is_empty() {
+        return Ok(());
+    }
+    checked(name)?;
+    let _ = write!(out, "            <esf:property {}=\"", name::NAME);
+    attribute(out, name);
+    let _ = writeln!(
+        out,
+        "\" {}=\"{array}\" {}=\"{}\" {}=\"{}\">",
+        name::ARRAY,
+        name::ENCRYPTED,
+        encrypted.unwrap_or(false),
+        name::TYPE,
+        value.kind().name()
+    );
+    for value in &texts {
+        out.push_str("                <esf:value>");
+        text(out, value);
+        out.push_str("</esf:value>\n");
+    }
+    out.push_str("            </esf:property>\n");
+    Ok(())
+}
+
+fn checked(name: &str) -> Result<(), &'static str> {
+    if name.is_empty() {
+        return Err("the name is empty");
+    }
+    if !name.chars().all(is_xml_char) {
+        return Err("a character that XML cannot hold in the name");
+    }
+    Ok(())
+}
+
+fn text(out: &mut String, text: &str) {
+    for character in text.chars() {
+        match character {
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '&' => out.push_str("&amp;"),
+            // A reader makes a line feed of a literal one.
+            '\r' => out.push_str("&#13;"),
+            _ => out.push(character),
+        }
+    }
+}
+
+fn attribute(out: &mut String, text: &str) {
+    for character in text.chars() {
+        match character {
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '&' => out.push_str("&amp;"),
+            '"' => out.push_str("&quot;"),
+            '\t' => out.push_str("&#9;"),
+            '\n' => out.push_str("&#10;"),
+            '\r' => out.push_str("&#13;"),
+            _ => out.push(character),
+        }
+    }
+}
