@@ -47,11 +47,16 @@ export async function view(place, connection, documents, refresh) {
   showHead(head, connection, refresh);
   provisioning?.show(documents.get(connection.provisioningPid));
   const forms = await tabs(stack, connection.stackComponentPids ?? [], connection.provisioningPid);
+  forms.problems(connection.provisioningPid, documents.get(connection.provisioningPid)?.problems ?? []);
   return {
     pid,
     dirty: () => forms.dirty(),
     update: (latest) => showHead(head, latest, refresh),
-    status: (of, document) => of === connection.provisioningPid && provisioning.show(document),
+    status(of, document) {
+      if (of !== connection.provisioningPid) return;
+      provisioning.show(document);
+      forms.problems(of, document.problems ?? []);
+    },
     configuration: (of) => forms.outside(of),
     tick: () => provisioning?.tick(),
   };
@@ -131,6 +136,7 @@ async function tabs(place, pids, preferred) {
   return {
     dirty: () => [...made.values()].some((entry) => entry.ready?.dirty()),
     outside: (pid) => made.get(pid)?.ready?.outside(),
+    problems: (pid, list) => made.get(pid)?.ready?.problems(list),
   };
 }
 

@@ -50,6 +50,10 @@ export function doing(action) {
   };
 }
 
+/** How long something took: 0.4 s, else as span(). */
+export const duration = (milliseconds) =>
+  milliseconds < 9950 ? `${(Math.max(0, milliseconds) / 1000).toFixed(1)} s` : span(milliseconds);
+
 /** 42 s, 3 min 05 s, 2 h 10 min */
 export function span(milliseconds) {
   const s = Math.max(0, Math.round(milliseconds / 1000));

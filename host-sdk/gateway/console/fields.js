@@ -28,9 +28,11 @@ export function field(ad, current, edited) {
     el("span", { class: "field-id" }, ad.id),
   ];
   const hint = limits(ad);
-  const node = el(grouped ? "fieldset" : "div", { class: "field", data: { id: ad.id } },
-    el(grouped ? "legend" : "label", { class: "field-name", for: grouped ? null : id }, name),
-    el("div", { class: "field-body" },
+  const label = grouped
+    ? el("div", { class: "field-name", id: `${id}-name` }, name)
+    : el("label", { class: "field-name", for: id }, name);
+  const node = el("div", { class: "field", data: { id: ad.id } }, label,
+    el("div", { class: "field-body", role: grouped ? "group" : null, "aria-labelledby": grouped ? `${id}-name` : null },
       control.node,
       wrong,
       help === "" ? null : el("div", { class: "help", id: `${id}-help` }, help),
@@ -94,7 +96,7 @@ const shown = (current) => (current === undefined || current === null ? "" : Str
 
 function readOnly(ad, id, current) {
   const text = current === undefined && ad.type === "BOOLEAN" ? "false" : shown(current);
-  const node = el("input", { id, type: "text", readonly: true, value: text });
+  const node = el("input", { id, type: "text", readonly: true, value: text, size: Math.min(Math.max(text.length, 6), 60) });
   return {
     node: el("span", { class: "fixed" }, node, el("span", { class: "muted" }, "set by the component, read-only")),
     text: () => text,

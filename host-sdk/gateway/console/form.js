@@ -18,7 +18,8 @@ export async function load(pid) {
 
 /**
  * Renders into `place`; `touched(dirty)` is told whenever there are changes or no more.
- * Gives {dirty(), outside()}: outside() says that the configuration changed elsewhere.
+ * Gives {dirty(), outside(), problems(list)}: outside() says that the configuration changed
+ * elsewhere, problems() what the component says of its parameters.
  */
 export async function form(place, pid, touched) {
   let configuration = null;
@@ -131,9 +132,15 @@ export async function form(place, pid, touched) {
     outside: async () => {
       if (busy) return;
       const latest = await load(pid);
-      if (latest.revision === configuration.revision) return;
+      if (JSON.stringify(latest.properties) === JSON.stringify(configuration.properties)) return;
       if (changed().length === 0) show(latest);
       else await conflict();
+    },
+    /** What the component says of its parameters; a field that is being edited is left alone. */
+    problems(list) {
+      for (const entry of fields.filter((candidate) => !candidate.changed())) {
+        entry.fail(list.find((problem) => problem.parameter === entry.id)?.message ?? "");
+      }
     },
   };
 }

@@ -1,7 +1,7 @@
 // The live status of one provisioning: where it stands, how long still, what is wrong and what to do.
 
 import { get, now, post } from "./api.js";
-import { ask, badge, doing, el, facts, fill, moment, note, span, toast } from "./dom.js";
+import { ask, badge, doing, duration, el, facts, fill, moment, note, span, toast } from "./dom.js";
 
 const STATES = {
   idle: ["", "Idle"],
@@ -100,7 +100,7 @@ function attempts({ attempt, max_attempts: most }) {
 }
 
 function step({ name, state, started, ended, detail }) {
-  const took = started && ended ? span(Date.parse(ended) - Date.parse(started)) : "";
+  const took = started && ended ? duration(Date.parse(ended) - Date.parse(started)) : "";
   const word = { done: "done", failed: "failed", running: "running" }[state] ?? "not begun";
   return el("li", { data: { state }, title: detail ?? null, "aria-label": `${name}: ${word}${detail ? `, ${detail}` : ""}` },
     el("span", { class: "mark", "aria-hidden": "true" }, MARKS[state] ?? ""), name,

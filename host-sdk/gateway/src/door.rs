@@ -47,8 +47,20 @@ pub enum DoorError {
 
 /// The bearer token: 256 random bits in lower hex. Prints as `***`.
 #[derive(Clone, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(from = "String", into = "String")]
 pub struct Token(Zeroizing<String>);
+
+impl From<String> for Token {
+    fn from(text: String) -> Token {
+        Token(Zeroizing::new(text))
+    }
+}
+
+impl From<Token> for String {
+    fn from(token: Token) -> String {
+        token.expose().to_owned()
+    }
+}
 
 impl std::fmt::Debug for Token {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

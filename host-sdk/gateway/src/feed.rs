@@ -56,3 +56,43 @@ impl Feed {
         self.0.subscribe()
     }
 }
+
+/// The event as it goes over the wire. JSON of a component is passed on as it wrote it.
+fn told(event: &Event) -> Told {
+    let raw = |text: &str| {
+        serde_json::from_str::<&RawValue>(text).map_or("null", RawValue::get).to_owned()
+    };
+    match event {
+        Event::Status { pid, document } => Told {
+            name: "status",
+            data: format!("{{\"pid\":{},\"document\":{}}}", json!(pid), raw(document)),
+        },
+        Event::Configuration { pid } => {
+            Told { name: "configuration", data: json!({"pid": pid}).to_string() }
+        }
+        Event::Connection(connection) => {
+            Told { name: "connection", data: json!({"pid": connection.pid}).to_string() }
+        }
+        Event::Plugin(plugin) => {
+            Told { name: "plugin", data: json!({"path": plugin.path}).to_string() }
+        }
+        Event::Posted { topic, json } => Told {
+            name: "posted",
+            data: format!("{{\"topic\":{},\"properties\":{}}}", json!(topic), raw(json)),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_components_document_goes_out_unchanged_and_a_damaged_one_breaks_no_stream() {
+        let status = |document: &str| {
+            told(&Event::Status { pid: "a\"b".into(), document: document.into() }).data
+        };
+        assert_eq!(status("{\"z\":1.50}"), "{\"pid\":\"a\\\"b\",\"document\":{\"z\":1.50}}");
+        assert_eq!(status("{\"z\":"), "{\"pid\":\"a\\\"b\",\"document\":null}");
+    }
+}

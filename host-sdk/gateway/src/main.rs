@@ -1,1 +1,5 @@
-fn main() {}
+//! The binary `gateway`.
+
+fn main() -> std::process::ExitCode {
+    gateway::cli::main()
+}

@@ -96,26 +96,20 @@ fn set(
         })?;
         properties.insert(argument.key.to_owned(), argument.property(&kind)?);
     }
-    let mut body = json!({"configs": [{"pid": pid, "properties": properties}], "takeSnapshot": true});
-    if let (Some(revision), Some(body)) = (revision, body.as_object_mut()) {
-        body.insert("revision".into(), json!(revision));
+    let mut change = json!({"pid": pid, "properties": properties});
+    if let (Some(revision), Some(change)) = (revision, change.as_object_mut()) {
+        change.insert("revision".into(), json!(revision));
     }
+    let body = json!({"configs": [change], "takeSnapshot": true});
     client.put(&format!("{BASE}/configurableComponents/configurations/_update"), &body)?;
     Ok(())
 }
 
-/// The configuration of one component, with its descriptor and the revision.
+/// The configuration of one component, with its descriptor and its revision.
 fn fetch(client: &Client, pid: &str) -> Result<Value, CliError> {
     let path = format!("{BASE}/configurableComponents/configurations/byPid");
-    let mut answer = client.post(&path, &json!({"pids": [pid]}))?;
-    let revision = answer.get("revision").cloned();
-    let first = answer.get_mut("configs").and_then(Value::as_array_mut).and_then(|list| {
-        let mut first = list.drain(..).next()?;
-        if let (Some(revision), Some(first)) = (revision, first.as_object_mut()) {
-            first.entry("revision").or_insert(revision);
-        }
-        Some(first)
-    });
+    let answer = client.post(&path, &json!({"pids": [pid]}))?;
+    let first = answer.pointer("/configs/0").cloned();
     first.ok_or_else(|| CliError::Refused(format!("there is no component {pid}")))
 }
 
