@@ -132,6 +132,14 @@ impl Crypto {
             .map_err(|_| CryptoError::Unreadable)
     }
 
+    /// Whether the text was made by [`Crypto::encrypt_text`] with this key.
+    pub(crate) fn is_own_text(&self, text: &str) -> bool {
+        let parts = parts(text);
+        parts.is_some_and(|(iv, sealed)| {
+            open(self.key.as_slice(), Cipher::aes_256_gcm(), &iv, &sealed).is_ok()
+        })
+    }
+
     /// Whether the text is of the form that [`Crypto::encrypt_text`] makes, whatever its key.
     pub fn is_sealed_text(text: &str) -> bool {
         parts(text).is_some()

@@ -14,6 +14,18 @@ impl Ad {
     /// only values allowed, and a required String or Password must not be empty. Bounds that
     /// are no number, and those of a Boolean or Password, mean nothing, as in Kura.
     pub fn check(&self, value: &Value) -> Result<(), FieldProblem> {
+        self.check_type(value)?;
+        match value {
+            Value::Scalar(scalar) => self.check_scalar(scalar),
+            Value::Array(_, items) if items.is_empty() && self.required => {
+                Err(self.problem(None, "is required"))
+            }
+            Value::Array(_, items) => items.iter().try_for_each(|item| self.check_scalar(item)),
+        }
+    }
+
+    /// Checks the type and the number of values only.
+    pub fn check_type(&self, value: &Value) -> Result<(), FieldProblem> {
         if value.kind() != self.kind {
             let allowed = format!(
                 "must be of type {}, not {}",
@@ -26,7 +38,7 @@ impl Ad {
             Value::Scalar(_) if self.is_array() => {
                 Err(self.problem(None, format!("must be an array of {}", self.kind.name())))
             }
-            Value::Scalar(scalar) => self.check_scalar(scalar),
+            Value::Scalar(_) => Ok(()),
             Value::Array(_, items) => {
                 let most = self.cardinality.unsigned_abs();
                 if most == 0 {
@@ -36,10 +48,7 @@ impl Ad {
                     let given = items.len().to_string();
                     return Err(self.problem(Some(&given), format!("takes at most {most} values")));
                 }
-                if items.is_empty() && self.required {
-                    return Err(self.problem(None, "is required"));
-                }
-                items.iter().try_for_each(|item| self.check_scalar(item))
+                Ok(())
             }
         }
     }
@@ -72,7 +81,11 @@ impl Ad {
         {
             return Err(self.problem(Some("NaN"), "must be a number"));
         }
-        let noun = if of_length { "length must be" } else { "must be" };
+        let noun = if of_length {
+            "length must be"
+        } else {
+            "must be"
+        };
         let below = |bound: &Option<String>, wrong: Ordering, word: &str| {
             let bound = bound.as_deref()?;
             (compare(value, bound)? == wrong).then(|| format!("{noun} at {word} {bound}"))
@@ -87,7 +100,8 @@ impl Ad {
 
     fn check_options(&self, value: &Scalar) -> Result<(), FieldProblem> {
         let text = text_of(value);
-        let among = |option: &str| option == text || scalar(self.kind, option.trim()).as_ref() == Ok(value);
+        let among =
+            |option: &str| option == text || scalar(self.kind, option.trim()).as_ref() == Ok(value);
         if self.options.is_empty() || self.options.iter().any(|option| among(&option.value)) {
             return Ok(());
         }

@@ -117,7 +117,10 @@ pub fn read(xml: &[u8]) -> Result<Metatype, MetatypeError> {
             Event::GeneralRef(entity) => document.entity(&entity, at)?,
             Event::DocType(_) => return Err(MetatypeError::Doctype { at }),
             Event::Decl(_) if at != 0 => {
-                return Err(syntax(at, "the XML declaration is not at the start".to_owned()))
+                return Err(syntax(
+                    at,
+                    "the XML declaration is not at the start".to_owned(),
+                ))
             }
             Event::Eof => return document.finish(at),
             Event::Decl(_) | Event::CData(_) | Event::Comment(_) | Event::PI(_) => {}
@@ -147,7 +150,12 @@ struct Document {
 }
 
 impl Document {
-    fn open(&mut self, element: &BytesStart<'_>, at: u64, empty: bool) -> Result<(), MetatypeError> {
+    fn open(
+        &mut self,
+        element: &BytesStart<'_>,
+        at: u64,
+        empty: bool,
+    ) -> Result<(), MetatypeError> {
         self.elements += 1;
         if self.elements > MAX_ELEMENTS {
             let (limit, of) = (MAX_ELEMENTS, "elements");
@@ -184,7 +192,12 @@ impl Document {
         self.finished |= self.path.is_empty();
     }
 
-    fn root(&mut self, name: &str, attributes: &Attributes, at: u64) -> Result<Place, MetatypeError> {
+    fn root(
+        &mut self,
+        name: &str,
+        attributes: &Attributes,
+        at: u64,
+    ) -> Result<Place, MetatypeError> {
         if self.finished {
             return Err(syntax(at, "a second root element".to_owned()));
         }
@@ -296,7 +309,10 @@ fn ocd(attributes: &Attributes, at: u64) -> Result<Ocd, MetatypeError> {
 
 fn ad(attributes: &Attributes, ocd: &str, at: u64) -> Result<Ad, MetatypeError> {
     let missing = |attribute: &'static str| MetatypeError::Missing {
-        element: format!("AD {:?} of OCD {ocd:?}", attributes.get("id").unwrap_or_default()),
+        element: format!(
+            "AD {:?} of OCD {ocd:?}",
+            attributes.get("id").unwrap_or_default()
+        ),
         attribute,
         at,
     };
@@ -310,7 +326,8 @@ fn ad(attributes: &Attributes, ocd: &str, at: u64) -> Result<Ad, MetatypeError> 
             given: name.chars().take(64).collect(),
         })?,
     };
-    let (description, text_area) = super::split_text_area(attributes.get("description").unwrap_or_default());
+    let (description, text_area) =
+        super::split_text_area(attributes.get("description").unwrap_or_default());
     Ok(Ad {
         name: attributes.get("name").unwrap_or_else(|| id.clone()),
         id,
@@ -346,7 +363,10 @@ impl Attributes {
             let value = quick_xml::escape::unescape(&normal)
                 .map_err(|e| syntax(at, format!("the attribute {name:?}: {e}")))?;
             if !value.chars().all(is_xml_char) {
-                return Err(syntax(at, format!("the attribute {name:?} holds a forbidden character")));
+                return Err(syntax(
+                    at,
+                    format!("the attribute {name:?} holds a forbidden character"),
+                ));
             }
             attributes.push((name, value.into_owned()));
         }
@@ -383,7 +403,8 @@ fn is_xml_char(c: char) -> bool {
 /// The text of the document, by the encoding that it declares.
 fn decode(xml: &[u8]) -> Result<String, MetatypeError> {
     let xml = xml.strip_prefix(b"\xef\xbb\xbf").unwrap_or(xml);
-    let head = String::from_utf8_lossy(xml.get(..xml.len().min(256)).unwrap_or_default()).to_ascii_lowercase();
+    let head = String::from_utf8_lossy(xml.get(..xml.len().min(256)).unwrap_or_default())
+        .to_ascii_lowercase();
     let declared = head
         .strip_prefix("<?xml")
         .and_then(|rest| rest.split_once("?>"))

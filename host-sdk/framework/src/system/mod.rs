@@ -150,8 +150,16 @@ mod tests {
     #[test]
     fn the_file_wins_over_the_machine_unless_it_is_blank() {
         let dir = tempfile::tempdir().unwrap();
-        put(dir.path(), "proc/cpuinfo", "Model : x\nSerial\t\t: 00000000abcd1234\n");
-        put(dir.path(), "p", "kura.serialNumber=SN1\nkura.model.id=\nown.name=v\n");
+        put(
+            dir.path(),
+            "proc/cpuinfo",
+            "Model : x\nSerial\t\t: 00000000abcd1234\n",
+        );
+        put(
+            dir.path(),
+            "p",
+            "kura.serialNumber=SN1\nkura.model.id=\nown.name=v\n",
+        );
         put(dir.path(), "sys/class/dmi/id/product_name", "Box 10\n");
         let file = dir.path().join("p");
         let with = SystemProperties::load_at(Some(&file), dir.path()).unwrap();
@@ -160,7 +168,10 @@ mod tests {
         assert_eq!(with.get("own.name").unwrap(), "v");
         assert_eq!(with.all().get(names::MODEL_NAME).unwrap(), "Box 10");
         let without = SystemProperties::load_at(None, dir.path()).unwrap();
-        assert_eq!(without.get(names::SERIAL_NUMBER).unwrap(), "00000000abcd1234");
+        assert_eq!(
+            without.get(names::SERIAL_NUMBER).unwrap(),
+            "00000000abcd1234"
+        );
         assert_eq!(without.get("own.name"), None);
     }
 
@@ -168,11 +179,21 @@ mod tests {
     fn placeholders_of_vendors_are_no_serial_number() {
         let dir = tempfile::tempdir().unwrap();
         let system = SystemProperties::load_at(None, dir.path()).unwrap();
-        for junk in ["To Be Filled By O.E.M.", "None", " 0000 ", "Default string", ""] {
+        for junk in [
+            "To Be Filled By O.E.M.",
+            "None",
+            " 0000 ",
+            "Default string",
+            "",
+        ] {
             put(dir.path(), "sys/class/dmi/id/product_serial", junk);
             assert_eq!(system.get(names::SERIAL_NUMBER), None, "{junk:?}");
         }
-        put(dir.path(), "proc/device-tree/serial-number", "10000000c0ffee\0");
+        put(
+            dir.path(),
+            "proc/device-tree/serial-number",
+            "10000000c0ffee\0",
+        );
         assert_eq!(system.get(names::SERIAL_NUMBER).unwrap(), "10000000c0ffee");
     }
 
@@ -181,28 +202,56 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let system = SystemProperties::load_at(None, dir.path()).unwrap();
         assert_eq!(system.get(names::PRIMARY_MAC), None);
-        put(dir.path(), "sys/class/net/lo/address", "00:00:00:00:00:00\n");
-        put(dir.path(), "sys/class/net/enp3s0/address", "00:00:00:00:00:00\n");
+        put(
+            dir.path(),
+            "sys/class/net/lo/address",
+            "00:00:00:00:00:00\n",
+        );
+        put(
+            dir.path(),
+            "sys/class/net/enp3s0/address",
+            "00:00:00:00:00:00\n",
+        );
         assert_eq!(system.get(names::PRIMARY_MAC), None);
-        put(dir.path(), "sys/class/net/enp3s0/address", "00:1a:2b:3c:4d:5e\n");
+        put(
+            dir.path(),
+            "sys/class/net/enp3s0/address",
+            "00:1a:2b:3c:4d:5e\n",
+        );
         assert_eq!(system.get(names::PRIMARY_INTERFACE).unwrap(), "enp3s0");
         assert_eq!(system.get(names::PRIMARY_MAC).unwrap(), "00:1A:2B:3C:4D:5E");
-        put(dir.path(), "sys/class/net/eth0/address", "00:1a:2b:00:00:01\n");
+        put(
+            dir.path(),
+            "sys/class/net/eth0/address",
+            "00:1a:2b:00:00:01\n",
+        );
         assert_eq!(system.get(names::PRIMARY_MAC).unwrap(), "00:1A:2B:00:00:01");
     }
 
     #[test]
     fn the_interface_of_the_file_decides_and_cannot_leave_its_folder() {
         let dir = tempfile::tempdir().unwrap();
-        put(dir.path(), "sys/class/net/eth0/address", "00:1a:2b:00:00:01\n");
-        put(dir.path(), "sys/class/net/wlan0/address", "00:1a:2b:00:00:02\n");
+        put(
+            dir.path(),
+            "sys/class/net/eth0/address",
+            "00:1a:2b:00:00:01\n",
+        );
+        put(
+            dir.path(),
+            "sys/class/net/wlan0/address",
+            "00:1a:2b:00:00:02\n",
+        );
         put(dir.path(), "address", "00:1a:2b:00:00:03\n");
         for (name, mac) in [
             ("wlan0", Some("00:1A:2B:00:00:02".to_owned())),
             ("ppp0", None),
             ("../../..", None),
         ] {
-            put(dir.path(), "p", &format!("kura.primary.network.interface={name}"));
+            put(
+                dir.path(),
+                "p",
+                &format!("kura.primary.network.interface={name}"),
+            );
             let file = dir.path().join("p");
             let system = SystemProperties::load_at(Some(&file), dir.path()).unwrap();
             assert_eq!(system.get(names::PRIMARY_MAC), mac, "{name}");
@@ -212,7 +261,11 @@ mod tests {
     #[test]
     fn the_address_is_that_of_the_interface() {
         let dir = tempfile::tempdir().unwrap();
-        put(dir.path(), "sys/class/net/eth0/address", "00:1a:2b:00:00:01\n");
+        put(
+            dir.path(),
+            "sys/class/net/eth0/address",
+            "00:1a:2b:00:00:01\n",
+        );
         put(
             dir.path(),
             "proc/net/route",

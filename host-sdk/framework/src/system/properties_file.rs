@@ -119,7 +119,8 @@ mod tests {
 
     #[test]
     fn the_syntax_is_that_of_java() {
-        let text = "# no\n! no\n\na=1\nb : 2\n c\t3 \nd\\ e\\=f=g\\\n    h\\\n\nempty\nurl=a\\:b=c\n\
+        let text =
+            "# no\n! no\n\na=1\nb : 2\n c\t3 \nd\\ e\\=f=g\\\n    h\\\n\nempty\nurl=a\\:b=c\n\
                     u=\\u00e9\\ud83d\\ude00\na=last\r\nback=\\\\\nz=x\\";
         let entries = parse(text).unwrap();
         for (key, value) in [
