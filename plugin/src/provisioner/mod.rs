@@ -206,3 +206,6 @@ impl Provisioner {
             .map_or(Duration::from_secs(60), |settings| settings.retry_interval)
     }
 }
+
+#[cfg(test)]
+mod tests;
