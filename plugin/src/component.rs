@@ -16,7 +16,7 @@ use gateway_component_abi::value::Properties;
 
 use crate::host::Host;
 use crate::provisioner::Action;
-use crate::settings::Parsed;
+use crate::settings::Settings;
 use crate::worker::{Command, Shared, Worker};
 
 /// How long an answer of the worker is awaited.
@@ -60,7 +60,7 @@ impl Component {
             return Err(out_of_order("activate: the instance is active already"));
         }
         let (commands, receiver) = mpsc::channel();
-        let first = Command::Configure(Box::new(Parsed::of(properties)));
+        let first = Command::Configure(Box::new(Settings::parse(properties)));
         let worker = Worker::new(
             self.host.clone(),
             self.shared.clone(),
@@ -87,7 +87,7 @@ impl Component {
     /// # Errors
     /// `E_STATE` if not active.
     pub fn update(&self, properties: &Properties) -> Result<(), CallError> {
-        self.send(Command::Configure(Box::new(Parsed::of(properties))))
+        self.send(Command::Configure(Box::new(Settings::parse(properties))))
     }
 
     /// Stops. When it returns, no thread of the instance runs and no host call is in flight.

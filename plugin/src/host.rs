@@ -83,8 +83,7 @@ pub trait Host: Send + Sync {
     /// The entries of a keystore.
     fn keystore(&self, keystore: &str) -> HostResult<Vec<KeystoreEntry>>;
     /// Sets a trusted certificate.
-    fn put_certificate(&self, key: &str, keystore: &str, alias: &str, pem: &str)
-        -> HostResult<()>;
+    fn put_certificate(&self, key: &str, keystore: &str, alias: &str, pem: &str) -> HostResult<()>;
     /// Removes an entry; one that is not there is no error.
     fn remove_entry(&self, key: &str, keystore: &str, alias: &str) -> HostResult<()>;
     /// Makes a key pair where the alias has none.

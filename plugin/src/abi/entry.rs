@@ -130,11 +130,8 @@ unsafe extern "C" fn create(
             }
             let host = Arc::new(HostTables::read(host).map_err(|e| misuse(&e))?);
             let for_log = host.clone();
-            let component = Component::new(
-                host,
-                name,
-                Box::new(move || logger::enter(for_log.clone())),
-            );
+            let component =
+                Component::new(host, name, Box::new(move || logger::enter(for_log.clone())));
             *out = Handle::into_raw(component);
             Ok(())
         })
@@ -152,6 +149,9 @@ unsafe fn known(factory_pid: GwcStr) -> Result<(), CallError> {
     Err(CallError::new(
         status::E_NOT_FOUND,
         "",
-        format!("no component {pid:?}; this library has {}", metatype::FACTORY_PID),
+        format!(
+            "no component {pid:?}; this library has {}",
+            metatype::FACTORY_PID
+        ),
     ))
 }

@@ -41,10 +41,7 @@ impl Handle {
 ///
 /// # Safety
 /// `err` is null or a writable `gwc_error` of the size that it says.
-pub unsafe fn run(
-    err: *mut GwcError,
-    call: impl FnOnce() -> Result<(), CallError>,
-) -> GwcStatus {
+pub unsafe fn run(err: *mut GwcError, call: impl FnOnce() -> Result<(), CallError>) -> GwcStatus {
     let result = catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|_| Err(panicked()));
     match result {
         Ok(()) => status::OK,
@@ -149,7 +146,9 @@ unsafe fn handle<'a>(this: *mut GwcComponent) -> Result<&'a Handle, CallError> {
     // the instance of another library.
     let handle = unsafe { &*pointer };
     if handle.magic != MAGIC {
-        return Err(misuse(&Misuse("self is no instance of this library".into())));
+        return Err(misuse(&Misuse(
+            "self is no instance of this library".into(),
+        )));
     }
     Ok(handle)
 }

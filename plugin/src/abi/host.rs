@@ -90,7 +90,14 @@ impl HostTables {
     pub fn write_log(&self, level: u32, target: &str, line: &str) {
         if let Some(write) = self.log.and_then(|log| log.write) {
             // SAFETY: as above; the texts live for the call.
-            unsafe { write(self.ctx, level, GwcStr::borrow(target), GwcStr::borrow(line)) };
+            unsafe {
+                write(
+                    self.ctx,
+                    level,
+                    GwcStr::borrow(target),
+                    GwcStr::borrow(line),
+                )
+            };
         }
     }
 }
@@ -268,13 +275,7 @@ impl Host for HostTables {
         collector.take().ok_or_else(|| garbage("keystore"))
     }
 
-    fn put_certificate(
-        &self,
-        key: &str,
-        keystore: &str,
-        alias: &str,
-        pem: &str,
-    ) -> HostResult<()> {
+    fn put_certificate(&self, key: &str, keystore: &str, alias: &str, pem: &str) -> HostResult<()> {
         let put = function!(self, keystore, put_certificate);
         checked(|err| unsafe {
             put(
@@ -393,7 +394,9 @@ impl Host for HostTables {
         let mut collector: ConnectionCollector = ListCollector::new();
         let out = collector.connection_sink();
         checked(|err| unsafe { describe(self.ctx, out, err) })?;
-        let connections = collector.take().ok_or_else(|| garbage("cloud connection"))?;
+        let connections = collector
+            .take()
+            .ok_or_else(|| garbage("cloud connection"))?;
         connections
             .into_iter()
             .next()
@@ -481,4 +484,3 @@ impl Host for HostTables {
         checked(|err| unsafe { post(self.ctx, GwcStr::borrow(topic), GwcStr::borrow(json), err) })
     }
 }
-

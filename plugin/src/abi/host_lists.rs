@@ -234,7 +234,9 @@ unsafe fn read_configurations(
         || stride < 8
         || stride % std::mem::align_of::<GwcConfigurationItem>() != 0
     {
-        return Err(Misuse("gwc_configuration_list: count, items or item_size".into()));
+        return Err(Misuse(
+            "gwc_configuration_list: count, items or item_size".into(),
+        ));
     }
     let mut configurations = Vec::with_capacity(count);
     for index in 0..count {

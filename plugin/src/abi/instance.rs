@@ -8,8 +8,8 @@ use gateway_component_abi::safe::{properties, table, text};
 use gateway_component_abi::status::{GwcError, GwcStatus};
 use gateway_component_abi::types::{GwcProperties, GwcStr};
 
-use super::guard::{self, misuse};
 use super::extensions;
+use super::guard::{self, misuse};
 
 /// The table of every instance.
 pub const OPS: GwcComponentOps = GwcComponentOps {

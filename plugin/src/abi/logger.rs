@@ -22,7 +22,10 @@ impl Log for Router {
         HOST.try_with(|host| {
             host.try_borrow()
                 .ok()
-                .and_then(|host| host.as_ref().map(|h| metadata.level() as u32 <= h.max_level()))
+                .and_then(|host| {
+                    host.as_ref()
+                        .map(|h| metadata.level() as u32 <= h.max_level())
+                })
                 .unwrap_or(false)
         })
         .unwrap_or(false)

@@ -78,6 +78,8 @@ pub struct Conversation {
     /// Digest of the accepted certificates body.
     certificates: Option<[u8; 32]>,
     downloading: bool,
+    /// Keystore, alias and request (PEM) of the keys made for the platform.
+    keys: Vec<(String, String, Vec<u8>)>,
     configurations: u32,
     applying: bool,
     at_hand: Option<AtHand>,
@@ -110,6 +112,7 @@ impl Conversation {
             manifest: Manifest::default(),
             certificates: None,
             downloading: false,
+            keys: Vec::new(),
             configurations: 0,
             applying: false,
             at_hand: None,
@@ -155,7 +158,10 @@ impl Conversation {
             Recorded::Other => {
                 let fault = Fault::new(
                     Code::ProtocolUnexpected,
-                    format!("request.id {} was used for another request", request.request_id),
+                    format!(
+                        "request.id {} was used for another request",
+                        request.request_id
+                    ),
                 );
                 return vec![self.publish(&request, protocol::reply_error(&fault, wall_ms))];
             }
@@ -201,10 +207,7 @@ impl Conversation {
             Err(fault) => return self.refuse(fault.clone(), true),
         };
         if self.applying {
-            return self.refuse(
-                unexpected("the commit is being carried out"),
-                true,
-            );
+            return self.refuse(unexpected("the commit is being carried out"), true);
         }
         let body = at_hand.request.body().to_vec();
         let resource = at_hand.request.resource_path();
@@ -227,7 +230,7 @@ impl Conversation {
             _ if self.certificates.is_none() => {
                 self.refuse(unexpected("PROV-V1/certificates comes first"), true)
             }
-            Operation::Configurations { list, .. } => {
+            Operation::Configurations { list } => {
                 self.configurations += 1;
                 self.stage(
                     Item::Configurations(list),
@@ -246,24 +249,25 @@ impl Conversation {
                 },
                 ManifestItem::body(&resource, &body),
             ),
-            Operation::CredentialsCertificate {
-                keystore,
-                alias,
-                pem,
-            } => self.stage(
-                Item::Chain {
-                    keystore,
-                    alias,
-                    pem,
-                },
-                ManifestItem::body(&resource, &body),
-            ),
+            Operation::CredentialsCertificate { pem } => {
+                let Some((keystore, alias)) = self.key_of(&pem) else {
+                    return self.refuse(
+                        unexpected("the certificate is for none of the requested keys"),
+                        true,
+                    );
+                };
+                self.stage(
+                    Item::Chain {
+                        keystore,
+                        alias,
+                        pem,
+                    },
+                    ManifestItem::body(&resource, &body),
+                )
+            }
             Operation::Csr(csr) => vec![Decision::Do(Output::Csr(csr))],
-            Operation::Download(_) => self.refuse(
-                Fault::new(
-                    Code::PackageFailed,
-                    "this host installs no packages",
-                ),
+            Operation::Download => self.refuse(
+                Fault::new(Code::PackageFailed, "this host installs no packages"),
                 true,
             ),
         }
@@ -301,7 +305,10 @@ impl Conversation {
                 decisions.push(Decision::Step(Step::Configuration, String::new()));
                 decisions.insert(
                     0,
-                    Decision::Step(Step::Certificates, format!("{root}, signer {}", summary.leaf)),
+                    Decision::Step(
+                        Step::Certificates,
+                        format!("{root}, signer {}", summary.leaf),
+                    ),
                 );
                 return decisions;
             }
@@ -337,9 +344,30 @@ impl Conversation {
     /// The body of the reply at hand is there.
     pub fn body(&mut self, result: Result<Vec<u8>, Fault>, _wall_ms: i64) -> Vec<Decision> {
         match result {
-            Ok(body) => self.accept(Some(&body)),
+            Ok(body) => {
+                let operation = self.at_hand.as_ref().map(|at| &at.request.operation);
+                if let Some(Ok(Operation::Csr(csr))) = operation {
+                    self.keys
+                        .push((csr.keystore.clone(), csr.alias.clone(), body.clone()));
+                }
+                self.accept(Some(&body))
+            }
             Err(fault) => self.refuse(fault, true),
         }
+    }
+
+    /// Keystore and alias of the requested key that the leaf certifies.
+    fn key_of(&self, pem: &str) -> Option<(String, String)> {
+        let chain = openssl::x509::X509::stack_from_pem(pem.as_bytes()).ok()?;
+        let key = chain.first()?.public_key().ok()?;
+        self.keys
+            .iter()
+            .find(|(_, _, csr)| {
+                openssl::x509::X509Req::from_pem(csr)
+                    .and_then(|csr| csr.public_key())
+                    .is_ok_and(|requested| requested.public_eq(&key))
+            })
+            .map(|(keystore, alias, _)| (keystore.clone(), alias.clone()))
     }
 
     fn rejected(

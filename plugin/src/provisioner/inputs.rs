@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use super::conversation::ChainSummary;
 use super::memory::Memory;
 use crate::diagnosis::Fault;
 use crate::settings::{Identity, Parsed};
-use crate::trust::ChainSummary;
 
 /// The moment at which something happens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

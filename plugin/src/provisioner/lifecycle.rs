@@ -8,7 +8,7 @@ use super::outputs::{Output, Plan};
 use super::steps::Step;
 use super::{Attempt, Idle, Phase, Provisioner, State, Then};
 use crate::diagnosis::{Code, Fault, RetryPolicy};
-use crate::settings::{Parsed, Settings};
+use crate::settings::{Parsed, Problem, Settings};
 
 /// How often an implausible clock is looked at.
 const CLOCK_POLL: Duration = Duration::from_secs(1);
@@ -51,7 +51,9 @@ impl Provisioner {
                     self.look_again(true);
                     Ok(())
                 }
-                State::Idle(_) => refuse("nothing is being retried: the provisioning is not running"),
+                State::Idle(_) => {
+                    refuse("nothing is being retried: the provisioning is not running")
+                }
                 _ => refuse("an attempt is running already"),
             },
             Action::Cancel => match &self.state {
@@ -127,7 +129,10 @@ impl Provisioner {
             Ok(settings) if parsed.enabled && !parsed.provisioned => Some(settings.restart_key()),
             _ => None,
         };
-        match (before.and_then(running), self.parsed.as_ref().and_then(running)) {
+        match (
+            before.and_then(running),
+            self.parsed.as_ref().and_then(running),
+        ) {
             (Some(before), Some(after)) => before != after,
             _ => true,
         }
@@ -161,14 +166,15 @@ impl Provisioner {
         let settings = match &parsed.result {
             Ok(settings) => settings.clone(),
             Err(problems) => {
-                let fault = Fault::from_problems(problems);
+                let fault = Problem::fault(problems);
                 self.remember(fault);
                 return self.enter(State::Idle(Idle::Invalid));
             }
         };
-        let parameters = settings.restart_key();
-        if self.memory.transaction.is_some() && self.memory.parameters != Some(parameters) {
-            self.forget_transaction();
+        if let Some(transaction) = &self.memory.transaction {
+            if self.memory.parameters.as_deref() != Some(&fingerprint(&settings, transaction)) {
+                self.forget_transaction();
+            }
         }
         if self.used_up(&settings) {
             return self.disable(Idle::GaveUp);
@@ -214,21 +220,13 @@ impl Provisioner {
             Err(fault) => {
                 self.steps.end(true, self.now.wall_ms);
                 let clock = fault.code == Code::ClockImplausible;
-                let stuck = fault.code.retry() == RetryPolicy::WaitForChange
-                    && !matches!(fault.code, Code::StorageUnwritable | Code::StorageFull);
                 self.remember(fault);
-                if stuck {
-                    // Another instance, or the host, may change without our configuration.
-                    let at = self.now.mono + self.retry_interval();
-                    self.enter(State::Blocked(at));
+                let pause = if clock {
+                    CLOCK_POLL
                 } else {
-                    let pause = if clock {
-                        CLOCK_POLL
-                    } else {
-                        self.retry_interval()
-                    };
-                    self.enter(State::Blocked(self.now.mono + pause));
-                }
+                    self.retry_interval()
+                };
+                self.enter(State::Blocked(self.now.mono + pause));
             }
         }
     }
@@ -244,10 +242,9 @@ impl Provisioner {
         };
         self.jitter_per_mille = ready.jitter_per_mille.min(250);
         if self.memory.transaction.is_none() {
-            let parameters = settings.restart_key();
             self.memory.transaction = Some(ready.transaction.clone());
             self.memory.identity = Some(ready.identity.clone());
-            self.memory.parameters = Some(parameters);
+            self.memory.parameters = Some(fingerprint(&settings, &ready.transaction));
             self.memory.attempts = 0;
         }
         let identity = self
@@ -272,7 +269,8 @@ impl Provisioner {
             reprovisioning,
         );
         self.steps.run(Step::Connect, self.now.wall_ms);
-        self.steps.detail(Step::Connect, settings.broker.to_string());
+        self.steps
+            .detail(Step::Connect, settings.broker.to_string());
         self.enter(State::Attempt(Box::new(Attempt {
             counted: false,
             deadline: self.now.mono + settings.timeout,
@@ -306,7 +304,7 @@ impl Provisioner {
                 topic,
                 payload,
                 retained,
-            } => self.converse(|c, wall| c.message(&topic, payload, retained, wall)),
+            } => self.converse(|c, wall| c.message(&topic, &payload, retained, wall)),
             SessionEvent::Flushed => {
                 self.hang_up();
             }
@@ -327,7 +325,7 @@ impl Provisioner {
         let (Some(transaction), Some(identity), Some(parameters)) = (
             self.memory.transaction.clone(),
             self.memory.identity.clone(),
-            self.memory.parameters,
+            self.memory.parameters.clone(),
         ) else {
             return;
         };
@@ -399,11 +397,12 @@ impl Provisioner {
                 let State::Attempt(attempt) = &mut self.state else {
                     return;
                 };
+                let manifest = reply.manifest().to_owned();
                 attempt.commit = Some(reply);
                 attempt.phase = Phase::Sealing;
                 self.steps.run(Step::Seal, wall);
                 self.revision += 1;
-                self.push(Output::Seal);
+                self.push(Output::Seal { manifest });
             }
             Decision::End(fault) => self.fail(fault),
         }
@@ -455,12 +454,7 @@ impl Provisioner {
     }
 
     /// Goes on if the attempt is in `phase` and went well; a late result counts for nothing.
-    fn advance(
-        &mut self,
-        result: Result<(), Fault>,
-        phase: Phase,
-        then: impl FnOnce(&mut Self),
-    ) {
+    fn advance(&mut self, result: Result<(), Fault>, phase: Phase, then: impl FnOnce(&mut Self)) {
         if !matches!(&self.state, State::Attempt(attempt) if attempt.phase == phase) {
             return;
         }
@@ -526,6 +520,7 @@ impl Provisioner {
     }
 
     fn finished(&mut self, result: Result<(), Fault>) {
+        let again = self.now.mono + self.retry_interval();
         let State::Completing { retry, redone, .. } = &mut self.state else {
             return;
         };
@@ -541,7 +536,7 @@ impl Provisioner {
                 self.evaluate();
             }
             Err(fault) => {
-                *retry = Some(self.now.mono + self.retry_interval());
+                *retry = Some(again);
                 self.remember(fault);
             }
         }
@@ -604,7 +599,6 @@ impl Provisioner {
             self.outputs.push_back(Output::Disconnect);
         }
         match then {
-            Then::Evaluate => self.evaluate(),
             Then::Restart => self.restart(),
             Then::Settle(fault) => self.settle(fault),
             Then::Disable => self.disable(Idle::Disabled),
@@ -621,13 +615,20 @@ impl Provisioner {
         else {
             return self.evaluate();
         };
-        if self.memory.parameters.is_some_and(|p| p != settings.restart_key()) {
-            return self.restart();
+        if let (Some(transaction), Some(parameters)) =
+            (&self.memory.transaction, &self.memory.parameters)
+        {
+            // The parameters changed while everything was taken back.
+            if *parameters != fingerprint(&settings, transaction) {
+                return self.restart();
+            }
         }
         if self.used_up(&settings) {
             return self.disable(Idle::GaveUp);
         }
-        if fault.code.retry() == RetryPolicy::WaitForChange {
+        // The disk is looked at before each attempt, so that one begins when it has recovered.
+        let disk = matches!(fault.code, Code::StorageFull | Code::StorageUnwritable);
+        if fault.code.retry() == RetryPolicy::WaitForChange && !disk {
             return self.enter(State::Stuck);
         }
         let jitter = settings.retry_interval * self.jitter_per_mille / 1000;
@@ -698,7 +699,10 @@ impl Provisioner {
                 let fault = match attempt.phase {
                     Phase::Connecting => Fault::new(
                         Code::NetworkTimeout,
-                        format!("the time of the attempt ran out while waiting for {}", attempt.waiting_for),
+                        format!(
+                            "the time of the attempt ran out while waiting for {}",
+                            attempt.waiting_for
+                        ),
                     ),
                     Phase::Receiving => attempt.conversation.silence(),
                     _ => Fault::new(
@@ -735,12 +739,24 @@ impl Provisioner {
                 if replied.is_some_and(|at| at <= now) {
                     self.hang_up();
                 } else if again {
-                    self.push(if redone { Output::Finish } else { Output::Complete });
+                    self.push(if redone {
+                        Output::Finish
+                    } else {
+                        Output::Complete
+                    });
                 }
             }
             _ => {}
         }
     }
+}
+
+/// Tells whether a transaction runs with these parameters, without being them.
+fn fingerprint(settings: &Settings, transaction: &str) -> String {
+    settings
+        .restart_key()
+        .fingerprint(transaction.as_bytes())
+        .unwrap_or_default()
 }
 
 fn refuse(why: &str) -> Result<(), Refused> {

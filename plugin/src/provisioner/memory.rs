@@ -10,7 +10,7 @@ pub struct Memory {
     /// Its frozen identity.
     pub identity: Option<Identity>,
     /// Fingerprint of the parameters it runs with; `None` if it could not be kept.
-    pub parameters: Option<[u8; 32]>,
+    pub parameters: Option<String>,
     /// Its attempts so far; after success those of the last one.
     pub attempts: u32,
     /// Whether a transaction was ever finished here.

@@ -20,6 +20,7 @@ mod view;
 use std::collections::VecDeque;
 use std::time::Duration;
 
+pub use conversation::ChainSummary;
 pub use inputs::{Action, Input, Now, Ready, Recovered, Refused, SessionEvent};
 pub use memory::Memory;
 pub use outputs::{Output, Plan};
@@ -46,8 +47,6 @@ enum Idle {
 /// What follows when everything is as it was before.
 #[derive(Clone, Debug)]
 enum Then {
-    /// Look at the parameters again.
-    Evaluate,
     /// Look at the parameters again, as a new transaction.
     Restart,
     /// Retry, wait or give up, as the fault says.
@@ -207,6 +206,3 @@ impl Provisioner {
             .map_or(Duration::from_secs(60), |settings| settings.retry_interval)
     }
 }
-
-#[cfg(test)]
-mod tests;

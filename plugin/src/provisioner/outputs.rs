@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use super::conversation::Staging;
 use crate::diagnosis::Fault;
+use crate::protocol::{CsrRequest, Request};
 use crate::settings::{Identity, Settings};
+use crate::transaction::Item;
 
 /// What an attempt needs.
 #[derive(Clone, Debug)]
@@ -40,7 +41,7 @@ pub enum Output {
         /// Its identity, frozen from now on.
         identity: Identity,
         /// What it runs with.
-        parameters: [u8; 32],
+        parameters: String,
     },
     /// Publish on the link, QoS 1.
     Publish {
@@ -50,12 +51,7 @@ pub enum Output {
         payload: Vec<u8>,
     },
     /// Verify the signature of the request at hand: [`super::Input::Verified`].
-    Verify {
-        /// `APP/METHOD/resource`.
-        application_topic: String,
-        /// The payload as received.
-        payload: Vec<u8>,
-    },
+    Verify(Box<Request>),
     /// Validate a received chain and, if it holds, take its leaf as signer of this session:
     /// [`super::Input::ChainChecked`].
     CheckChain {
@@ -63,19 +59,19 @@ pub enum Output {
         pem: Vec<u8>,
     },
     /// Keep an item for the commit: [`super::Input::Staged`].
-    Stage(Staging),
+    Stage(Item),
     /// The host's configurations as XML: [`super::Input::Body`].
     ReadConfigurations {
         /// One component, or all.
         pid: Option<String>,
     },
     /// A certificate request for a key of the host: [`super::Input::Body`].
-    Csr {
-        /// JSON as in the request.
-        body: Vec<u8>,
-    },
+    Csr(CsrRequest),
     /// Write the plan: [`super::Input::Sealed`].
-    Seal,
+    Seal {
+        /// Digest of the manifest, lower hex, for the record.
+        manifest: String,
+    },
     /// Do the next operation of the plan: [`super::Input::Applied`].
     ApplyNext,
     /// Try the new account: [`super::Input::Proved`].

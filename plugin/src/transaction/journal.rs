@@ -29,8 +29,8 @@ pub enum Record {
         client_id: String,
         /// Username of all its attempts.
         username: String,
-        /// Sealed fingerprint of the parameters it runs with.
-        parameters: Option<String>,
+        /// Fingerprint of the parameters it runs with.
+        parameters: String,
     },
     /// The first packet of attempt `n` is about to be sent.
     Attempt {
@@ -93,8 +93,8 @@ pub struct Open {
     pub client_id: String,
     /// Frozen username.
     pub username: String,
-    /// Sealed fingerprint of its parameters.
-    pub parameters: Option<String>,
+    /// Fingerprint of its parameters.
+    pub parameters: String,
     /// Attempts so far.
     pub attempts: u32,
     /// How far it has come.
@@ -330,7 +330,7 @@ mod tests {
             transaction: "t".into(),
             client_id: "c".into(),
             username: "u".into(),
-            parameters: None,
+            parameters: "p".into(),
         }
     }
 
@@ -370,13 +370,17 @@ mod tests {
         journal.append(&[started()]).unwrap();
         let before = fs::read(&path).unwrap();
         let said = journal.summary().clone();
-        journal.append(&[Record::Attempt { n: 1, at_ms: 5 }]).unwrap();
+        journal
+            .append(&[Record::Attempt { n: 1, at_ms: 5 }])
+            .unwrap();
         let after = fs::read(&path).unwrap();
         for end in before.len()..after.len() {
             fs::write(&path, &after[..end]).unwrap();
             let mut journal = Journal::open(dir.path()).unwrap();
             assert_eq!(journal.summary(), &said, "cut at {end}");
-            journal.append(&[Record::Attempt { n: 1, at_ms: 5 }]).unwrap();
+            journal
+                .append(&[Record::Attempt { n: 1, at_ms: 5 }])
+                .unwrap();
             assert_eq!(fs::read(&path).unwrap(), after);
         }
     }
@@ -387,7 +391,9 @@ mod tests {
         let path = dir.path().join("journal.jsonl");
         let mut journal = Journal::open(dir.path()).unwrap();
         journal.append(&[started()]).unwrap();
-        journal.append(&[Record::Attempt { n: 1, at_ms: 5 }]).unwrap();
+        journal
+            .append(&[Record::Attempt { n: 1, at_ms: 5 }])
+            .unwrap();
         let mut bytes = fs::read(&path).unwrap();
         bytes[30] ^= 1;
         fs::write(&path, bytes).unwrap();
@@ -395,7 +401,10 @@ mod tests {
             panic!("not refused");
         };
         assert!(kept.exists() && !path.exists());
-        assert_eq!(Journal::open(dir.path()).unwrap().summary(), &Summary::default());
+        assert_eq!(
+            Journal::open(dir.path()).unwrap().summary(),
+            &Summary::default()
+        );
     }
 
     #[test]
@@ -406,7 +415,10 @@ mod tests {
         journal.append(&[started()]).unwrap();
         assert!(journal.append(&[started()]).is_err());
         assert!(journal.append(&[Record::Committed { at_ms: 1 }]).is_err());
-        assert_eq!(journal.summary().transaction.as_ref().unwrap().phase, Phase::Open);
+        assert_eq!(
+            journal.summary().transaction.as_ref().unwrap().phase,
+            Phase::Open
+        );
     }
 
     #[test]

@@ -26,8 +26,8 @@ use crate::provisioner::Memory;
 use crate::settings::Identity;
 use journal::{Journal, JournalError, Phase, Record};
 use plan::{Operation, Plan};
-use staged::Staged;
 pub use staged::Item;
+use staged::Staged;
 
 /// The transaction of one component instance.
 pub struct Engine {
@@ -81,7 +81,7 @@ impl Engine {
         n: u32,
         transaction: &str,
         identity: &Identity,
-        parameters: &[u8; 32],
+        parameters: &str,
         at_ms: i64,
     ) -> Result<(), Fault> {
         let mut records = Vec::new();
@@ -90,7 +90,7 @@ impl Engine {
                 transaction: transaction.to_owned(),
                 client_id: identity.client_id.clone(),
                 username: identity.username.clone(),
-                parameters: self.seal_text(parameters)?,
+                parameters: parameters.to_owned(),
             });
         }
         records.push(Record::Attempt { n, at_ms });
@@ -206,11 +206,9 @@ impl Engine {
                     .host
                     .capture(&pids)
                     .map_err(refused("the configurations"))?,
-                xml: String::from_utf8_lossy(&configurations::write(
-                    &merged,
-                    &mut configurations::remote_seal,
-                ))
-                .into_owned(),
+                xml: configurations::write(&merged, &mut configurations::remote_seal)
+                    .map(|xml| String::from_utf8_lossy(&xml).into_owned())
+                    .map_err(|e| Fault::new(Code::ConfigurationInvalid, e.to_string()))?,
             });
         }
         Ok(operations)
@@ -315,30 +313,20 @@ impl Engine {
         self.journal.append(records).map_err(|e| of_journal(&e))
     }
 
-    /// Encrypted with the host's key, as base64; `None` where the host cannot.
-    fn seal_text(&self, bytes: &[u8]) -> Result<Option<String>, Fault> {
-        Ok(self
-            .host
-            .encrypt(bytes)
-            .map_err(|e| of_host("the host could not encrypt", &e))?
-            .map(|sealed| openssl::base64::encode_block(&sealed)))
-    }
-
-    fn open_text(&self, text: &str) -> Option<[u8; 32]> {
-        let sealed = openssl::base64::decode_block(text).ok()?;
-        self.host.decrypt(&sealed).ok()?.try_into().ok()
-    }
-
     /// The past and the open transaction, for the state machine.
     pub fn memory(&self) -> Memory {
         let summary = self.journal.summary();
         let open = summary.transaction.as_ref();
         Memory {
             transaction: open.map(|open| open.id.clone()),
-            identity: open.map(|open| Identity::frozen(&open.client_id, &open.username)),
-            parameters: open
-                .and_then(|open| open.parameters.as_deref())
-                .and_then(|text| self.open_text(text)),
+            identity: open.map(|open| Identity {
+                client_id: open.client_id.clone(),
+                username: open.username.clone(),
+                mac: None,
+                serial: None,
+                model: None,
+            }),
+            parameters: open.map(|open| open.parameters.clone()),
             attempts: open.map_or(summary.last_attempts, |open| open.attempts),
             provisioned_before: summary.provisioned_before,
         }

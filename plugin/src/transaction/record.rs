@@ -84,8 +84,8 @@ pub fn verify(content: &str) -> Result<Vec<Entry>, String> {
     let mut expected = zeros();
     let mut entries = Vec::new();
     for (number, text) in content.lines().enumerate() {
-        let line: Line = serde_json::from_str(text)
-            .map_err(|e| format!("line {}: {e}", number + 1))?;
+        let line: Line =
+            serde_json::from_str(text).map_err(|e| format!("line {}: {e}", number + 1))?;
         if line.previous != expected {
             return Err(format!(
                 "line {}: does not follow from the line before",

@@ -64,7 +64,10 @@ impl Staged {
             if let Some(own) = list.iter().find(|c| c.pid == own_pid) {
                 return Err(Fault::new(
                     Code::ConfigurationInvalid,
-                    format!("{}: the ProvisioningService does not configure itself", own.pid),
+                    format!(
+                        "{}: the ProvisioningService does not configure itself",
+                        own.pid
+                    ),
                 ));
             }
             let mut merged = self.merged();

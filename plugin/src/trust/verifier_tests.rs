@@ -42,12 +42,7 @@ impl Message {
     }
 
     fn view(&self) -> SignedView<'_> {
-        SignedView {
-            account: "acme",
-            client_id: "AABBCC",
-            application_topic: self.topic,
-            payload: &self.payload,
-        }
+        SignedView::of("acme", "AABBCC", self.topic, &self.payload)
     }
 
     fn signed_by(self, signer: &Ca) -> Self {

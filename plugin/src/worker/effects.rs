@@ -33,10 +33,16 @@ impl Worker {
                 None
             }
             Output::Verify(request) => {
-                let nonce = self.plan.as_ref().map(|plan| plan.nonce).unwrap_or_default();
-                Some(Input::Verified(
-                    self.trusted.verify(&request, &nonce, wall_ms()),
-                ))
+                let nonce = self
+                    .plan
+                    .as_ref()
+                    .map(|plan| plan.nonce)
+                    .unwrap_or_default();
+                Some(Input::Verified(self.trusted.verify(
+                    &request,
+                    &nonce,
+                    wall_ms(),
+                )))
             }
             Output::CheckChain { pem } => Some(Input::ChainChecked(self.check_chain(&pem))),
             Output::Stage(item) => Some(Input::Staged(self.with_engine(|e| e.stage(item)))),
@@ -55,9 +61,7 @@ impl Worker {
                 .begin_proof(within)
                 .err()
                 .map(|fault| Input::Proved(Err(fault))),
-            Output::Commit => Some(Input::Committed(
-                self.with_engine(|e| e.commit(wall_ms())),
-            )),
+            Output::Commit => Some(Input::Committed(self.with_engine(|e| e.commit(wall_ms())))),
             Output::Complete => {
                 let result = self.with_engine(Engine::complete);
                 let reloaded = self.reload_signers();
@@ -146,10 +150,8 @@ impl Worker {
                 }
                 _ => of_host("the configurations", &e),
             })?;
-        Ok(kura_formats::configurations::write(
-            &list,
-            &mut kura_formats::configurations::remote_seal,
-        ))
+        kura_formats::configurations::write(&list, &mut kura_formats::configurations::remote_seal)
+            .map_err(|e| Fault::new(Code::ApplyFailed, format!("the configurations: {e}")))
     }
 
     fn make_csr(&self, csr: &crate::protocol::CsrRequest) -> Result<Vec<u8>, Fault> {
@@ -192,10 +194,18 @@ impl Worker {
             time: crate::time::rfc3339(wall_ms()),
             transaction: view.transaction.unwrap_or_default().to_owned(),
             attempt: view.attempts,
-            broker: plan.map(|p| p.settings.broker.to_string()).unwrap_or_default(),
-            account: plan.map(|p| p.settings.account_name.clone()).unwrap_or_default(),
-            client_id: plan.map(|p| p.identity.client_id.clone()).unwrap_or_default(),
-            username: plan.map(|p| p.identity.username.clone()).unwrap_or_default(),
+            broker: plan
+                .map(|p| p.settings.broker.to_string())
+                .unwrap_or_default(),
+            account: plan
+                .map(|p| p.settings.account_name.clone())
+                .unwrap_or_default(),
+            client_id: plan
+                .map(|p| p.identity.client_id.clone())
+                .unwrap_or_default(),
+            username: plan
+                .map(|p| p.identity.username.clone())
+                .unwrap_or_default(),
             chain: self.trusted.chain().to_vec(),
             manifest: self
                 .engine

@@ -47,7 +47,9 @@ impl Worker {
         let facts = self.birth_facts(&plan)?;
         let mut options = Options::new(settings.broker.clone(), &identity.client_id);
         options.username = Some(identity.username.clone());
-        options.password = Some(zeroize::Zeroizing::new(settings.password.expose().to_owned()));
+        options.password = Some(zeroize::Zeroizing::new(
+            settings.password.expose().to_owned(),
+        ));
         options.keep_alive = KEEP_ALIVE;
         options.tls = Tls {
             anchors: found.roots,

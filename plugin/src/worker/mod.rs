@@ -150,10 +150,14 @@ impl Worker {
             Command::Configure(parsed) => self.input(Input::Configured(parsed)),
             Command::Act(action, answer) => {
                 let result = self.provisioner.act(self.now(), action);
-                log::info!("{}: {action:?} {}", self.shared.pid(), match &result {
-                    Ok(()) => "accepted".to_owned(),
-                    Err(refused) => format!("refused: {}", refused.0),
-                });
+                log::info!(
+                    "{}: {action:?} {}",
+                    self.shared.pid(),
+                    match &result {
+                        Ok(()) => "accepted".to_owned(),
+                        Err(refused) => format!("refused: {}", refused.0),
+                    }
+                );
                 let _ = answer.send(result);
             }
             Command::Preflight(answer) => {

@@ -15,7 +15,7 @@ use crate::host::DM_KEYSTORE;
 use crate::metatype::FACTORY_PID;
 use crate::protocol::BirthFacts;
 use crate::provisioner::{Plan, Ready};
-use crate::settings::{Identity, Settings, SystemFacts};
+use crate::settings::{Identity, IdentitySheet, Settings, SystemFacts};
 use crate::transaction::of_host;
 
 /// Less free space than this is `storage.full`, in bytes.
@@ -87,7 +87,7 @@ impl Worker {
         report.add("host services", self.check_host());
         report.add("parameters", self.check_parameters());
         let settings = self.settings();
-        match self.check_identity(settings.as_ref()) {
+        match self.check_identity() {
             Ok(identity) => {
                 report.add(
                     "identity",
@@ -105,7 +105,10 @@ impl Worker {
         match trusted::tls_anchors(&*self.host) {
             Ok(found) => report.add(
                 "trust store",
-                Ok(format!("{} CA certificates in SSLKeystore", found.roots.len())),
+                Ok(format!(
+                    "{} CA certificates in SSLKeystore",
+                    found.roots.len()
+                )),
             ),
             Err(fault) => report.add("trust store", Err(fault)),
         }
@@ -133,7 +136,12 @@ impl Worker {
     pub(super) fn preflight(&mut self) -> Result<Box<Ready>, Fault> {
         let report = self.check();
         for check in report.checks.iter().filter(|check| !check.passed) {
-            log::debug!("{}: preflight: {}: {}", self.shared.pid(), check.name, check.detail);
+            log::debug!(
+                "{}: preflight: {}: {}",
+                self.shared.pid(),
+                check.name,
+                check.detail
+            );
         }
         let Some(identity) = report.identity.filter(|_| report.fault.is_none()) else {
             return Err(report
@@ -182,7 +190,7 @@ impl Worker {
         let view = self.provisioner.view();
         match view.parsed.map(|parsed| &parsed.result) {
             Some(Ok(_)) => Ok("all parameters hold".into()),
-            Some(Err(problems)) => Err(Fault::from_problems(problems)),
+            Some(Err(problems)) => Err(crate::settings::Problem::fault(problems)),
             None => Err(Fault::new(Code::ConfigInvalid, "no parameters yet")),
         }
     }
@@ -197,58 +205,58 @@ impl Worker {
         };
         Ok(SystemFacts {
             mac: get(SYSTEM_PRIMARY_MAC)?,
-            serial: get(SYSTEM_SERIAL_NUMBER)?.filter(|serial| serial != "UNKNOWN"),
+            serial: get(SYSTEM_SERIAL_NUMBER)?,
             model: get("kura.model.id")?,
         })
     }
 
-    fn check_identity(&self, settings: Option<&Settings>) -> Result<Identity, Fault> {
+    fn check_identity(&self) -> Result<Identity, Fault> {
         let facts = self.system_facts()?;
-        Identity::derive(settings, &facts)
+        let view = self.provisioner.view();
+        let parsed = view.parsed;
+        Identity::derive(
+            parsed.and_then(|p| p.client_id.as_deref()),
+            parsed.and_then(|p| p.username.as_deref()),
+            &facts,
+        )
     }
 
     /// The identity sheet, JSON: what a provision request must say.
     pub(super) fn identity_sheet(&self) -> String {
-        let settings = self.settings();
         let facts = self.system_facts().unwrap_or_default();
-        let identity = Identity::derive(settings.as_ref(), &facts);
-        let given = |value: bool, derived: &str| {
-            if value {
-                "configuration".to_owned()
-            } else {
-                derived.to_owned()
-            }
-        };
-        let sheet = serde_json::json!({
-            "version": 1,
-            "instance": self.shared.pid(),
-            "client_id": identity.as_ref().ok().map(|i| i.client_id.clone()),
-            "client_id_from": given(
-                settings.as_ref().is_some_and(|s| s.client_id.is_some()), "MAC"),
-            "username": identity.as_ref().ok().map(|i| i.username.clone()),
-            "username_from": given(
-                settings.as_ref().is_some_and(|s| s.username.is_some()), "MAC-serial"),
-            "serial_number": facts.serial,
-            "mac_address": facts.mac,
-            "model": facts.model,
-            "missing": identity.err().map(|fault| fault.message),
-        });
-        sheet.to_string()
+        let view = self.provisioner.view();
+        let parsed = view.parsed;
+        let sheet = IdentitySheet::of(
+            parsed.and_then(|p| p.client_id.as_deref()),
+            parsed.and_then(|p| p.username.as_deref()),
+            &facts,
+        );
+        serde_json::to_string(&sheet).unwrap_or_default()
     }
 
     fn check_clock(&self) -> Result<String, Fault> {
         let now = super::wall_ms() / 1000;
         let shown = crate::time::rfc3339(now * 1000);
-        let good = self.engine.as_ref().map_or(0, crate::transaction::Engine::good_time_ms) / 1000;
+        let good = self
+            .engine
+            .as_ref()
+            .map_or(0, crate::transaction::Engine::good_time_ms)
+            / 1000;
         let wrong = if now < build::unix() {
-            format!("{shown} is before this component was built ({})", build::DATE)
+            format!(
+                "{shown} is before this component was built ({})",
+                build::DATE
+            )
         } else if now < good {
             format!(
                 "{shown} is before the last good time ({})",
                 crate::time::rfc3339(good * 1000)
             )
         } else if now > build::unix() + TWENTY_YEARS {
-            format!("{shown} is more than 20 years after the build ({})", build::DATE)
+            format!(
+                "{shown} is more than 20 years after the build ({})",
+                build::DATE
+            )
         } else {
             return Ok(shown);
         };
@@ -334,9 +342,8 @@ impl Worker {
 fn check_folder(folder: &Path) -> Result<String, Fault> {
     use rustix::fs::{access, statvfs, Access};
     let shown = folder.display();
-    access(folder, Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK).map_err(|e| {
-        Fault::new(Code::StorageUnwritable, format!("{shown}: {e}"))
-    })?;
+    access(folder, Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK)
+        .map_err(|e| Fault::new(Code::StorageUnwritable, format!("{shown}: {e}")))?;
     let space = statvfs(folder)
         .map_err(|e| Fault::new(Code::StorageUnwritable, format!("{shown}: {e}")))?;
     if space.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY) {

@@ -80,7 +80,12 @@ impl Worker {
         let client_id = match text("client-id") {
             "" => match &self.plan {
                 Some(plan) => plan.identity.client_id.clone(),
-                None => return Err(Fault::new(Code::ProofFailed, format!("{pid}: no client-id"))),
+                None => {
+                    return Err(Fault::new(
+                        Code::ProofFailed,
+                        format!("{pid}: no client-id"),
+                    ))
+                }
             },
             id => id.to_owned(),
         };
@@ -111,7 +116,10 @@ impl Worker {
     fn client_identity(&self) -> Result<Option<ClientIdentity>, Fault> {
         let refused = |e| of_host(SSL_KEYSTORE, &e);
         let broken = |e: openssl::error::ErrorStack| {
-            Fault::new(Code::ProofFailed, format!("{SSL_KEYSTORE}: client key: {e}"))
+            Fault::new(
+                Code::ProofFailed,
+                format!("{SSL_KEYSTORE}: client key: {e}"),
+            )
         };
         for entry in self.host.keystore(SSL_KEYSTORE).map_err(refused)? {
             if entry.kind != EntryKind::PrivateKey || entry.pem.is_empty() {

@@ -27,10 +27,7 @@ pub struct Certificates {
 /// Reads a keystore. An entry that cannot be parsed is left out with a warning.
 pub fn certificates(host: &dyn Host, keystore: &str) -> Result<Certificates, Fault> {
     let mut found = Certificates::default();
-    for entry in host
-        .keystore(keystore)
-        .map_err(|e| of_host(keystore, &e))?
-    {
+    for entry in host.keystore(keystore).map_err(|e| of_host(keystore, &e))? {
         let unreadable = |e: &dyn std::fmt::Display| {
             log::warn!("{keystore}: entry {} cannot be read: {e}", entry.alias);
         };
@@ -57,9 +54,11 @@ pub fn certificates(host: &dyn Host, keystore: &str) -> Result<Certificates, Fau
     Ok(found)
 }
 
-/// The anchors of TLS.
+/// The anchors of TLS: every trusted certificate of SSLKeystore, also a broker's own.
 pub fn tls_anchors(host: &dyn Host) -> Result<Certificates, Fault> {
-    certificates(host, SSL_KEYSTORE)
+    let mut found = certificates(host, SSL_KEYSTORE)?;
+    found.roots.append(&mut found.leaves);
+    Ok(found)
 }
 
 /// The signers of the session at hand, and of the time after it.
@@ -149,7 +148,11 @@ impl Trusted {
             &request.payload,
         );
         lock(&self.verifier)
-            .verify(&view, Clock::Plausible(now_ms), Freshness::Session { nonce })
+            .verify(
+                &view,
+                Clock::Plausible(now_ms),
+                Freshness::Session { nonce },
+            )
             .map(drop)
             .map_err(|e| of_signature(&e))
     }
