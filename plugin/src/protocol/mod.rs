@@ -9,7 +9,6 @@ mod ledger;
 mod manifest;
 mod operation;
 mod reply;
-mod signed;
 mod trigger;
 
 pub use incoming::{classify, Incoming, Request};
@@ -17,7 +16,6 @@ pub use ledger::{Ledger, Recorded};
 pub use manifest::{Manifest, ManifestItem};
 pub use operation::{CsrRequest, Operation};
 pub use reply::{reply_error, reply_ok};
-pub use signed::signed_view;
 pub use trigger::{subscription, trigger, trigger_topic, BirthFacts};
 
 /// The application of the steps that are ours.

@@ -7,9 +7,8 @@ use mqtt_session::{Anchor, Failure};
 
 use crate::component::Watcher;
 use crate::diagnosis::{Code, Fault};
-use crate::protocol::signed_view;
 use crate::status;
-use crate::trust::{Clock, Freshness, Verifier};
+use crate::trust::{Clock, Freshness, SignedView, Verifier};
 
 /// Shared by an instance and its worker.
 pub struct Shared {
@@ -96,7 +95,12 @@ impl Shared {
         }
         let payload = kura_formats::payload::decode(payload, &Default::default())
             .map_err(|e| Fault::new(Code::ProtocolMalformed, e.to_string()))?;
-        let view = signed_view(account, client_id, application_topic, &payload);
+        let view = SignedView {
+            account,
+            client_id,
+            application_topic,
+            payload: &payload,
+        };
         lock(&self.verifier)
             .verify(&view, Clock::Plausible(super::wall_ms()), Freshness::Window)
             .map(drop)

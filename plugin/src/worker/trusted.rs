@@ -7,10 +7,10 @@ use openssl::x509::{X509Crl, X509};
 use super::shared::lock;
 use crate::diagnosis::{Code, Fault};
 use crate::host::{EntryKind, Host, DM_KEYSTORE, SSL_KEYSTORE};
-use crate::protocol::{signed_view, Request};
+use crate::protocol::Request;
 use crate::transaction::of_host;
 use crate::trust::{
-    self, ChainError, Clock, Freshness, RootCheck, SignatureError, ValidChain, Verifier,
+    self, ChainError, Clock, Freshness, RootCheck, SignatureError, SignedView, ValidChain, Verifier,
 };
 
 /// Certificates and lists of a keystore.
@@ -141,12 +141,12 @@ impl Trusted {
 
     /// Verifies a request of the session.
     pub fn verify(&self, request: &Request, nonce: &[u8; 32], now_ms: i64) -> Result<(), Fault> {
-        let view = signed_view(
-            &request.account,
-            &request.client_id,
-            &request.application_topic,
-            &request.payload,
-        );
+        let view = SignedView {
+            account: &request.account,
+            client_id: &request.client_id,
+            application_topic: &request.application_topic,
+            payload: &request.payload,
+        };
         lock(&self.verifier)
             .verify(
                 &view,

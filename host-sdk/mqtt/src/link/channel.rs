@@ -164,10 +164,6 @@ impl Channel {
         flags.set(PollFlags::OUT, writing || self.read_wants_write);
         flags
     }
-
-    pub(super) fn transport(&mut self) -> &mut Transport {
-        &mut self.transport
-    }
 }
 
 impl std::os::fd::AsFd for Channel {
