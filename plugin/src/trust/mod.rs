@@ -39,7 +39,7 @@ pub mod verifier;
 #[cfg(test)]
 mod verifier_tests;
 
-pub use canonical::{SignedView, Unsigned, Value};
+pub use canonical::SignedView;
 pub use chain::{is_ca, validate_received, ChainError, RootCheck, ValidChain};
 pub use cms::sign;
 pub use facts::CertificateFacts;

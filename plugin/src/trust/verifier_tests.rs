@@ -42,7 +42,12 @@ impl Message {
     }
 
     fn view(&self) -> SignedView<'_> {
-        SignedView::of("acme", "AABBCC", self.topic, &self.payload)
+        SignedView {
+            account: "acme",
+            client_id: "AABBCC",
+            application_topic: self.topic,
+            payload: &self.payload,
+        }
     }
 
     fn signed_by(self, signer: &Ca) -> Self {

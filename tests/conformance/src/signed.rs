@@ -80,12 +80,12 @@ fn judge(verifier: &mut Verifier, vector: &Vector) -> Result<(), String> {
     let (verdict, words) = match payload::decode(&bytes, &Limits::default()) {
         Err(error) => ("protocol.malformed", error.to_string()),
         Ok(payload) => {
-            let message = SignedView::of(
-                &vector.account,
-                &vector.client_id,
-                &vector.application_topic,
-                &payload,
-            );
+            let message = SignedView {
+                account: &vector.account,
+                client_id: &vector.client_id,
+                application_topic: &vector.application_topic,
+                payload: &payload,
+            };
             let accepted = vector.expected == "accepted";
             if let Some(expected) = vector.canonical_hex.as_ref().filter(|_| accepted) {
                 let own = message.canonical().ok_or("there are no canonical bytes")?;
