@@ -464,6 +464,38 @@ fn revocation_lists_of_issuers_on_the_path_are_obeyed() {
     }
 }
 
+/// Such an intermediate is exempt from the name constraints of its issuer (RFC 5280,
+/// section 6.1.4 (b)); NIST PKITS, test 4.13.19.
+#[test]
+fn a_self_issued_intermediate_under_constraints_is_checked_for_revocation_only() {
+    let root = Ca::root("Root");
+    let constrained = Leaf {
+        extensions: vec![(
+            Nid::NAME_CONSTRAINTS,
+            "critical,permitted;DNS:example.com,excluded;DNS:example.net".into(),
+        )],
+        ..Leaf::intermediate()
+    };
+    let old = root.issue("Authority", constrained);
+    let new = old.issue(
+        "Authority",
+        Leaf {
+            extensions: vec![(Nid::SUBJECT_ALT_NAME, "DNS:example.net".into())],
+            ..Leaf::intermediate()
+        },
+    );
+    let leaf = new.issue("Signer", Leaf::default());
+    let message = leaf.pem() + &new.pem() + &old.pem();
+    let judge = |lists: &[X509Crl]| with_lists(&message, &[&root], lists, RootCheck::Required);
+    let fresh = NOW + 5 * DAY;
+    assert_eq!(judge(&[]).unwrap().chain.len(), 4);
+    let lists = |revoked: &[&X509]| [old.crl(revoked, fresh), new.crl(&[], fresh)];
+    judge(&lists(&[])).unwrap();
+    let error = judge(&lists(&[&new.certificate])).unwrap_err();
+    assert!(error.to_string().contains("certificate revoked"), "{error}");
+    assert_eq!(error.refusal().depth, Some(1));
+}
+
 /// Ten certificates of one name with the largest keys that fit 64 KiB, each of
 /// which may have issued each other one.
 #[test]

@@ -34,11 +34,12 @@ use std::time::{Duration, Instant};
 
 mod judge;
 mod limbo;
+pub mod pkits;
 pub mod policy;
 
 use judge::Verdict;
 use limbo::{Baseline, Case};
-use policy::Policy;
+use policy::{Against, Policy};
 
 /// Which function of the component judges.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -267,7 +268,11 @@ fn end(case: &Case, as_: Profile, verdict: Verdict, baseline: &Baseline) -> End 
         (Ok(()), false) => End::TooLax("accepted".to_owned() + &said(known)),
         (Err(refusal), true) => {
             let why = refusal.to_string();
-            match policy::of(case, as_, &refusal) {
+            let against = Against {
+                without_strict: as_ == Profile::TlsServer,
+                without_depth: case.max_chain_depth.is_none(),
+            };
+            match policy::of(&refusal, against) {
                 Some(policy) => End::ByPolicy(policy, why),
                 None => End::TooStrict(why),
             }
