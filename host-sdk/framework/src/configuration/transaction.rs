@@ -8,7 +8,7 @@ use crate::metatype::{Metatype, Ocd};
 use super::document::{opened_all, Configurations};
 use super::keys::Direction;
 use super::merge::Merge;
-use super::service::{factory_of, State};
+use super::state::{factory_of, State};
 use super::{undo, Configuration, ConfigurationError, ConfigurationService, Update};
 
 impl ConfigurationService {

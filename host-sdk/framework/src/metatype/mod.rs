@@ -7,6 +7,8 @@
 mod bounds;
 mod localize;
 mod read;
+#[cfg(test)]
+mod tests;
 mod tokens;
 mod values;
 
