@@ -18,12 +18,18 @@ impl Watched {
     /// The one of pid `wanted`, else the first there is.
     #[must_use]
     pub fn new(wanted: Option<String>) -> Watched {
-        Watched { wanted, unreadable: false }
+        Watched {
+            wanted,
+            unreadable: false,
+        }
     }
 
     /// Its document and its connection now; empty ones while its plugin is not there.
     pub fn now(&mut self, framework: &Framework) -> (Document, Link) {
-        let pid = self.wanted.clone().or_else(|| framework.provisioning_pids().into_iter().next());
+        let pid = self
+            .wanted
+            .clone()
+            .or_else(|| framework.provisioning_pids().into_iter().next());
         let Some(pid) = pid else {
             return (Document::default(), Link::default());
         };
@@ -40,7 +46,9 @@ impl Watched {
             None => Document::default(),
         };
         let connections = framework.connections();
-        let of_it = connections.into_iter().find(|c| c.provisioning_pid.as_deref() == Some(&pid));
+        let of_it = connections
+            .into_iter()
+            .find(|c| c.provisioning_pid.as_deref() == Some(&pid));
         let link = of_it.map(|connection| Link {
             connected: connection.state == ConnectionState::Connected,
             account: connection.account,

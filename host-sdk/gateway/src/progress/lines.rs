@@ -45,7 +45,11 @@ pub fn in_words(state: State) -> &'static str {
 /// One line per step: mark, name, time taken, detail.
 #[must_use]
 pub fn steps(document: &Document, now: Timestamp) -> Vec<String> {
-    document.steps.iter().map(|step| self::step(step, now)).collect()
+    document
+        .steps
+        .iter()
+        .map(|step| self::step(step, now))
+        .collect()
 }
 
 fn step(step: &Step, now: Timestamp) -> String {
@@ -74,7 +78,12 @@ pub fn troubles(document: &Document) -> Vec<String> {
     let mut lines = Vec::new();
     if let Some(error) = &document.error {
         lines.push(format!("{}: {}", error.code, error.message));
-        lines.extend(error.causes.iter().map(|cause| format!("  because {cause}")));
+        lines.extend(
+            error
+                .causes
+                .iter()
+                .map(|cause| format!("  because {cause}")),
+        );
         if !error.remedy.is_empty() {
             lines.push(format!("  → {}", error.remedy));
         }
@@ -96,7 +105,8 @@ fn taken(step: &Step, now: Timestamp) -> Option<f64> {
 }
 
 fn left(at: Option<&str>, now: Timestamp) -> Option<i64> {
-    at.and_then(|at| clock::seconds_until(at, now)).filter(|seconds| *seconds >= 0)
+    at.and_then(|at| clock::seconds_until(at, now))
+        .filter(|seconds| *seconds >= 0)
 }
 
 #[cfg(test)]
@@ -120,7 +130,10 @@ mod tests {
             r#"{"state":"waiting","attempt":2,"max_attempts":5,"next_attempt_at":"2026-01-01T00:00:52Z",
                 "deadline_at":"2026-01-01T00:05:00Z"}"#,
         );
-        assert_eq!(headline(&waiting, now()), "waiting, attempt 2 of 5, next attempt in 42 s");
+        assert_eq!(
+            headline(&waiting, now()),
+            "waiting, attempt 2 of 5, next attempt in 42 s"
+        );
     }
 
     #[test]
@@ -138,7 +151,14 @@ mod tests {
                 {"name":"seal","state":"pending"}]}"#,
         );
         let lines = steps(&running, now());
-        assert_eq!(lines, ["✓ preflight         0.2 s", "▸ connect           1.5 s  TLS", "· seal"]);
+        assert_eq!(
+            lines,
+            [
+                "✓ preflight         0.2 s",
+                "▸ connect           1.5 s  TLS",
+                "· seal"
+            ]
+        );
     }
 
     #[test]

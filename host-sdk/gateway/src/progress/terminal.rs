@@ -128,8 +128,11 @@ impl Told {
             out.push(format!("provisioning: {headline}"));
             self.headline = headline;
         }
-        let steps: Vec<_> =
-            document.steps.iter().map(|step| (step.name.clone(), step.state)).collect();
+        let steps: Vec<_> = document
+            .steps
+            .iter()
+            .map(|step| (step.name.clone(), step.state))
+            .collect();
         for (step, entry) in document.steps.iter().zip(&steps) {
             let word = match step.state {
                 StepState::Running => "running",
@@ -142,10 +145,17 @@ impl Told {
             }
         }
         self.steps = steps;
-        let error = document.error.as_ref().map(|e| (e.code.clone(), e.message.clone()));
+        let error = document
+            .error
+            .as_ref()
+            .map(|e| (e.code.clone(), e.message.clone()));
         if error != self.error {
             if error.is_some() {
-                out.extend(lines::troubles(document).iter().map(|line| format!("provisioning: {line}")));
+                out.extend(
+                    lines::troubles(document)
+                        .iter()
+                        .map(|line| format!("provisioning: {line}")),
+                );
             }
             self.error = error;
         }

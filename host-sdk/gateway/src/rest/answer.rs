@@ -25,7 +25,10 @@ impl Refusal {
     /// A refusal with a message of one line.
     #[must_use]
     pub fn new(status: StatusCode, message: impl std::fmt::Display) -> Refusal {
-        Refusal { status, body: json!({"message": message.to_string()}) }
+        Refusal {
+            status,
+            body: json!({"message": message.to_string()}),
+        }
     }
 
     /// The request itself is wrong.
@@ -49,7 +52,10 @@ impl Refusal {
     /// The gateway could not do it.
     #[must_use]
     pub fn failed(error: &dyn std::error::Error) -> Refusal {
-        Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, crate::cli::error::chain(error))
+        Refusal::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            crate::cli::error::chain(error),
+        )
     }
 
     /// Adds a field to the body.

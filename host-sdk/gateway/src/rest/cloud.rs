@@ -9,7 +9,7 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::routing::{get, post};
 use axum::Router;
-use gateway_host_sdk::{ConnectionError, ConnectionInfo, ConnectionState};
+use gateway_host_sdk::{CallError, ConnectionInfo, ConnectionState};
 use serde::Deserialize;
 use serde_json::{json, Value};
 
@@ -46,7 +46,9 @@ impl Endpoint {
         match endpoint.cloud_connection_factory_pid.as_deref() {
             Some(FACTORY) => Ok(endpoint.cloud_endpoint_pid),
             Some(other) => Err(Refusal::absent(format!("there is no factory {other:?}"))),
-            None => Err(Refusal::bad("parameter \"cloudConnectionFactoryPid\" is required")),
+            None => Err(Refusal::bad(
+                "parameter \"cloudConnectionFactoryPid\" is required",
+            )),
         }
     }
 
@@ -57,7 +59,12 @@ impl Endpoint {
 
 async fn instances(State(shared): State<Shared>) -> Answer {
     blocking(shared, |shared| {
-        let instances: Vec<_> = shared.framework.connections().iter().map(instance).collect();
+        let instances: Vec<_> = shared
+            .framework
+            .connections()
+            .iter()
+            .map(instance)
+            .collect();
         ok(&json!({"cloudEndpointInstances": instances, "pubsubInstances": []}))
     })
     .await
@@ -120,7 +127,10 @@ async fn stack(State(shared): State<Shared>, body: Bytes) -> Answer {
 async fn create(State(shared): State<Shared>, body: Bytes) -> Answer {
     let pid = Endpoint::of_factory(&body)?;
     blocking(shared, move |shared| {
-        shared.framework.create_connection(&pid).map_err(|e| refusal(&e))?;
+        shared
+            .framework
+            .create_connection(&pid)
+            .map_err(|e| refusal(&e))?;
         done()
     })
     .await
@@ -129,7 +139,10 @@ async fn create(State(shared): State<Shared>, body: Bytes) -> Answer {
 async fn delete(State(shared): State<Shared>, body: Bytes) -> Answer {
     let pid = Endpoint::of_factory(&body)?;
     blocking(shared, move |shared| {
-        shared.framework.delete_connection(&pid).map_err(|e| refusal(&e))?;
+        shared
+            .framework
+            .delete_connection(&pid)
+            .map_err(|e| refusal(&e))?;
         done()
     })
     .await
@@ -163,6 +176,14 @@ async fn is_connected(State(shared): State<Shared>, body: Bytes) -> Answer {
 }
 
 fn find(shared: &Shared, pid: &str) -> Result<ConnectionInfo, Refusal> {
-    let found = shared.framework.connections().into_iter().find(|c| c.pid == pid);
+    let found = shared
+        .framework
+        .connections()
+        .into_iter()
+        .find(|c| c.pid == pid);
     found.ok_or_else(|| Refusal::absent(format!("there is no cloud connection {pid:?}")))
+}
+
+fn refusal(error: &CallError) -> Refusal {
+    Refusal::conflict(error)
 }
