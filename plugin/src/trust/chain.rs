@@ -173,6 +173,13 @@ impl ChainCheck<'_> {
     }
 }
 
+/// Whether a certificate of the DMKeystore anchors received chains (a CA by its
+/// basicConstraints) or else is a trusted signer of control messages.
+#[must_use]
+pub fn is_ca(certificate: &X509Ref) -> bool {
+    Extensions::of(certificate).is_some_and(|extensions| extensions.is_ca)
+}
+
 fn extensions(certificate: &X509Ref, depth: usize) -> Result<Extensions, Refusal> {
     Extensions::of(certificate).ok_or_else(|| {
         let why = "its extensions are not in DER, or one is there twice";

@@ -12,7 +12,7 @@ use openssl::x509::{X509NameRef, X509Ref};
 /// The identity of one certificate, ready to be shown. Names are the sender's
 /// words: escaped to one line of printable characters and cut at
 /// [`CertificateFacts::NAME_LIMIT`].
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct CertificateFacts {
     /// Subject in RFC 2253 order, `CN=gateway,O=acme`.
     pub subject: String,

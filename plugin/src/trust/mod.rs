@@ -40,7 +40,7 @@ pub mod verifier;
 mod verifier_tests;
 
 pub use canonical::SignedView;
-pub use chain::{validate_received, ChainError, RootCheck, ValidChain};
+pub use chain::{is_ca, validate_received, ChainError, RootCheck, ValidChain};
 pub use cms::sign;
 pub use facts::CertificateFacts;
 pub use path::{MAX_DEPTH, SECURITY_LEVEL};

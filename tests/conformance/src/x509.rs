@@ -5,8 +5,8 @@
 //! case (`openssl_baseline.json`). Passed is a case on which both agree, or on
 //! which the component refuses more by a policy of the written list
 //! ([`policy`]). Failed is everything else: laxer than the baseline at all, or
-//! stricter for a reason that stands in no list. Whether limbo's own
-//! `expected_result` is met is not the question here.
+//! stricter for a reason that stands in no list; and a case that takes longer than
+//! 100 ms. Whether limbo's own `expected_result` is met is not the question here.
 //!
 //! # How the two profiles judge
 //!
@@ -34,14 +34,15 @@ use std::time::{Duration, Instant};
 
 mod judge;
 mod limbo;
+pub mod pkits;
 pub mod policy;
 
 use judge::Verdict;
 use limbo::{Baseline, Case};
-use policy::Policy;
+use policy::{Against, Policy};
 
 /// Which function of the component judges.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Profile {
     /// The received chain.
     Chain,
@@ -116,9 +117,35 @@ pub(crate) fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T
     })
 }
 
+/// A case that takes longer is a failure: nobody may make the component think long.
+const TIME_LIMIT: Duration = Duration::from_millis(100);
+/// A slow case is judged again up to this many times, as the machine may be busy.
+const TIMINGS: u32 = 3;
+
+/// The verdict, and the shortest time in which it was found.
+fn timed(case: &Case, as_: Profile) -> (Verdict, Duration) {
+    let once = || {
+        let start = Instant::now();
+        let verdict = judge::judge(case, as_);
+        (verdict, start.elapsed())
+    };
+    let mut best = once();
+    for _ in 1..TIMINGS {
+        if best.1 <= TIME_LIMIT {
+            break;
+        }
+        let again = once();
+        if again.1 < best.1 {
+            best = again;
+        }
+    }
+    best
+}
+
 /// How a case ended.
 enum End {
     Agree,
+    TooSlow(Duration),
     TooLax(String),
     TooStrict(String),
     ByPolicy(&'static Policy, String),
@@ -129,6 +156,7 @@ enum End {
 #[derive(Default)]
 struct Row {
     agree: usize,
+    too_slow: usize,
     too_lax: usize,
     too_strict: usize,
     by_policy: usize,
@@ -158,9 +186,7 @@ pub fn run(
     let mut slowest = (Duration::ZERO, "none");
     let mut signers_refused = 0;
     for case in &suite.testcases {
-        let start = Instant::now();
-        let verdict = judge::judge(case, as_);
-        let took = start.elapsed();
+        let (verdict, took) = timed(case, as_);
         if took > slowest.0 {
             slowest = (took, &case.id);
         }
@@ -172,8 +198,17 @@ pub fn run(
             signers_refused += 1;
         }
         let row = rows.entry(case.category()).or_default();
-        match end(case, as_, verdict, expected) {
+        let end = if took > TIME_LIMIT {
+            End::TooSlow(took)
+        } else {
+            end(case, as_, verdict, expected)
+        };
+        match end {
             End::Agree => row.agree += 1,
+            End::TooSlow(took) => {
+                row.too_slow += 1;
+                writeln!(out, "TOO SLOW    {}: {} ms", case.id, took.as_millis())?;
+            }
             End::TooLax(why) => {
                 row.too_lax += 1;
                 writeln!(out, "TOO LAX     {}: {why}", case.id)?;
@@ -208,7 +243,7 @@ pub fn run(
     )?;
     Ok(rows.values().fold(Tally::default(), |sum, row| Tally {
         passed: sum.passed + row.agree + row.by_policy,
-        failed: sum.failed + row.too_lax + row.too_strict,
+        failed: sum.failed + row.too_slow + row.too_lax + row.too_strict,
         skipped: sum.skipped + row.skipped,
     }))
 }
@@ -233,7 +268,11 @@ fn end(case: &Case, as_: Profile, verdict: Verdict, baseline: &Baseline) -> End 
         (Ok(()), false) => End::TooLax("accepted".to_owned() + &said(known)),
         (Err(refusal), true) => {
             let why = refusal.to_string();
-            match policy::of(case, as_, &refusal) {
+            let against = Against {
+                without_strict: as_ == Profile::TlsServer,
+                without_depth: case.max_chain_depth.is_none(),
+            };
+            match policy::of(&refusal, against) {
                 Some(policy) => End::ByPolicy(policy, why),
                 None => End::TooStrict(why),
             }
@@ -248,14 +287,14 @@ fn said(known: &limbo::Known) -> String {
 fn report(rows: &BTreeMap<&str, Row>, out: &mut dyn Write) -> std::io::Result<()> {
     writeln!(
         out,
-        "{:<32} {:>6} {:>8} {:>11} {:>10} {:>8}",
-        "category", "agree", "too lax", "too strict", "by policy", "skipped"
+        "{:<32} {:>6} {:>8} {:>11} {:>9} {:>10} {:>8}",
+        "category", "agree", "too lax", "too strict", "too slow", "by policy", "skipped"
     )?;
     for (category, row) in rows {
         writeln!(
             out,
-            "{category:<32} {:>6} {:>8} {:>11} {:>10} {:>8}",
-            row.agree, row.too_lax, row.too_strict, row.by_policy, row.skipped
+            "{category:<32} {:>6} {:>8} {:>11} {:>9} {:>10} {:>8}",
+            row.agree, row.too_lax, row.too_strict, row.too_slow, row.by_policy, row.skipped
         )?;
     }
     Ok(())

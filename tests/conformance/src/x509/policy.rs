@@ -7,8 +7,6 @@ use provisioning_service::trust::pem::PemError;
 use provisioning_service::trust::refusal::{Fault, Reason};
 
 use super::judge::Refused;
-use super::limbo::Case;
-use super::Profile;
 
 /// One policy of our own.
 #[derive(Debug, PartialEq, Eq)]
@@ -50,10 +48,13 @@ pub const REVOCATION: Policy = Policy {
         "a revocation list of an issuer on the path is obeyed, and one that is expired, forged \
              or not meant for it is no clean bill; the baseline's profile looks at none",
 };
-/// No certificate is its own authority.
-pub const OWN_ROOT: Policy = Policy {
-    name: "own root",
-    reason: "a received leaf must have been issued by a trusted authority and be none itself",
+/// What a signer of control messages may be.
+pub const SIGNER: Policy = Policy {
+    name: "signer",
+    reason:
+        "a received leaf must be an end-entity certificate that a trusted authority issued for \
+             more than TLS, with a key that can sign CMS: an authority among the signers could \
+             make its own successors",
 };
 /// Damage in the encoding.
 pub const ENCODING: Policy = Policy {
@@ -69,7 +70,7 @@ pub const ALL: [&Policy; 7] = [
     &DEPTH,
     &STRICT,
     &REVOCATION,
-    &OWN_ROOT,
+    &SIGNER,
     &ENCODING,
 ];
 
@@ -80,8 +81,17 @@ const CHAIN_TOO_LONG: i32 = 22;
 /// X509_V_FLAG_X509_STRICT.
 const STRICT_CODES: std::ops::RangeInclusive<i32> = 79..=93;
 
+/// What the verdict is compared with, as far as it matters for the list.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Against {
+    /// It was found without X509_V_FLAG_X509_STRICT.
+    pub(super) without_strict: bool,
+    /// It was found without a limit on the length of the path.
+    pub(super) without_depth: bool,
+}
+
 /// The policy by which the component refused, if it was one of ours.
-pub(super) fn of(case: &Case, as_: Profile, refused: &Refused) -> Option<&'static Policy> {
+pub(super) fn of(refused: &Refused, against: Against) -> Option<&'static Policy> {
     let Some(refusal) = refused.refusal() else {
         return match refused {
             Refused::Unreadable(PemError::Damaged { .. }) => Some(&ENCODING),
@@ -95,11 +105,11 @@ pub(super) fn of(case: &Case, as_: Profile, refused: &Refused) -> Option<&'stati
     match &refusal.reason {
         Reason::Form(_) => Some(&BOUNDS),
         Reason::Pem(PemError::Damaged { .. }) => Some(&ENCODING),
-        Reason::Revocation(_) if !case.crls.is_empty() => Some(&REVOCATION),
-        Reason::Usage(_) => Some(&OWN_ROOT),
+        Reason::Revocation(_) => Some(&REVOCATION),
+        Reason::Usage(_) => Some(&SIGNER),
         Reason::Openssl(result) => match result.as_raw() {
-            CHAIN_TOO_LONG if case.max_chain_depth.is_none() => Some(&DEPTH),
-            code if as_ == Profile::TlsServer && STRICT_CODES.contains(&code) => Some(&STRICT),
+            CHAIN_TOO_LONG if against.without_depth => Some(&DEPTH),
+            code if against.without_strict && STRICT_CODES.contains(&code) => Some(&STRICT),
             _ => None,
         },
         _ => None,

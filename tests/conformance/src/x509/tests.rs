@@ -67,3 +67,16 @@ fn each_policy_has_one_name_and_a_reason() {
     assert_eq!(names.len(), policy::ALL.len());
     assert!(policy::ALL.iter().all(|policy| !policy.reason.is_empty()));
 }
+
+#[test]
+fn pkits_agrees_with_its_names() {
+    let Some(folder) = find("PKITS_data") else {
+        return;
+    };
+    let mut report = Vec::new();
+    let tally = pkits::run(&folder, &mut report).unwrap();
+    let report = String::from_utf8(report).unwrap();
+    println!("{report}{tally:?}");
+    assert_eq!(tally.failed, 0, "{report}");
+    assert!(tally.passed > 80, "{report}");
+}

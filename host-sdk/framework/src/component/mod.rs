@@ -1,0 +1,2 @@
+//! Instances.
+pub mod services;

@@ -1,0 +1,123 @@
+//! TLS sessions of earlier attempts, for resumption.
+//!
+//! A resumed handshake does not look at certificates again. So a session is found only under the
+//! same host, port, roots, revocation lists and client certificate; `tls` checks the dates once
+//! more.
+
+use crate::{BrokerUrl, Failure, Tls};
+use openssl::sha::Sha256;
+use openssl::ssl::{Ssl, SslContext, SslSession};
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+/// At most so many brokers; then all are forgotten.
+const ENTRIES: usize = 16;
+
+/// Shared by the attempts of one owner; cheap to clone.
+#[derive(Clone, Default)]
+pub struct SessionCache(Entries);
+
+type Entries = Arc<Mutex<HashMap<[u8; 32], Entry>>>;
+
+struct Entry {
+    context: SslContext,
+    session: Option<SslSession>,
+}
+
+impl fmt::Debug for SessionCache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SessionCache")
+    }
+}
+
+/// Where a context puts the sessions that its broker issues.
+pub(super) struct Deposit {
+    entries: Weak<Mutex<HashMap<[u8; 32], Entry>>>,
+    key: [u8; 32],
+}
+
+impl Deposit {
+    pub(super) fn put(&self, session: SslSession) {
+        if let Some(entries) = self.entries.upgrade() {
+            let mut entries = entries.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(entry) = entries.get_mut(&self.key) {
+                entry.session = Some(session);
+            }
+        }
+    }
+}
+
+impl SessionCache {
+    /// Everything that the verdict over a broker depends on.
+    pub(super) fn key(broker: &BrokerUrl, tls: &Tls) -> Result<[u8; 32], Failure> {
+        let mut hash = Sha256::new();
+        let mut add = |bytes: &[u8]| {
+            hash.update(&(bytes.len() as u64).to_be_bytes());
+            hash.update(bytes);
+        };
+        add(broker.host.as_bytes());
+        add(&broker.port.to_be_bytes());
+        add(&[u8::from(broker.scheme.is_web_socket())]);
+        for anchor in &tls.anchors {
+            add(&anchor.to_der().map_err(Failure::internal)?);
+        }
+        add(b"crls");
+        for crl in &tls.crls {
+            add(&crl.to_der().map_err(Failure::internal)?);
+        }
+        add(b"client");
+        if let Some(client) = &tls.client {
+            for certificate in &client.chain {
+                add(&certificate.to_der().map_err(Failure::internal)?);
+            }
+        }
+        Ok(hash.finish())
+    }
+
+    /// A connection object of the context for this key, made if need be, set to resume the last
+    /// session if there is one. A session is used once (RFC 8446, C.4).
+    pub(super) fn connection(
+        &self,
+        key: [u8; 32],
+        make: impl FnOnce(Deposit) -> Result<SslContext, Failure>,
+    ) -> Result<Ssl, Failure> {
+        let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !entries.contains_key(&key) {
+            let context = make(Deposit {
+                entries: Arc::downgrade(&self.0),
+                key,
+            })?;
+            if entries.len() >= ENTRIES {
+                entries.clear();
+            }
+            entries.insert(
+                key,
+                Entry {
+                    context,
+                    session: None,
+                },
+            );
+        }
+        let entry = entries
+            .get_mut(&key)
+            .ok_or_else(|| Failure::internal("the session cache lost an entry"))?;
+        let mut ssl = Ssl::new(&entry.context).map_err(Failure::internal)?;
+        if let Some(session) = entry.session.take() {
+            resume(&mut ssl, &session);
+        }
+        Ok(ssl)
+    }
+}
+
+/// The only unsafe call of this crate: the `openssl` crate has no safe way to resume.
+#[allow(unsafe_code)]
+fn resume(ssl: &mut Ssl, session: &SslSession) {
+    // SAFETY: the session must stem from the context of the connection. Both come out of one
+    // `Entry`: `session` was issued to a connection of `Entry::context` (its new-session callback
+    // deposits under the entry's own key, and a replaced entry drops its session), and `ssl` has
+    // just been made from that context.
+    if let Err(e) = unsafe { ssl.set_session(session) } {
+        log::debug!("a TLS session cannot be resumed: {e}");
+    }
+}
