@@ -23,8 +23,9 @@ mod notify;
 mod placeholder;
 mod service;
 mod snapshots;
+mod state;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod transaction;
 mod undo;
 
