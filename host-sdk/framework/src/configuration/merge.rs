@@ -1,6 +1,8 @@
 //! Supplied over running over defaults, as in Kura, but with the types checked.
 
-use gateway_component_abi::value::{Kind, Properties, Value};
+use std::collections::btree_map::Entry;
+
+use gateway_component_abi::value::{Kind, Properties, Secret, Value};
 
 use crate::crypto::Crypto;
 use crate::metatype::{FieldProblem, Ocd};
@@ -58,8 +60,8 @@ impl Merge<'_> {
     ) -> Result<(), ConfigurationError> {
         let defaults = self.ocd.map(Ocd::defaults).unwrap_or_default();
         for (name, value) in defaults {
-            if !properties.contains_key(&name) {
-                properties.insert(name, sealed(&value, self.crypto)?);
+            if let Entry::Vacant(vacant) = properties.entry(name) {
+                vacant.insert(sealed(&value, self.crypto)?);
             }
         }
         Ok(())
@@ -74,9 +76,7 @@ impl Merge<'_> {
         let Some(ad) = self.ocd.and_then(|ocd| ocd.ad(name)) else {
             // Without a metatype only a secret is kept a secret.
             return Ok(match (running.map(Value::kind), value.as_str()) {
-                (Some(Kind::Password), Some(text)) => {
-                    gateway_component_abi::value::Secret::from(text).into()
-                }
+                (Some(Kind::Password), Some(text)) => Secret::from(text).into(),
                 _ => value.clone(),
             });
         };

@@ -71,6 +71,7 @@ impl ConfigurationService {
 
     /// Makes the metatype of a factory known; a known one is replaced.
     pub fn register_metatype(&self, factory_pid: &str, ocd: Ocd) {
+        warn_of_defaults(factory_pid, &ocd);
         let mut state = self.lock();
         state
             .factories
@@ -80,6 +81,7 @@ impl ConfigurationService {
     /// Makes a singleton and its metatype known: from then on it has a configuration, its
     /// defaults at least.
     pub fn register_singleton(&self, pid: &str, ocd: Ocd) {
+        warn_of_defaults(pid, &ocd);
         let mut state = self.lock();
         state.singletons.insert(pid.to_owned(), Arc::new(ocd));
     }
@@ -310,5 +312,11 @@ impl std::fmt::Debug for ConfigurationService {
         f.debug_struct("ConfigurationService")
             .field("snapshots", &self.snapshots)
             .finish_non_exhaustive()
+    }
+}
+
+fn warn_of_defaults(pid: &str, ocd: &Ocd) {
+    for problem in ocd.bad_defaults() {
+        log::warn!("the metatype of {pid} has a default that is none: {problem}");
     }
 }

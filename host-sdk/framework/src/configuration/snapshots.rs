@@ -141,7 +141,11 @@ impl Snapshots {
     fn write_as(&self, id: i64, all: &Configurations) -> Result<(), ConfigurationError> {
         let xml = document::write(all).map_err(ConfigurationError::Unwritable)?;
         let path = self.path(id);
-        durable_file::write(&path, &xml).map_err(|source| storage(path, source))
+        durable_file::write(&path, &xml).map_err(|source| {
+            // It may be there and only not be safe: what has failed must not come back.
+            let _ = durable_file::remove(&path);
+            storage(path, source)
+        })
     }
 
     /// Removes the oldest beyond [`KEPT`], but never 0. What cannot be removed is removed

@@ -110,14 +110,15 @@ enum Target {
 
 impl State {
     fn target(&self, item: &Configuration) -> Result<Target, ConfigurationError> {
-        let given = item.factory_pid.clone().filter(|pid| !pid.is_empty());
-        let given = given.or_else(|| factory_of(&item.properties));
+        let named = item.factory_pid.clone().filter(|pid| !pid.is_empty());
+        let insists = named.is_some();
+        let given = named.or_else(|| factory_of(&item.properties));
         let pid = item.pid.clone();
         match (self.is_known(&pid), self.factory_pid(&pid), given) {
             (true, Some(known), Some(factory_pid)) if known != factory_pid => {
                 Err(ConfigurationError::OtherFactory { pid, factory_pid })
             }
-            (true, None, Some(factory_pid)) if item.factory_pid.is_some() => {
+            (true, None, Some(factory_pid)) if insists => {
                 Err(ConfigurationError::OtherFactory { pid, factory_pid })
             }
             (true, _, _) => Ok(Target::Known),

@@ -219,6 +219,35 @@ fn a_chain_must_be_for_the_key() {
     }
 }
 
+/// Made with `openssl ca -gencrl`.
+const CRL: &str = "\
+-----BEGIN X509 CRL-----
+MIGlME0CAQEwCgYIKoZIzj0EAwIwDjEMMAoGA1UEAwwDY3JsFw0yNjExMjQwNDI4
+MjNaFw0zNjExMjEwNDI4MjNaoA4wDDAKBgNVHRQEAwIBATAKBggqhkjOPQQDAgNI
+ADBFAiEA1TuBcYiVPqm+cGzMGjjyBunGxgn93vOe7M6q/8DETAsCIAhjKHL8Z6B9
+EliivkBOvRdDDqXVLAdIWP4LCoePGbr+
+-----END X509 CRL-----
+";
+
+#[test]
+fn a_revocation_list_is_kept_as_one() {
+    let gateway = gateway();
+    let stores = &gateway.stores;
+    stores.put_crl(SSL_KEYSTORE, "crl", CRL).unwrap();
+    let entry = stores.entry(SSL_KEYSTORE, "crl").unwrap();
+    assert_eq!((entry.kind, entry.pem.as_str()), (EntryKind::Crl, CRL));
+    assert!(stores.anchors(SSL_KEYSTORE).unwrap().is_empty());
+    assert!(stores.put_certificate(SSL_KEYSTORE, "x", CRL).is_err());
+    assert!(stores.put_crl(SSL_KEYSTORE, "x", &pem(&ca("x"))).is_err());
+    let bundle = pem(&ca("one")) + CRL;
+    let aliases = stores.import_pem(SSL_KEYSTORE, "both", &bundle).unwrap();
+    assert_eq!(aliases, ["both", "both-2"]);
+    assert_eq!(
+        stores.entry(SSL_KEYSTORE, "both-2").unwrap().kind,
+        EntryKind::Crl
+    );
+}
+
 #[test]
 fn an_import_takes_bundles_and_keys() {
     let gateway = gateway();
@@ -259,7 +288,7 @@ fn what_is_no_certificate_is_refused() {
     let stores = &gateway.stores;
     let good = pem(&ca("x"));
     let cut = &good[..good.len() - 20];
-    let spoiled = good.replacen("MII", "AAA", 1);
+    let spoiled = good.replacen("\nMI", "\nAA", 1);
     let two = good.clone() + &good;
     let key = String::from_utf8(key().private_key_to_pem_pkcs8().unwrap()).unwrap();
     for bad in ["", "text", cut, &spoiled, &two, &key] {

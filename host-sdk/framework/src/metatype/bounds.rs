@@ -75,10 +75,12 @@ impl Ad {
         if of_length && self.read_only() {
             return Ok(());
         }
-        let bounded = self.min.is_some() || self.max.is_some();
-        if bounded && matches!(value, Scalar::Double(v) if v.is_nan())
-            || bounded && matches!(value, Scalar::Float(v) if v.is_nan())
-        {
+        let nan = match value {
+            Scalar::Double(v) => v.is_nan(),
+            Scalar::Float(v) => v.is_nan(),
+            _ => false,
+        };
+        if nan && (self.min.is_some() || self.max.is_some()) {
             return Err(self.problem(Some("NaN"), "must be a number"));
         }
         let noun = if of_length {

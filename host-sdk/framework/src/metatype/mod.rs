@@ -11,6 +11,7 @@ mod read;
 mod tests;
 mod tokens;
 mod values;
+mod xml;
 
 use gateway_component_abi::value::{Kind, Properties, Value};
 
@@ -146,19 +147,27 @@ impl Ocd {
     }
 
     /// The defaults of all parameters that have one. Kura's rule: an empty default is none. A
-    /// default that does not fit its type is left out, with a warning in the log.
+    /// default that does not fit its type is left out; see [`Ocd::bad_defaults`].
     pub fn defaults(&self) -> Properties {
         let mut properties = Properties::new();
         for ad in &self.ads {
-            match ad.default_value() {
-                Ok(Some(value)) => {
-                    properties.insert(ad.id.clone(), value);
-                }
-                Ok(None) => {}
-                Err(problem) => log::warn!("metatype {}: default of {problem}", self.id),
+            if let Ok(Some(value)) = ad.default_value() {
+                properties.insert(ad.id.clone(), value);
             }
         }
         properties
+    }
+
+    /// The defaults that do not fit their type. (Kura does not configure the component then.)
+    pub fn bad_defaults(&self) -> Vec<FieldProblem> {
+        let problems = self.ads.iter().filter_map(|ad| ad.default_value().err());
+        problems.collect()
+    }
+
+    /// Leaves out what a form shows read-only: it must not change what it cannot show to be
+    /// changed. For the console; other interfaces may write such properties, as in Kura.
+    pub fn drop_read_only(&self, properties: &mut Properties) {
+        properties.retain(|id, _| !self.ad(id).is_some_and(Ad::read_only));
     }
 
     /// All that is wrong with the properties, in the order of the parameters. Properties that

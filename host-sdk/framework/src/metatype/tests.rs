@@ -443,6 +443,14 @@ fn other_peoples_descriptors_are_read() {
                 (Err(e), _) => panic!("{name}: {e}"),
             };
             read_files += 1;
+            if folder == "kura" {
+                let text = without_comments(&fs::read_to_string(&path).unwrap());
+                let count: usize = metatype.ocds.iter().map(|ocd| ocd.ads.len()).sum();
+                assert_eq!(count, text.matches("<AD").count(), "{name}");
+                let all = metatype.ocds.iter().flat_map(|ocd| &ocd.ads);
+                let count: usize = all.map(|ad| ad.options.len()).sum();
+                assert_eq!(count, text.matches("<Option").count(), "{name}");
+            }
             for ocd in &metatype.ocds {
                 let text = fs::read_to_string(&path).unwrap();
                 assert!(text.contains(&ocd.id), "{name}");
@@ -466,6 +474,64 @@ fn other_peoples_descriptors_are_read() {
         read_files > 80 && ads > 400 && defaults > 300,
         "{read_files} {ads} {defaults}"
     );
+}
+
+fn without_comments(text: &str) -> String {
+    let mut parts = text.split("<!--");
+    let mut rest = parts.next().unwrap().to_owned();
+    for part in parts {
+        rest.push_str(part.split_once("-->").unwrap().1);
+    }
+    rest
+}
+
+#[test]
+fn a_form_cannot_change_what_it_shows_read_only() {
+    let ocd = Ocd {
+        ads: vec![ad("type='Boolean' min='true' max='true'")],
+        ..Ocd::default()
+    };
+    let mut supplied = Properties::from([("a".into(), true.into()), ("b".into(), 1.into())]);
+    ocd.drop_read_only(&mut supplied);
+    assert_eq!(supplied.keys().collect::<Vec<_>>(), ["b"]);
+}
+
+#[test]
+fn a_default_that_is_none_is_left_out_and_named() {
+    let ocd = Ocd {
+        ads: vec![ad("type='Integer' default='x'")],
+        ..Ocd::default()
+    };
+    assert!(ocd.defaults().is_empty());
+    assert_eq!(ocd.bad_defaults()[0].given.as_deref(), Some("x"));
+}
+
+const DOCUMENT: &str = r#"<?xml version="1.0"?><m:MetaData xmlns:m="urn:m" localization="l">
+    <OCD id="o" name="%n"><AD id="a" type="Char" default="\,,x" min="a"><Option value="&amp;"/></AD>
+    <!-- c --><Icon size="1"/></OCD><Designate pid="p"><Object ocdref="o"/></Designate></m:MetaData>"#;
+
+proptest::proptest! {
+    #[test]
+    fn no_damage_makes_the_reader_panic(at in 0..DOCUMENT.len(), cut in 0usize..9, put in "\\PC{0,4}") {
+        let mut bytes = DOCUMENT.as_bytes().to_vec();
+        let end = (at + cut).min(bytes.len());
+        bytes.splice(at..end, put.bytes());
+        if let Ok(metatype) = read(&bytes) {
+            for ocd in metatype.ocds {
+                let defaults = ocd.defaults();
+                ocd.validate(&defaults);
+            }
+        }
+    }
+
+    #[test]
+    fn no_typed_text_makes_a_parameter_panic(text in "\\PC{0,12}", kind in 0..10usize, cardinality: i32) {
+        let ad = Ad { kind: Kind::ALL[kind], cardinality, default: Some(text.clone()), ..ad("type='String'") };
+        if let Ok(Some(value)) = ad.parse(&text) {
+            let _ = ad.check(&value);
+        }
+        let _ = ad.default_value();
+    }
 }
 
 #[test]

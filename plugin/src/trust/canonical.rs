@@ -1,0 +1,172 @@
+//! The bytes that a signature over a control message covers (`KURA-CMS-1`).
+//!
+//! A [`SignedView`] borrows a decoded KuraPayload and adds what the topic said;
+//! [`SignedView::canonical`] writes it in the one order that does not depend on
+//! the encoder. It decodes no payload and judges no signature. Called by the
+//! verifier, and by whoever signs.
+
+use std::borrow::Cow;
+
+use kura_formats::payload::{MetricValue, Payload};
+
+/// Begins every canonical form; a later form begins otherwise.
+const FORM: &[u8] = b"KURA-CMS-1";
+/// The metric with the signature, the only one that is not signed.
+pub const SIGNATURE_METRIC: &str = "signature";
+
+/// A control message as it is signed: where it was sent, and its content.
+#[derive(Debug, Clone, Copy)]
+pub struct SignedView<'a> {
+    /// Account name of the topic.
+    pub account: &'a str,
+    /// Client-id of the topic.
+    pub client_id: &'a str,
+    /// The rest of the topic, `PROV-V1/EXEC/commit`.
+    pub application_topic: &'a str,
+    /// The message itself. Of a metric that occurs twice both are signed, but not
+    /// which one comes first: readers take the last.
+    pub payload: &'a Payload,
+}
+
+impl<'a> SignedView<'a> {
+    /// The canonical bytes, a little more than the payload's own size; `None` if a
+    /// field is longer than its 32-bit length can say. A position and unknown fields
+    /// are not covered: whoever verifies must refuse them.
+    #[must_use]
+    pub fn canonical(&self) -> Option<Vec<u8>> {
+        let Payload {
+            timestamp,
+            metrics,
+            body,
+            ..
+        } = self.payload;
+        let mut metrics: Vec<_> = metrics
+            .iter()
+            .filter(|metric| metric.name != SIGNATURE_METRIC)
+            .map(|metric| {
+                let value = bytes_of(&metric.value);
+                (metric.name.as_bytes(), metric.value.type_number(), value)
+            })
+            .collect();
+        metrics.sort();
+        let size: usize = metrics
+            .iter()
+            .map(|(name, _, value)| name.len() + value.len() + 9)
+            .sum();
+        let body = body.as_deref().unwrap_or_default();
+        let topic = [self.account, self.client_id, self.application_topic];
+        let topic_size: usize = topic.iter().map(|part| part.len() + 4).sum();
+        let mut out = Vec::with_capacity(size + body.len() + topic_size + 64);
+        field(&mut out, FORM)?;
+        for part in topic {
+            field(&mut out, part.as_bytes())?;
+        }
+        match timestamp {
+            None => out.push(0),
+            Some(timestamp) => {
+                out.push(1);
+                out.extend(timestamp.to_be_bytes());
+            }
+        }
+        out.extend(u32::try_from(metrics.len()).ok()?.to_be_bytes());
+        for (name, number, value) in &metrics {
+            field(&mut out, name)?;
+            out.push(*number);
+            field(&mut out, value)?;
+        }
+        field(&mut out, body)?;
+        Some(out)
+    }
+
+    /// The one value of a metric.
+    pub(super) fn metric(&self, name: &str) -> Found<'a> {
+        let mut found = self
+            .payload
+            .metrics
+            .iter()
+            .filter(|metric| metric.name == name);
+        match (found.next(), found.next()) {
+            (None, _) => Found::None,
+            (Some(metric), None) => Found::One(&metric.value),
+            (Some(_), Some(_)) => Found::Several,
+        }
+    }
+}
+
+/// How often a metric is there.
+pub(super) enum Found<'a> {
+    None,
+    One(&'a MetricValue),
+    Several,
+}
+
+/// As [`MetricValue::to_be_bytes`], without a copy of what may be large.
+fn bytes_of(value: &MetricValue) -> Cow<'_, [u8]> {
+    match value {
+        MetricValue::String(value) => Cow::Borrowed(value.as_bytes()),
+        MetricValue::Bytes(value) => Cow::Borrowed(value),
+        other => Cow::Owned(other.to_be_bytes()),
+    }
+}
+
+fn field(out: &mut Vec<u8>, bytes: &[u8]) -> Option<()> {
+    out.extend(u32::try_from(bytes.len()).ok()?.to_be_bytes());
+    out.extend(bytes);
+    Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn canonical(payload: &Payload) -> Vec<u8> {
+        SignedView {
+            account: "a",
+            client_id: "c",
+            application_topic: "t",
+            payload,
+        }
+        .canonical()
+        .unwrap()
+    }
+
+    #[test]
+    fn the_form_is_the_documented_one() {
+        let payload = Payload::new()
+            .with_timestamp(-2)
+            .with_metric("signature", MetricValue::Bytes(b"x".to_vec()))
+            .with_metric("b", MetricValue::Int32(-1))
+            .with_metric("a", MetricValue::Double(1.0));
+        let mut expected = b"\0\0\0\x0aKURA-CMS-1\0\0\0\x01a\0\0\0\x01c\0\0\0\x01t\x01".to_vec();
+        expected.extend([255, 255, 255, 255, 255, 255, 255, 254, 0, 0, 0, 2]);
+        expected.extend(b"\0\0\0\x01a\0\0\0\0\x08\x3f\xf0\0\0\0\0\0\0");
+        expected.extend(b"\0\0\0\x01b\x03\0\0\0\x04\xff\xff\xff\xff");
+        expected.extend(b"\0\0\0\0");
+        assert_eq!(canonical(&payload), expected);
+    }
+
+    #[test]
+    fn order_does_not_matter_but_type_and_name_do() {
+        let one = Payload::new()
+            .with_metric("m", "1")
+            .with_metric("m", MetricValue::Bytes(b"1".to_vec()))
+            .with_metric("n", true);
+        let mut other = one.clone();
+        other.metrics.reverse();
+        assert_eq!(canonical(&one), canonical(&other));
+        other.metrics.pop();
+        other.push("m", MetricValue::Bytes(b"1".to_vec()));
+        assert_ne!(canonical(&one), canonical(&other));
+    }
+
+    #[test]
+    fn an_absent_body_signs_as_an_empty_one_and_an_absent_timestamp_as_none() {
+        let empty = Payload::new().with_body(Vec::new());
+        assert_eq!(canonical(&Payload::new()), canonical(&empty));
+        assert_ne!(
+            canonical(&Payload::new()),
+            canonical(&Payload::new().with_timestamp(0))
+        );
+    }
+}

@@ -1,0 +1,266 @@
+//! Detached CMS signatures (RFC 5652): OpenSSL makes and checks them.
+//!
+//! The `openssl` crate cannot say how many signers a SignedData has, who they are
+//! or which digest they used, so the head of the structure is read here first.
+//! Only then does CMS_verify run, with the one certificate that was chosen by its
+//! trust and not by the message: certificates within the message never count
+//! (CMS_NOINTERN). Chains and dates of signers are no matter of this file. Called
+//! by `verifier`; [`sign`] by the platform side.
+
+use openssl::cms::{CMSOptions, CmsContentInfo};
+use openssl::error::ErrorStack;
+use openssl::pkey::{HasPrivate, PKeyRef};
+use openssl::stack::Stack;
+use openssl::x509::{X509Name, X509Ref, X509};
+
+use super::der::{self, tag, Reader};
+use super::{extensions, key_policy};
+
+/// A signature is refused above this many bytes: it would hold ten certificates.
+pub const MAX_SIGNATURE_BYTES: usize = 64 * 1024;
+
+/// id-signedData, 1.2.840.113549.1.7.2.
+const OID_SIGNED_DATA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 7, 2];
+
+/// Whom a signature names as its signer.
+#[derive(Debug, PartialEq, Eq)]
+enum SignerId<'a> {
+    IssuerSerial { issuer: &'a [u8], serial: &'a [u8] },
+    KeyId(&'a [u8]),
+}
+
+/// The head of a SignedData that has the form we accept.
+#[derive(Debug)]
+pub(super) struct Signature<'a> {
+    der: &'a [u8],
+    signer: SignerId<'a>,
+}
+
+impl<'a> Signature<'a> {
+    /// Reads the head, or says in words why it is not acceptable.
+    pub(super) fn parse(der: &'a [u8]) -> Result<Self, &'static str> {
+        if der.len() > MAX_SIGNATURE_BYTES {
+            return Err("it is longer than 64 KiB");
+        }
+        let signer_info = the_signer_info(der)?;
+        let (signer, digest) = identity(signer_info).ok_or("its signer info is not DER")?;
+        if key_policy::sha2_nid(digest).is_none() {
+            return Err("its digest is not SHA-256, SHA-384 or SHA-512");
+        }
+        Ok(Self { der, signer })
+    }
+
+    /// Whether the signature claims to be by this certificate. It proves nothing.
+    pub(super) fn names(&self, certificate: &X509Ref) -> bool {
+        match self.signer {
+            SignerId::KeyId(id) => certificate
+                .subject_key_id()
+                .is_some_and(|own| own.as_slice() == id),
+            SignerId::IssuerSerial { issuer, serial } => {
+                let named = X509Name::from_der(issuer)
+                    .and_then(|name| name.try_cmp(certificate.issuer_name()))
+                    .is_ok_and(std::cmp::Ordering::is_eq);
+                drop(ErrorStack::get());
+                let same_serial = certificate
+                    .to_der()
+                    .is_ok_and(|der| extensions::serial_octets(&der) == Some(serial));
+                named && same_serial
+            }
+        }
+    }
+
+    /// Whether the certificate's key made this signature over `content`.
+    ///
+    /// # Errors
+    /// OpenSSL's, when it did not or when that cannot be told.
+    pub(super) fn verify(&self, content: &[u8], signer: &X509) -> Result<(), ErrorStack> {
+        let mut candidates = Stack::new()?;
+        candidates.push(signer.clone())?;
+        let flags = CMSOptions::NOINTERN
+            | CMSOptions::NO_SIGNER_CERT_VERIFY
+            | CMSOptions::DETACHED
+            | CMSOptions::BINARY;
+        let verdict = CmsContentInfo::from_der(self.der)
+            .and_then(|mut cms| cms.verify(Some(&candidates), None, Some(content), None, flags));
+        drop(ErrorStack::get());
+        verdict
+    }
+}
+
+/// The content of the only SignerInfo.
+fn the_signer_info(der: &[u8]) -> Result<&[u8], &'static str> {
+    const FORM: &str = "it is not a CMS SignedData in DER";
+    let mut info = Reader::new(der::only(der, tag::SEQUENCE).ok_or(FORM)?);
+    if info.expect(tag::OID) != Some(OID_SIGNED_DATA) {
+        return Err(FORM);
+    }
+    let explicit = info.expect(tag::CONTEXT_0).ok_or(FORM)?;
+    let mut data = Reader::new(der::only(explicit, tag::SEQUENCE).ok_or(FORM)?);
+    data.expect(tag::INTEGER).ok_or(FORM)?;
+    data.expect(tag::SET).ok_or(FORM)?;
+    let mut content = Reader::new(data.expect(tag::SEQUENCE).ok_or(FORM)?);
+    content.expect(tag::OID).ok_or(FORM)?;
+    if !content.is_empty() {
+        return Err("it is not detached: it brings content of its own");
+    }
+    let _certificates = data.optional(tag::CONTEXT_0);
+    let _revocation_lists = data.optional(tag::CONTEXT_1);
+    let infos = Reader::new(data.expect(tag::SET).ok_or(FORM)?)
+        .all()
+        .ok_or(FORM)?;
+    if !data.is_empty() || !info.is_empty() {
+        return Err(FORM);
+    }
+    match infos.as_slice() {
+        [one] if one.tag == tag::SEQUENCE => Ok(one.content),
+        [_] => Err(FORM),
+        _ => Err("it has not exactly one signer"),
+    }
+}
+
+/// The signer identifier and the OID of the digest algorithm.
+fn identity(signer_info: &[u8]) -> Option<(SignerId<'_>, &[u8])> {
+    let mut reader = Reader::new(signer_info);
+    reader.expect(tag::INTEGER)?;
+    let sid = reader.next()?;
+    let signer = match sid.tag {
+        tag::SEQUENCE => {
+            let mut parts = Reader::new(sid.content);
+            let issuer = parts.next()?;
+            let serial = parts.expect(tag::INTEGER)?;
+            if issuer.tag != tag::SEQUENCE || !parts.is_empty() {
+                return None;
+            }
+            SignerId::IssuerSerial {
+                issuer: issuer.whole,
+                serial,
+            }
+        }
+        tag::CONTEXT_0_PRIMITIVE => SignerId::KeyId(sid.content),
+        _ => return None,
+    };
+    let digest = Reader::new(reader.expect(tag::SEQUENCE)?).expect(tag::OID)?;
+    Some((signer, digest))
+}
+
+/// Signs canonical bytes: a detached SignedData in DER over SHA-256, with the
+/// signer's certificate embedded. The key stays OpenSSL's, which wipes it.
+///
+/// # Errors
+/// OpenSSL's: key and certificate do not belong together, or the key is of a kind
+/// that it cannot sign CMS with (Ed25519).
+pub fn sign<K: HasPrivate>(
+    canonical: &[u8],
+    certificate: &X509Ref,
+    key: &PKeyRef<K>,
+) -> Result<Vec<u8>, ErrorStack> {
+    let flags = CMSOptions::DETACHED | CMSOptions::BINARY | CMSOptions::NOSMIMECAP;
+    CmsContentInfo::sign(Some(certificate), Some(key), None, Some(canonical), flags)?.to_der()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::trust::fixtures::{ed25519_key, p256, rsa_key, Ca, Leaf};
+
+    const CONTENT: &[u8] = b"line\nline\r\n\0end";
+
+    fn signer(key: openssl::pkey::PKey<openssl::pkey::Private>) -> Ca {
+        let leaf = Leaf {
+            key: Some(key),
+            ..Leaf::default()
+        };
+        Ca::root("Root").issue("Signer", leaf)
+    }
+
+    #[test]
+    fn what_was_signed_verifies_and_nothing_else() {
+        for key in [p256(), rsa_key(2048)] {
+            let signer = signer(key);
+            let der = sign(CONTENT, &signer.certificate, &signer.key).unwrap();
+            let signature = Signature::parse(&der).unwrap();
+            assert!(signature.names(&signer.certificate));
+            signature.verify(CONTENT, &signer.certificate).unwrap();
+            assert!(signature
+                .verify(b"line\r\nline\r\n\0end", &signer.certificate)
+                .is_err());
+            let other = self::signer(p256());
+            assert!(!signature.names(&other.certificate));
+            assert!(signature.verify(CONTENT, &other.certificate).is_err());
+        }
+    }
+
+    #[test]
+    fn ed25519_cannot_sign_and_says_so() {
+        let signer = signer(ed25519_key());
+        assert!(sign(CONTENT, &signer.certificate, &signer.key).is_err());
+    }
+
+    #[test]
+    fn signers_named_by_key_identifier_are_found() {
+        let signer = signer(p256());
+        let flags = CMSOptions::DETACHED
+            | CMSOptions::BINARY
+            | CMSOptions::USE_KEYID
+            | CMSOptions::CMS_NOCERTS;
+        let der = CmsContentInfo::sign(
+            Some(&signer.certificate),
+            Some(&signer.key),
+            None,
+            Some(CONTENT),
+            flags,
+        )
+        .and_then(|cms| cms.to_der())
+        .unwrap();
+        let signature = Signature::parse(&der).unwrap();
+        assert!(
+            matches!(signature.signer, SignerId::KeyId(_)) && signature.names(&signer.certificate)
+        );
+        signature.verify(CONTENT, &signer.certificate).unwrap();
+    }
+
+    #[test]
+    fn other_forms_are_refused_with_their_reason() {
+        let signer = signer(p256());
+        let attached = CmsContentInfo::sign(
+            Some(&signer.certificate),
+            Some(&signer.key),
+            None,
+            Some(CONTENT),
+            CMSOptions::BINARY,
+        )
+        .and_then(|cms| cms.to_der())
+        .unwrap();
+        assert!(Signature::parse(&attached)
+            .unwrap_err()
+            .contains("detached"));
+        let mut longer = sign(CONTENT, &signer.certificate, &signer.key).unwrap();
+        longer.push(0);
+        assert!(Signature::parse(&longer).is_err());
+        assert!(Signature::parse(&signer.certificate.to_der().unwrap()).is_err());
+        assert!(Signature::parse(&vec![0x30; MAX_SIGNATURE_BYTES + 1])
+            .unwrap_err()
+            .contains("64 KiB"));
+    }
+
+    /// Ends with no panic and no acceptance, whichever octet is changed.
+    #[test]
+    fn a_changed_octet_never_makes_it_another_signers() {
+        let signer = signer(p256());
+        let der = sign(CONTENT, &signer.certificate, &signer.key).unwrap();
+        let other = self::signer(p256());
+        for at in 0..der.len() {
+            let mut changed = der.clone();
+            if let Some(octet) = changed.get_mut(at) {
+                *octet ^= 0x41;
+            }
+            if let Ok(signature) = Signature::parse(&changed) {
+                assert!(
+                    signature.verify(CONTENT, &other.certificate).is_err(),
+                    "octet {at}"
+                );
+            }
+        }
+    }
+}
