@@ -1,6 +1,6 @@
-//! Placeholder until the descriptor is there.
+//! The metatype descriptor, embedded.
 
-/// The factory pid.
+/// The factory of this component.
 pub const FACTORY_PID: &str = "gwc.provisioning.ProvisioningService";
 
 /// The descriptor.

@@ -39,3 +39,15 @@ pub use events::Event;
 pub use framework::{Framework, Options, StartError};
 pub use gateway_component_abi::safe::error::CallError;
 pub use plugins::{PluginInfo, PluginState};
+
+/// An error and its causes in one line.
+pub(crate) fn one_line(error: &dyn std::error::Error) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        line.push_str(": ");
+        line.push_str(&error.to_string());
+        cause = error.source();
+    }
+    line.replace(['\n', '\r'], " ")
+}

@@ -20,7 +20,7 @@ export async function plugins(place) {
     el("div", {}, plugin.name || "?", el("div", { class: "muted mono" }, plugin.path)),
     plugin.version ?? "",
     plugin.vendor ?? "",
-    el("div", {}, badge(plugin.error ? "bad" : "good", plugin.state ?? (plugin.error ? "failed" : "loaded")),
+    el("div", {}, badge({ active: "good", failed: "bad" }[plugin.state] ?? "", plugin.state),
       plugin.error ? el("div", {}, plugin.error) : null),
     (plugin.components ?? []).map((component) => el("div", { class: "mono" }, component)),
   ]);

@@ -32,16 +32,25 @@ impl Certificate {
     /// # Errors
     /// A PEM block that is no certificate.
     pub fn all(pem: &str) -> Result<Vec<Certificate>, ErrorStack> {
-        X509::stack_from_pem(pem.as_bytes())?.iter().map(Certificate::of).collect()
+        X509::stack_from_pem(pem.as_bytes())?
+            .iter()
+            .map(Certificate::of)
+            .collect()
     }
 
     fn of(certificate: &X509) -> Result<Certificate, ErrorStack> {
         let key = certificate.public_key()?;
-        let names = certificate.subject_alt_names().into_iter().flatten().filter_map(|name| {
-            name.dnsname().or_else(|| name.uri()).or_else(|| name.email()).map(str::to_owned).or_else(
-                || name.ipaddress().and_then(address),
-            )
-        });
+        let names = certificate
+            .subject_alt_names()
+            .into_iter()
+            .flatten()
+            .filter_map(|name| {
+                name.dnsname()
+                    .or_else(|| name.uri())
+                    .or_else(|| name.email())
+                    .map(str::to_owned)
+                    .or_else(|| name.ipaddress().and_then(address))
+            });
         Ok(Certificate {
             subject: distinguished(certificate.subject_name()),
             issuer: distinguished(certificate.issuer_name()),
@@ -64,7 +73,11 @@ fn distinguished(name: &X509NameRef) -> String {
         .entries()
         .map(|entry| {
             let key = entry.object().nid().short_name().unwrap_or("?");
-            let value = entry.data().as_utf8().map(|text| escaped(&text)).unwrap_or_default();
+            let value = entry
+                .data()
+                .to_string()
+                .map(|text| escaped(&text))
+                .unwrap_or_default();
             format!("{key}={value}")
         })
         .collect();

@@ -106,7 +106,11 @@ impl Token {
     pub fn opens(&self, offered: &str) -> bool {
         let (own, offered) = (self.0.as_bytes(), offered.as_bytes());
         own.len() == offered.len()
-            && own.iter().zip(offered).fold(0u8, |differs, (a, b)| differs | (a ^ b)) == 0
+            && own
+                .iter()
+                .zip(offered)
+                .fold(0u8, |differs, (a, b)| differs | (a ^ b))
+                == 0
     }
 }
 
@@ -128,14 +132,20 @@ impl Door {
         let path = data.join(FILE);
         let text = serde_json::to_vec(self)
             .map(Zeroizing::new)
-            .map_err(|source| DoorError::Damaged { path: path.clone(), source })?;
+            .map_err(|source| DoorError::Damaged {
+                path: path.clone(),
+                source,
+            })?;
         durable_file::write(&path, &text).map_err(|source| DoorError::File { path, source })
     }
 
     /// Takes the record away. A record that is gone already is no error.
     pub fn forget(data: &Path) {
         if let Err(e) = durable_file::remove(&data.join(FILE)) {
-            log::warn!("the record of the REST address stays in {}: {e}", data.display());
+            log::warn!(
+                "the record of the REST address stays in {}: {e}",
+                data.display()
+            );
         }
     }
 
@@ -147,8 +157,9 @@ impl Door {
     pub fn find(data: &Path) -> Result<Door, DoorError> {
         let path = data.join(FILE);
         match fs::read(&path) {
-            Ok(text) => serde_json::from_slice(&text)
-                .map_err(|source| DoorError::Damaged { path, source }),
+            Ok(text) => {
+                serde_json::from_slice(&text).map_err(|source| DoorError::Damaged { path, source })
+            }
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
                 Err(DoorError::Closed(data.to_owned()))
             }
@@ -173,9 +184,15 @@ mod tests {
     #[test]
     fn the_record_is_for_its_owner_and_is_found_again() {
         let data = tempfile::tempdir().unwrap();
-        let door = Door { url: "http://127.0.0.1:1".into(), token: Token::random().unwrap() };
+        let door = Door {
+            url: "http://127.0.0.1:1".into(),
+            token: Token::random().unwrap(),
+        };
         door.record(data.path()).unwrap();
-        let mode = fs::metadata(data.path().join(FILE)).unwrap().permissions().mode();
+        let mode = fs::metadata(data.path().join(FILE))
+            .unwrap()
+            .permissions()
+            .mode();
         assert_eq!(mode & 0o777, 0o600);
         let found = Door::find(data.path()).unwrap();
         assert!(door.token.opens(found.token.expose()));
@@ -190,12 +207,16 @@ mod tests {
         assert!(!token.opens(""));
         assert!(!token.opens(token.expose().get(..63).unwrap()));
         assert!(!token.opens(Token::random().unwrap().expose()));
-        assert!(token.opens(&token.expose().to_owned()));
+        let copy = token.expose().to_owned();
+        assert!(token.opens(&copy));
     }
 
     #[test]
     fn a_token_never_prints() {
-        let door = Door { url: "u".into(), token: Token::given("canary") };
+        let door = Door {
+            url: "u".into(),
+            token: Token::given("canary"),
+        };
         assert!(!format!("{door:?}").contains("canary"));
     }
 }

@@ -40,13 +40,15 @@ impl Feed {
     ) -> std::io::Result<(Feed, JoinHandle<()>)> {
         let feed = Feed(broadcast::Sender::new(BACKLOG));
         let sender = feed.0.clone();
-        let thread = std::thread::Builder::new().name("feed".into()).spawn(move || {
-            for event in events {
-                // Nobody listening is no error.
-                let _ = sender.send(Arc::new(told(&event)));
-                nudge();
-            }
-        })?;
+        let thread = std::thread::Builder::new()
+            .name("feed".into())
+            .spawn(move || {
+                for event in events {
+                    // Nobody listening is no error.
+                    let _ = sender.send(Arc::new(told(&event)));
+                    nudge();
+                }
+            })?;
         Ok((feed, thread))
     }
 
@@ -60,25 +62,34 @@ impl Feed {
 /// The event as it goes over the wire. JSON of a component is passed on as it wrote it.
 fn told(event: &Event) -> Told {
     let raw = |text: &str| {
-        serde_json::from_str::<&RawValue>(text).map_or("null", RawValue::get).to_owned()
+        serde_json::from_str::<&RawValue>(text)
+            .map_or("null", RawValue::get)
+            .to_owned()
     };
     match event {
         Event::Status { pid, document } => Told {
             name: "status",
             data: format!("{{\"pid\":{},\"document\":{}}}", json!(pid), raw(document)),
         },
-        Event::Configuration { pid } => {
-            Told { name: "configuration", data: json!({"pid": pid}).to_string() }
-        }
-        Event::Connection(connection) => {
-            Told { name: "connection", data: json!({"pid": connection.pid}).to_string() }
-        }
-        Event::Plugin(plugin) => {
-            Told { name: "plugin", data: json!({"path": plugin.path}).to_string() }
-        }
+        Event::Configuration { pid } => Told {
+            name: "configuration",
+            data: json!({"pid": pid}).to_string(),
+        },
+        Event::Connection(connection) => Told {
+            name: "connection",
+            data: json!({"pid": connection.pid}).to_string(),
+        },
+        Event::Plugin(plugin) => Told {
+            name: "plugin",
+            data: json!({"path": plugin.path}).to_string(),
+        },
         Event::Posted { topic, json } => Told {
             name: "posted",
-            data: format!("{{\"topic\":{},\"properties\":{}}}", json!(topic), raw(json)),
+            data: format!(
+                "{{\"topic\":{},\"properties\":{}}}",
+                json!(topic),
+                raw(json)
+            ),
         },
     }
 }
@@ -90,9 +101,16 @@ mod tests {
     #[test]
     fn a_components_document_goes_out_unchanged_and_a_damaged_one_breaks_no_stream() {
         let status = |document: &str| {
-            told(&Event::Status { pid: "a\"b".into(), document: document.into() }).data
+            told(&Event::Status {
+                pid: "a\"b".into(),
+                document: document.into(),
+            })
+            .data
         };
-        assert_eq!(status("{\"z\":1.50}"), "{\"pid\":\"a\\\"b\",\"document\":{\"z\":1.50}}");
+        assert_eq!(
+            status("{\"z\":1.50}"),
+            "{\"pid\":\"a\\\"b\",\"document\":{\"z\":1.50}}"
+        );
         assert_eq!(status("{\"z\":"), "{\"pid\":\"a\\\"b\",\"document\":null}");
     }
 }

@@ -76,8 +76,12 @@ impl Outcome {
     pub fn new(document: &Document, link: &Link, elapsed_ms: u64) -> Outcome {
         let told = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
         let after = |of_link: &str, of_document: Option<&String>| {
-            if document.provisioned { told(of_link) } else { None }
-                .or_else(|| of_document.and_then(|text| told(text)))
+            if document.provisioned {
+                told(of_link)
+            } else {
+                None
+            }
+            .or_else(|| of_document.and_then(|text| told(text)))
         };
         Outcome {
             state: document.state.word(),
@@ -160,8 +164,15 @@ mod tests {
         let json = serde_json::to_value(Outcome::new(&Document::default(), &Link::default(), 0));
         let json = json.unwrap();
         for field in [
-            "provisioned", "enabled", "state", "account", "client_id", "broker", "attempts",
-            "elapsed_ms", "error",
+            "provisioned",
+            "enabled",
+            "state",
+            "account",
+            "client_id",
+            "broker",
+            "attempts",
+            "elapsed_ms",
+            "error",
         ] {
             assert!(json.get(field).is_some(), "{field}");
         }

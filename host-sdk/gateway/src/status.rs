@@ -252,8 +252,18 @@ mod tests {
     #[test]
     fn every_known_word_survives_the_round_trip() {
         for word in [
-            "idle", "provisioned", "preflight", "waiting", "connecting", "receiving", "applying",
-            "proving", "committing", "rolling-back", "gave-up", "refused",
+            "idle",
+            "provisioned",
+            "preflight",
+            "waiting",
+            "connecting",
+            "receiving",
+            "applying",
+            "proving",
+            "committing",
+            "rolling-back",
+            "gave-up",
+            "refused",
         ] {
             let document = Document::parse(&format!(r#"{{"state":"{word}"}}"#)).unwrap();
             assert_eq!(document.state.word(), word);

@@ -11,8 +11,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use gateway_component_abi::safe::error::CallError;
-use gateway_component_abi::value::Properties;
+use gateway_component_abi::value::{Properties, Secret};
 use zeroize::Zeroizing;
+
+use crate::keystore::EntryInfo;
 
 /// All services for one instance.
 #[derive(Clone, Default)]
@@ -84,32 +86,10 @@ pub trait ConfigurationAccess: Send + Sync {
     fn restore(&self, key: &str, undo: &[u8]) -> Result<(), CallError>;
 }
 
-/// The kind of a keystore entry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EntryKind {
-    /// One certificate.
-    TrustedCertificate,
-    /// A key pair with its chain.
-    PrivateKey,
-    /// A certificate revocation list.
-    Crl,
-}
-
-/// An entry of a keystore; never with a private key in it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeystoreEntry {
-    /// What it is.
-    pub kind: EntryKind,
-    /// Its name.
-    pub alias: String,
-    /// Certificates or list.
-    pub pem: String,
-}
-
 /// `gwc.keystore/1`. Every change is durable on return and idempotent by its `key`.
 pub trait KeystoreService: Send + Sync {
     /// The entries, in the order of the aliases.
-    fn list(&self, keystore: &str) -> Result<Vec<KeystoreEntry>, CallError>;
+    fn list(&self, keystore: &str) -> Result<Vec<EntryInfo>, CallError>;
     /// Sets a trusted certificate.
     fn put_certificate(
         &self,
@@ -138,15 +118,10 @@ pub trait KeystoreService: Send + Sync {
         signature_algorithm: &str,
     ) -> Result<String, CallError>;
     /// Sets the chain of an existing key.
-    fn put_chain(
-        &self,
-        key: &str,
-        keystore: &str,
-        alias: &str,
-        pem: &str,
-    ) -> Result<(), CallError>;
+    fn put_chain(&self, key: &str, keystore: &str, alias: &str, pem: &str)
+        -> Result<(), CallError>;
     /// The private key as PKCS#8 PEM or a `pkcs11:` URI.
-    fn private_key(&self, keystore: &str, alias: &str) -> Result<Zeroizing<String>, CallError>;
+    fn private_key(&self, keystore: &str, alias: &str) -> Result<Secret, CallError>;
 }
 
 /// `gwc.system/1`.

@@ -139,6 +139,11 @@ impl Library {
         &self.path
     }
 
+    /// Differs between two open libraries, also where one replaced the other at the same path.
+    pub(crate) fn identity(&self) -> usize {
+        Arc::as_ptr(&self.table) as usize
+    }
+
     /// The door by which it was entered; never [`Door::Auto`].
     pub fn door(&self) -> Door {
         self.door

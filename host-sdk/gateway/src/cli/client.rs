@@ -39,7 +39,10 @@ impl Client {
             .timeout_global(Some(TIMEOUT))
             .proxy(None)
             .build();
-        Client { door, agent: config.into() }
+        Client {
+            door,
+            agent: config.into(),
+        }
     }
 
     /// GET.
@@ -47,7 +50,10 @@ impl Client {
     /// # Errors
     /// [`CliError::Unreachable`], [`CliError::Refused`].
     pub fn get(&self, path: &str) -> Result<Value, CliError> {
-        let request = self.agent.get(self.url(path)).header("Authorization", self.bearer());
+        let request = self
+            .agent
+            .get(self.url(path))
+            .header("Authorization", self.bearer());
         self.answer(request.call())
     }
 
@@ -56,7 +62,10 @@ impl Client {
     /// # Errors
     /// As [`Client::get`].
     pub fn post(&self, path: &str, body: &Value) -> Result<Value, CliError> {
-        let request = self.agent.post(self.url(path)).header("Authorization", self.bearer());
+        let request = self
+            .agent
+            .post(self.url(path))
+            .header("Authorization", self.bearer());
         self.answer(request.send_json(body))
     }
 
@@ -65,7 +74,10 @@ impl Client {
     /// # Errors
     /// As [`Client::get`].
     pub fn put(&self, path: &str, body: &Value) -> Result<Value, CliError> {
-        let request = self.agent.put(self.url(path)).header("Authorization", self.bearer());
+        let request = self
+            .agent
+            .put(self.url(path))
+            .header("Authorization", self.bearer());
         self.answer(request.send_json(body))
     }
 
@@ -74,7 +86,10 @@ impl Client {
     /// # Errors
     /// As [`Client::get`].
     pub fn delete(&self, path: &str, body: &Value) -> Result<Value, CliError> {
-        let request = self.agent.delete(self.url(path)).header("Authorization", self.bearer());
+        let request = self
+            .agent
+            .delete(self.url(path))
+            .header("Authorization", self.bearer());
         self.answer(request.force_send_body().send_json(body))
     }
 
@@ -90,12 +105,18 @@ impl Client {
         &self,
         result: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
     ) -> Result<Value, CliError> {
-        let unreachable =
-            |e: ureq::Error| CliError::Unreachable { url: self.door.url.clone(), source: e.into() };
+        let unreachable = |e: ureq::Error| CliError::Unreachable {
+            url: self.door.url.clone(),
+            source: e.into(),
+        };
         let mut response = result.map_err(unreachable)?;
         let status = response.status();
         let text = response.body_mut().read_to_string().map_err(unreachable)?;
-        let body = if text.is_empty() { Value::Null } else { parse(&text) };
+        let body = if text.is_empty() {
+            Value::Null
+        } else {
+            parse(&text)
+        };
         if status.is_success() {
             Ok(body)
         } else {
@@ -115,13 +136,19 @@ pub fn door(reach: &Reach) -> Result<Door, CliError> {
             let token = match (&reach.token_file, data) {
                 (Some(path), _) => fs::read_to_string(path)
                     .map(|text| Token::given(&text))
-                    .map_err(|source| CliError::File { path: path.clone(), source })?,
+                    .map_err(|source| CliError::File {
+                        path: path.clone(),
+                        source,
+                    })?,
                 (None, Some(data)) => Door::find(data)?.token,
                 (None, None) => {
                     return Err(CliError::Usage("--url needs --token-file or --data".into()))
                 }
             };
-            Ok(Door { url: url.trim_end_matches('/').to_owned(), token })
+            Ok(Door {
+                url: url.trim_end_matches('/').to_owned(),
+                token,
+            })
         }
         (None, None) => Err(CliError::Usage("--data or --url is needed".into())),
     }
@@ -134,7 +161,11 @@ fn parse(text: &str) -> Value {
 /// The error body in words: the message, then one line per offending parameter or failure.
 fn refusal(status: u16, body: &Value) -> String {
     let text = |value: &Value, key: &str| {
-        value.get(key).and_then(Value::as_str).map(str::to_owned).unwrap_or_default()
+        value
+            .get(key)
+            .and_then(Value::as_str)
+            .map(str::to_owned)
+            .unwrap_or_default()
     };
     let mut lines = Vec::new();
     match body {
@@ -142,7 +173,12 @@ fn refusal(status: u16, body: &Value) -> String {
         _ => lines.extend(Some(text(body, "message")).filter(|message| !message.is_empty())),
     }
     for (list, name) in [("problems", "parameter"), ("failures", "id")] {
-        for item in body.get(list).and_then(Value::as_array).into_iter().flatten() {
+        for item in body
+            .get(list)
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+        {
             lines.push(format!("{}: {}", text(item, name), text(item, "message")));
         }
     }

@@ -18,15 +18,21 @@ pub fn run(command: &Config) -> Result<(), CliError> {
     match command {
         Config::List(listed) => list(listed),
         Config::Get { reach, pid, json } => get(reach, pid, *json),
-        Config::Set { reach, pid, values, revision } => set(reach, pid, values, *revision),
+        Config::Set {
+            reach,
+            pid,
+            values,
+            revision,
+        } => set(reach, pid, values, *revision),
         Config::Snapshots(listed) => snapshots(listed),
         Config::Rollback { reach, id } => {
             let client = Client::find(reach)?;
             let answer = match id {
                 None => client.post(&format!("{BASE}/snapshots/_rollback"), &json!({}))?,
-                Some(id) => {
-                    client.post(&format!("{BASE}/snapshots/byId/_rollback"), &json!({"id": id}))?
-                }
+                Some(id) => client.post(
+                    &format!("{BASE}/snapshots/byId/_rollback"),
+                    &json!({"id": id}),
+                )?,
             };
             if let Some(id) = answer.get("id") {
                 out::line(&format!("snapshot {id}"));
@@ -43,8 +49,18 @@ fn list(listed: &Listed) -> Result<(), CliError> {
         out::json(&answer);
         return Ok(());
     }
-    for component in answer.get("components").and_then(Value::as_array).into_iter().flatten() {
-        out::line(component.get("pid").and_then(Value::as_str).unwrap_or_default());
+    for component in answer
+        .get("components")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+    {
+        out::line(
+            component
+                .get("pid")
+                .and_then(Value::as_str)
+                .unwrap_or_default(),
+        );
     }
     Ok(())
 }
@@ -55,7 +71,12 @@ fn snapshots(listed: &Listed) -> Result<(), CliError> {
         out::json(&answer);
         return Ok(());
     }
-    for id in answer.get("ids").and_then(Value::as_array).into_iter().flatten() {
+    for id in answer
+        .get("ids")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+    {
         out::line(&id.to_string());
     }
     Ok(())
@@ -80,20 +101,14 @@ fn get(reach: &Reach, pid: &str, as_json: bool) -> Result<(), CliError> {
     Ok(())
 }
 
-fn set(
-    reach: &Reach,
-    pid: &str,
-    values: &[String],
-    revision: Option<u64>,
-) -> Result<(), CliError> {
+fn set(reach: &Reach, pid: &str, values: &[String], revision: Option<u64>) -> Result<(), CliError> {
     let client = Client::find(reach)?;
     let configuration = fetch(&client, pid)?;
     let mut properties = Map::new();
     for text in values {
         let argument = Argument::parse(text)?;
-        let kind = kind(&configuration, argument.key).ok_or_else(|| {
-            CliError::Usage(format!("{pid} has no parameter '{}'", argument.key))
-        })?;
+        let kind = kind(&configuration, argument.key)
+            .ok_or_else(|| CliError::Usage(format!("{pid} has no parameter '{}'", argument.key)))?;
         properties.insert(argument.key.to_owned(), argument.property(&kind)?);
     }
     let mut change = json!({"pid": pid, "properties": properties});
@@ -101,7 +116,10 @@ fn set(
         change.insert("revision".into(), json!(revision));
     }
     let body = json!({"configs": [change], "takeSnapshot": true});
-    client.put(&format!("{BASE}/configurableComponents/configurations/_update"), &body)?;
+    client.put(
+        &format!("{BASE}/configurableComponents/configurations/_update"),
+        &body,
+    )?;
     Ok(())
 }
 
@@ -115,16 +133,25 @@ fn fetch(client: &Client, pid: &str) -> Result<Value, CliError> {
 
 /// The type of a key: what its descriptor says, else what the property has now.
 fn kind(configuration: &Value, key: &str) -> Option<Kind> {
-    let definitions = configuration.pointer("/definition/ad").and_then(Value::as_array);
-    let described = definitions.into_iter().flatten().find(|ad| {
-        ad.get("id").and_then(Value::as_str) == Some(key)
-    });
+    let definitions = configuration
+        .pointer("/definition/ad")
+        .and_then(Value::as_array);
+    let described = definitions
+        .into_iter()
+        .flatten()
+        .find(|ad| ad.get("id").and_then(Value::as_str) == Some(key));
     if let Some(ad) = described {
         let scalar = ad.get("type").and_then(Value::as_str)?.to_owned();
         let cardinality = ad.get("cardinality").and_then(Value::as_i64).unwrap_or(0);
-        return Some(Kind { scalar, array: cardinality.unsigned_abs() > 1 });
+        return Some(Kind {
+            scalar,
+            array: cardinality.unsigned_abs() > 1,
+        });
     }
     let property = configuration.get("properties")?.get(key)?;
     let scalar = property.get("type").and_then(Value::as_str)?.to_owned();
-    Some(Kind { scalar, array: property.get("value").is_some_and(Value::is_array) })
+    Some(Kind {
+        scalar,
+        array: property.get("value").is_some_and(Value::is_array),
+    })
 }

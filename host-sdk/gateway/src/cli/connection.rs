@@ -51,12 +51,25 @@ fn list(listed: &Listed) -> Result<(), CliError> {
     }
     let heading = ["CONNECTION", "STATE", "ACCOUNT", "CLIENT-ID", "BROKER", ""];
     let mut rows = vec![heading.map(str::to_owned).to_vec()];
-    let instances = answer.get("cloudEndpointInstances").and_then(Value::as_array);
+    let instances = answer
+        .get("cloudEndpointInstances")
+        .and_then(Value::as_array);
     for connection in instances.into_iter().flatten() {
         let cell = |key: &str| {
-            connection.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
+            connection
+                .get(key)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .to_owned()
         };
-        let keys = ["cloudEndpointPid", "state", "account", "clientId", "broker", "lastError"];
+        let keys = [
+            "cloudEndpointPid",
+            "state",
+            "account",
+            "clientId",
+            "broker",
+            "lastError",
+        ];
         rows.push(keys.map(cell).to_vec());
     }
     out::table(&rows);

@@ -64,7 +64,10 @@ impl CliError {
         what: impl Into<String>,
         source: impl Into<Box<dyn Error + Send + Sync>>,
     ) -> CliError {
-        CliError::Host { what: what.into(), source: source.into() }
+        CliError::Host {
+            what: what.into(),
+            source: source.into(),
+        }
     }
 }
 

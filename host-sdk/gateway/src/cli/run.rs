@@ -40,7 +40,11 @@ enum Wake {
 pub fn run(options: &Run, log_level: Option<log::LevelFilter>) -> Result<u8, CliError> {
     let started = Instant::now();
     let mut progress = Progress::new();
-    let usual = if progress.is_live() { log::LevelFilter::Warn } else { log::LevelFilter::Info };
+    let usual = if progress.is_live() {
+        log::LevelFilter::Warn
+    } else {
+        log::LevelFilter::Info
+    };
     start_log(log_level.unwrap_or(usual), Some(progress.log_target()));
 
     // Before anything starts: an address that is taken, or a folder that is not there, is told
@@ -69,7 +73,15 @@ pub fn run(options: &Run, log_level: Option<log::LevelFilter>) -> Result<u8, Cli
     })
     .map_err(|e| CliError::host("no thread for events", e))?;
     let server = bound
-        .map(|bound| Server::start(bound, Shared { framework: framework.clone(), feed }))
+        .map(|bound| {
+            Server::start(
+                bound,
+                Shared {
+                    framework: framework.clone(),
+                    feed,
+                },
+            )
+        })
         .transpose()
         .map_err(|e| CliError::host("no REST interface", e))?;
     if let Some(server) = &server {
@@ -78,8 +90,9 @@ pub fn run(options: &Run, log_level: Option<log::LevelFilter>) -> Result<u8, Cli
     }
 
     let mut watched = Watched::new(options.pid.clone());
-    let (code, document, link) =
-        wait(options, started, &woken, &mut progress, || watched.now(&framework));
+    let (code, document, link) = wait(options, started, &woken, &mut progress, || {
+        watched.now(&framework)
+    });
     progress.finish();
     let outcome = Outcome::new(&document, &link, elapsed_ms(started));
 
@@ -88,12 +101,14 @@ pub fn run(options: &Run, log_level: Option<log::LevelFilter>) -> Result<u8, Cli
         server.stop();
     }
     match Arc::try_unwrap(framework) {
-        Ok(framework) => framework.shutdown(),
-        // A request still runs; the process ends under it.
+        Ok(framework) => {
+            framework.shutdown();
+            if feeding.join().is_err() {
+                log::error!("the thread of the events panicked");
+            }
+        }
+        // The process ends under it.
         Err(_) => log::warn!("a request of the REST interface did not end in time"),
-    }
-    if feeding.join().is_err() {
-        log::error!("the thread of the events panicked");
     }
     if options.json {
         let text = serde_json::to_string(&outcome)
@@ -128,7 +143,9 @@ fn wait(
         let pause = if progress.is_live() { REDRAW } else { LOOK };
         match woken.recv_timeout(left.map_or(pause, |left| left.min(pause))) {
             Ok(Wake::Signal(signal)) => {
-                let code = u8::try_from(signal).unwrap_or(0).saturating_add(exit::SIGNAL);
+                let code = u8::try_from(signal)
+                    .unwrap_or(0)
+                    .saturating_add(exit::SIGNAL);
                 return (code, document, link);
             }
             Ok(Wake::Event) | Err(RecvTimeoutError::Timeout) => {}

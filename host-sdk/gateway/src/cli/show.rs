@@ -27,7 +27,11 @@ pub fn status(asked: &Asked) -> Result<(), CliError> {
     let document: Document = serde_json::from_value(answer)
         .map_err(|e| CliError::host("the status document is not readable", e))?;
     let now = Timestamp::now();
-    out::line(&format!("{}: {}", document.instance, lines::headline(&document, now)));
+    out::line(&format!(
+        "{}: {}",
+        document.instance,
+        lines::headline(&document, now)
+    ));
     let about = [
         ("broker", document.broker.as_ref()),
         ("account", document.account.as_ref()),
@@ -41,9 +45,15 @@ pub fn status(asked: &Asked) -> Result<(), CliError> {
     }
     if document.bytes.sent + document.bytes.received > 0 {
         let bytes = document.bytes;
-        out::line(&format!("  {:<10} {} sent, {} received", "bytes", bytes.sent, bytes.received));
+        out::line(&format!(
+            "  {:<10} {} sent, {} received",
+            "bytes", bytes.sent, bytes.received
+        ));
     }
-    for line in lines::steps(&document, now).iter().chain(&lines::troubles(&document)) {
+    for line in lines::steps(&document, now)
+        .iter()
+        .chain(&lines::troubles(&document))
+    {
         out::line(&format!("  {line}"));
     }
     Ok(())
@@ -75,9 +85,15 @@ pub fn identity(asked: &Asked) -> Result<(), CliError> {
 /// As the client; [`CliError::Refused`] where a check failed.
 pub fn preflight(asked: &Asked) -> Result<(), CliError> {
     let answer = ask(asked, "preflight")?;
-    let checks = answer.as_array().or_else(|| answer.get("checks").and_then(Value::as_array));
+    let checks = answer
+        .as_array()
+        .or_else(|| answer.get("checks").and_then(Value::as_array));
     let text = |check: &Value, key: &str| {
-        check.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
+        check
+            .get(key)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned()
     };
     let failed = |check: &&Value| check.get("passed").and_then(Value::as_bool) != Some(true);
     if asked.json {
@@ -121,13 +137,28 @@ pub fn plugins(listed: &Listed) -> Result<(), CliError> {
         out::json(&answer);
         return Ok(());
     }
-    let heading = ["NAME", "VERSION", "VENDOR", "STATE", "FILE", ""].map(str::to_owned).to_vec();
+    let heading = ["NAME", "VERSION", "VENDOR", "STATE", "FILE", ""]
+        .map(str::to_owned)
+        .to_vec();
     let mut rows = vec![heading];
-    for plugin in answer.get("plugins").and_then(Value::as_array).into_iter().flatten() {
+    for plugin in answer
+        .get("plugins")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+    {
         let cell = |key: &str| {
-            plugin.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
+            plugin
+                .get(key)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .to_owned()
         };
-        rows.push(["name", "version", "vendor", "state", "path", "error"].map(cell).to_vec());
+        rows.push(
+            ["name", "version", "vendor", "state", "path", "error"]
+                .map(cell)
+                .to_vec(),
+        );
     }
     out::table(&rows);
     Ok(())
@@ -163,7 +194,10 @@ fn instance(client: &Client, pid: Option<&str>) -> Result<String, CliError> {
         Some(pid) => pid.to_owned(),
         None => {
             let answer = client.get(&format!("{BASE}/instances"))?;
-            let first = answer.pointer("/pids/0").and_then(Value::as_str).map(str::to_owned);
+            let first = answer
+                .pointer("/pids/0")
+                .and_then(Value::as_str)
+                .map(str::to_owned);
             first.ok_or_else(|| {
                 CliError::Refused(
                     "this gateway has no ProvisioningService; is its plugin loaded? \
@@ -173,5 +207,8 @@ fn instance(client: &Client, pid: Option<&str>) -> Result<String, CliError> {
             })?
         }
     };
-    Ok(format!("{BASE}/{}", utf8_percent_encode(&pid, NON_ALPHANUMERIC)))
+    Ok(format!(
+        "{BASE}/{}",
+        utf8_percent_encode(&pid, NON_ALPHANUMERIC)
+    ))
 }

@@ -23,19 +23,24 @@ impl Watch {
     pub fn start(caught: impl FnOnce(i32) + Send + 'static) -> io::Result<Watch> {
         let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
         let handle = signals.handle();
-        let thread = std::thread::Builder::new().name("signals".into()).spawn(move || {
-            let mut caught = Some(caught);
-            for signal in signals.forever() {
-                match caught.take() {
-                    Some(caught) => caught(signal),
-                    None => {
-                        // What the signal would have done; it does not return.
-                        let _ = signal_hook::low_level::emulate_default_handler(signal);
+        let thread = std::thread::Builder::new()
+            .name("signals".into())
+            .spawn(move || {
+                let mut caught = Some(caught);
+                for signal in signals.forever() {
+                    match caught.take() {
+                        Some(caught) => caught(signal),
+                        None => {
+                            // What the signal would have done; it does not return.
+                            let _ = signal_hook::low_level::emulate_default_handler(signal);
+                        }
                     }
                 }
-            }
-        })?;
-        Ok(Watch { handle, thread: Some(thread) })
+            })?;
+        Ok(Watch {
+            handle,
+            thread: Some(thread),
+        })
     }
 }
 

@@ -87,9 +87,8 @@ impl<'a> Argument<'a> {
 
     /// One value. An emptied number goes back to its default, as in Kura's form: null.
     fn scalar(&self, kind: &Kind, text: &str) -> Result<Value, CliError> {
-        let wrong = |needed: &str| {
-            CliError::Usage(format!("{}: '{text}' is not {needed}", self.key))
-        };
+        let wrong =
+            |needed: &str| CliError::Usage(format!("{}: '{text}' is not {needed}", self.key));
         let number = text.trim();
         Ok(match kind.scalar.as_str() {
             "STRING" => json!(text),
@@ -140,7 +139,9 @@ fn ask(key: &str) -> Result<Zeroizing<String>, CliError> {
     if !stdin.is_terminal() {
         let read = stdin.lock().read_line(&mut text).map_err(failed)?;
         return match read {
-            0 => Err(CliError::Usage(format!("standard input ended before {key}"))),
+            0 => Err(CliError::Usage(format!(
+                "standard input ended before {key}"
+            ))),
             _ => Ok(line(&text)),
         };
     }
@@ -169,7 +170,10 @@ mod tests {
     use super::*;
 
     fn kind(scalar: &str) -> Kind {
-        Kind { scalar: scalar.into(), array: false }
+        Kind {
+            scalar: scalar.into(),
+            array: false,
+        }
     }
 
     fn property(text: &str, scalar: &str) -> Result<Value, CliError> {
@@ -178,11 +182,23 @@ mod tests {
 
     #[test]
     fn values_take_the_type_of_their_key() {
-        assert_eq!(property("timeout=30", "INTEGER").unwrap()["value"], json!(30));
-        assert_eq!(property("enabled=true", "BOOLEAN").unwrap()["value"], json!(true));
+        assert_eq!(
+            property("timeout=30", "INTEGER").unwrap()["value"],
+            json!(30)
+        );
+        assert_eq!(
+            property("enabled=true", "BOOLEAN").unwrap()["value"],
+            json!(true)
+        );
         assert_eq!(property("a=b=c", "STRING").unwrap()["value"], json!("b=c"));
-        assert_eq!(property("timeout=", "INTEGER").unwrap()["value"], Value::Null);
-        assert!(matches!(property("timeout=soon", "INTEGER"), Err(CliError::Usage(_))));
+        assert_eq!(
+            property("timeout=", "INTEGER").unwrap()["value"],
+            Value::Null
+        );
+        assert!(matches!(
+            property("timeout=soon", "INTEGER"),
+            Err(CliError::Usage(_))
+        ));
         assert!(matches!(property("=x", "STRING"), Err(CliError::Usage(_))));
     }
 
@@ -198,13 +214,22 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         fs::write(file.path(), "s ecret \n\n").unwrap();
         let text = format!("password=@{}", file.path().display());
-        assert_eq!(property(&text, "PASSWORD").unwrap()["value"], json!("s ecret \n"));
+        assert_eq!(
+            property(&text, "PASSWORD").unwrap()["value"],
+            json!("s ecret \n")
+        );
     }
 
     #[test]
     fn an_escaped_comma_does_not_split() {
-        let kind = Kind { scalar: "STRING".into(), array: true };
-        let value = Argument::parse(r"list=a\,b,c").unwrap().property(&kind).unwrap();
+        let kind = Kind {
+            scalar: "STRING".into(),
+            array: true,
+        };
+        let value = Argument::parse(r"list=a\,b,c")
+            .unwrap()
+            .property(&kind)
+            .unwrap();
         assert_eq!(value["value"], json!(["a,b", "c"]));
     }
 }

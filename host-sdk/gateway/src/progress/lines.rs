@@ -7,9 +7,15 @@ use jiff::Timestamp;
 use crate::clock;
 use crate::status::{Document, State, Step, StepState};
 
+/// Instead of the line where there is nothing to tell of.
+pub const ABSENT: &str = "no ProvisioningService yet; its plugin belongs into the plugin folder";
+
 /// One line for where things stand: `waiting, attempt 2 of 5, next attempt in 42 s`.
 #[must_use]
 pub fn headline(document: &Document, now: Timestamp) -> String {
+    if document.instance.is_empty() {
+        return ABSENT.to_owned();
+    }
     let mut line = in_words(document.state).to_owned();
     if let Some(attempts) = document.attempts_in_words() {
         line.push_str(&format!(", attempt {attempts}"));
@@ -45,7 +51,11 @@ pub fn in_words(state: State) -> &'static str {
 /// One line per step: mark, name, time taken, detail.
 #[must_use]
 pub fn steps(document: &Document, now: Timestamp) -> Vec<String> {
-    document.steps.iter().map(|step| self::step(step, now)).collect()
+    document
+        .steps
+        .iter()
+        .map(|step| self::step(step, now))
+        .collect()
 }
 
 fn step(step: &Step, now: Timestamp) -> String {
@@ -74,7 +84,12 @@ pub fn troubles(document: &Document) -> Vec<String> {
     let mut lines = Vec::new();
     if let Some(error) = &document.error {
         lines.push(format!("{}: {}", error.code, error.message));
-        lines.extend(error.causes.iter().map(|cause| format!("  because {cause}")));
+        lines.extend(
+            error
+                .causes
+                .iter()
+                .map(|cause| format!("  because {cause}")),
+        );
         if !error.remedy.is_empty() {
             lines.push(format!("  → {}", error.remedy));
         }
@@ -96,7 +111,8 @@ fn taken(step: &Step, now: Timestamp) -> Option<f64> {
 }
 
 fn left(at: Option<&str>, now: Timestamp) -> Option<i64> {
-    at.and_then(|at| clock::seconds_until(at, now)).filter(|seconds| *seconds >= 0)
+    at.and_then(|at| clock::seconds_until(at, now))
+        .filter(|seconds| *seconds >= 0)
 }
 
 #[cfg(test)]
@@ -117,15 +133,20 @@ mod tests {
     #[test]
     fn a_pause_counts_down_to_the_next_attempt() {
         let waiting = document(
-            r#"{"state":"waiting","attempt":2,"max_attempts":5,"next_attempt_at":"2026-01-01T00:00:52Z",
+            r#"{"instance":"p","state":"waiting","attempt":2,"max_attempts":5,"next_attempt_at":"2026-01-01T00:00:52Z",
                 "deadline_at":"2026-01-01T00:05:00Z"}"#,
         );
-        assert_eq!(headline(&waiting, now()), "waiting, attempt 2 of 5, next attempt in 42 s");
+        assert_eq!(
+            headline(&waiting, now()),
+            "waiting, attempt 2 of 5, next attempt in 42 s"
+        );
     }
 
     #[test]
     fn a_deadline_that_has_passed_is_not_counted_below_zero() {
-        let late = document(r#"{"state":"connecting","deadline_at":"2025-12-31T00:00:00Z"}"#);
+        let late = document(
+            r#"{"instance":"p","state":"connecting","deadline_at":"2025-12-31T00:00:00Z"}"#,
+        );
         assert_eq!(headline(&late, now()), "connecting to the provision broker");
     }
 
@@ -138,7 +159,14 @@ mod tests {
                 {"name":"seal","state":"pending"}]}"#,
         );
         let lines = steps(&running, now());
-        assert_eq!(lines, ["✓ preflight         0.2 s", "▸ connect           1.5 s  TLS", "· seal"]);
+        assert_eq!(
+            lines,
+            [
+                "✓ preflight         0.2 s",
+                "▸ connect           1.5 s  TLS",
+                "· seal"
+            ]
+        );
     }
 
     #[test]

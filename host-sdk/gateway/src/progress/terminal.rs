@@ -120,7 +120,10 @@ impl Told {
     /// The lines to say so that everything in `document` has been said once.
     fn changes(&mut self, document: &Document) -> Vec<String> {
         let mut out = Vec::new();
-        let mut headline = lines::in_words(document.state).to_owned();
+        let mut headline = match document.instance.as_str() {
+            "" => lines::ABSENT.to_owned(),
+            _ => lines::in_words(document.state).to_owned(),
+        };
         if let Some(attempts) = document.attempts_in_words() {
             headline.push_str(&format!(", attempt {attempts}"));
         }
@@ -128,8 +131,11 @@ impl Told {
             out.push(format!("provisioning: {headline}"));
             self.headline = headline;
         }
-        let steps: Vec<_> =
-            document.steps.iter().map(|step| (step.name.clone(), step.state)).collect();
+        let steps: Vec<_> = document
+            .steps
+            .iter()
+            .map(|step| (step.name.clone(), step.state))
+            .collect();
         for (step, entry) in document.steps.iter().zip(&steps) {
             let word = match step.state {
                 StepState::Running => "running",
@@ -142,10 +148,17 @@ impl Told {
             }
         }
         self.steps = steps;
-        let error = document.error.as_ref().map(|e| (e.code.clone(), e.message.clone()));
+        let error = document
+            .error
+            .as_ref()
+            .map(|e| (e.code.clone(), e.message.clone()));
         if error != self.error {
             if error.is_some() {
-                out.extend(lines::troubles(document).iter().map(|line| format!("provisioning: {line}")));
+                out.extend(
+                    lines::troubles(document)
+                        .iter()
+                        .map(|line| format!("provisioning: {line}")),
+                );
             }
             self.error = error;
         }
@@ -176,7 +189,7 @@ mod tests {
     fn plain_lines_say_each_change_once() {
         let mut told = Told::default();
         let first = Document::parse(
-            r#"{"state":"connecting","attempt":1,"steps":[{"name":"connect","state":"running"}]}"#,
+            r#"{"instance":"p","state":"connecting","attempt":1,"steps":[{"name":"connect","state":"running"}]}"#,
         )
         .unwrap();
         assert_eq!(
@@ -188,7 +201,7 @@ mod tests {
         );
         assert!(told.changes(&first).is_empty());
         let second = Document::parse(
-            r#"{"state":"waiting","attempt":1,"steps":[{"name":"connect","state":"failed"}],
+            r#"{"instance":"p","state":"waiting","attempt":1,"steps":[{"name":"connect","state":"failed"}],
                 "error":{"code":"network.refused","message":"refused by 127.0.0.1:1"}}"#,
         )
         .unwrap();

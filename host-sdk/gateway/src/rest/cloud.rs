@@ -9,7 +9,7 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::routing::{get, post};
 use axum::Router;
-use gateway_host_sdk::{ConnectionError, ConnectionInfo, ConnectionState};
+use gateway_host_sdk::{ConnectionInfo, ConnectionState};
 use serde::Deserialize;
 use serde_json::{json, Value};
 
@@ -46,7 +46,9 @@ impl Endpoint {
         match endpoint.cloud_connection_factory_pid.as_deref() {
             Some(FACTORY) => Ok(endpoint.cloud_endpoint_pid),
             Some(other) => Err(Refusal::absent(format!("there is no factory {other:?}"))),
-            None => Err(Refusal::bad("parameter \"cloudConnectionFactoryPid\" is required")),
+            None => Err(Refusal::bad(
+                "parameter \"cloudConnectionFactoryPid\" is required",
+            )),
         }
     }
 
@@ -57,7 +59,12 @@ impl Endpoint {
 
 async fn instances(State(shared): State<Shared>) -> Answer {
     blocking(shared, |shared| {
-        let instances: Vec<_> = shared.framework.connections().iter().map(instance).collect();
+        let instances: Vec<_> = shared
+            .framework
+            .connections()
+            .iter()
+            .map(instance)
+            .collect();
         ok(&json!({"cloudEndpointInstances": instances, "pubsubInstances": []}))
     })
     .await
@@ -67,7 +74,8 @@ fn instance(connection: &ConnectionInfo) -> Value {
     json!({
         "cloudConnectionFactoryPid": FACTORY,
         "cloudEndpointPid": connection.pid,
-        "state": state(connection.state),
+        // Kura knows UNREGISTERED, DISCONNECTED and CONNECTED; the way there is CONNECTING.
+        "state": connection.state.as_str(),
         "cloudEndpointType": "CLOUD_CONNECTION_MANAGER",
         "stackComponentPids": stack_of(connection),
         "provisioningPid": connection.provisioning_pid,
@@ -75,16 +83,8 @@ fn instance(connection: &ConnectionInfo) -> Value {
         "clientId": connection.client_id,
         "broker": connection.broker,
         "lastError": connection.last_error,
+        "since": connection.since_ms,
     })
-}
-
-/// Kura knows UNREGISTERED, DISCONNECTED and CONNECTED; the way there is CONNECTING.
-fn state(state: ConnectionState) -> &'static str {
-    match state {
-        ConnectionState::Connected => "CONNECTED",
-        ConnectionState::Connecting => "CONNECTING",
-        ConnectionState::Disconnected => "DISCONNECTED",
-    }
 }
 
 fn stack_of(connection: &ConnectionInfo) -> Vec<&str> {
@@ -120,7 +120,10 @@ async fn stack(State(shared): State<Shared>, body: Bytes) -> Answer {
 async fn create(State(shared): State<Shared>, body: Bytes) -> Answer {
     let pid = Endpoint::of_factory(&body)?;
     blocking(shared, move |shared| {
-        shared.framework.create_connection(&pid).map_err(|e| refusal(&e))?;
+        shared
+            .framework
+            .create_connection(&pid)
+            .map_err(|e| Refusal::called(&e))?;
         done()
     })
     .await
@@ -129,7 +132,10 @@ async fn create(State(shared): State<Shared>, body: Bytes) -> Answer {
 async fn delete(State(shared): State<Shared>, body: Bytes) -> Answer {
     let pid = Endpoint::of_factory(&body)?;
     blocking(shared, move |shared| {
-        shared.framework.delete_connection(&pid).map_err(|e| refusal(&e))?;
+        shared
+            .framework
+            .delete_connection(&pid)
+            .map_err(|e| Refusal::called(&e))?;
         done()
     })
     .await
@@ -138,7 +144,10 @@ async fn delete(State(shared): State<Shared>, body: Bytes) -> Answer {
 async fn connect(State(shared): State<Shared>, body: Bytes) -> Answer {
     let pid = Endpoint::pid(&body)?;
     blocking(shared, move |shared| {
-        shared.framework.connect(&pid).map_err(|e| refusal(&e))?;
+        shared
+            .framework
+            .connect(&pid)
+            .map_err(|e| Refusal::called(&e))?;
         done()
     })
     .await
@@ -147,7 +156,10 @@ async fn connect(State(shared): State<Shared>, body: Bytes) -> Answer {
 async fn disconnect(State(shared): State<Shared>, body: Bytes) -> Answer {
     let pid = Endpoint::pid(&body)?;
     blocking(shared, move |shared| {
-        shared.framework.disconnect(&pid).map_err(|e| refusal(&e))?;
+        shared
+            .framework
+            .disconnect(&pid)
+            .map_err(|e| Refusal::called(&e))?;
         done()
     })
     .await
@@ -163,6 +175,10 @@ async fn is_connected(State(shared): State<Shared>, body: Bytes) -> Answer {
 }
 
 fn find(shared: &Shared, pid: &str) -> Result<ConnectionInfo, Refusal> {
-    let found = shared.framework.connections().into_iter().find(|c| c.pid == pid);
+    let found = shared
+        .framework
+        .connections()
+        .into_iter()
+        .find(|c| c.pid == pid);
     found.ok_or_else(|| Refusal::absent(format!("there is no cloud connection {pid:?}")))
 }

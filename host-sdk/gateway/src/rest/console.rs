@@ -62,7 +62,11 @@ mod tests {
         for content in ASSETS.iter().map(|(_, content)| *content).chain([PAGE]) {
             for (start, end) in [("from \"./", "\""), ("\"console/", "\"")] {
                 let parts = content.split(start).skip(1);
-                names.extend(parts.filter_map(|part| part.split(end).next()).map(str::to_owned));
+                names.extend(
+                    parts
+                        .filter_map(|part| part.split(end).next())
+                        .map(str::to_owned),
+                );
             }
         }
         names
@@ -72,7 +76,10 @@ mod tests {
     fn everything_the_page_loads_is_served() {
         assert!(loaded().len() > 10);
         for name in loaded() {
-            assert!(ASSETS.iter().any(|(asset, _)| *asset == name), "{name} is not served");
+            assert!(
+                ASSETS.iter().any(|(asset, _)| *asset == name),
+                "{name} is not served"
+            );
         }
     }
 
@@ -82,6 +89,8 @@ mod tests {
             let foreign = content.replace("http://www.w3.org/2000/svg", "");
             assert!(!foreign.contains("://"), "{name} names another host");
         }
-        assert!(!PAGE.contains("<style") && !PAGE.contains("style=") && !PAGE.contains(" onclick="));
+        assert!(
+            !PAGE.contains("<style") && !PAGE.contains("style=") && !PAGE.contains(" onclick=")
+        );
     }
 }

@@ -8,7 +8,10 @@ use super::values::type_name;
 /// The OCD as JSON. Absent attributes are left out, as Kura does.
 #[must_use]
 pub fn to_json(ocd: &Ocd) -> Value {
-    let icons = ocd.icons.iter().map(|icon| json!({"resource": icon.resource, "size": icon.size}));
+    let icons = ocd
+        .icons
+        .iter()
+        .map(|icon| json!({"resource": icon.resource, "size": icon.size}));
     json!({
         "id": ocd.id,
         "name": ocd.name,
@@ -29,15 +32,21 @@ fn ad(ad: &Ad) -> Value {
     put("type", json!(type_name(ad.kind)));
     put("cardinality", json!(ad.cardinality));
     put("isRequired", json!(ad.required));
-    for (name, value) in [("min", &ad.min), ("max", &ad.max), ("defaultValue", &ad.default)] {
+    for (name, value) in [
+        ("min", &ad.min),
+        ("max", &ad.max),
+        ("defaultValue", &ad.default),
+    ] {
         // The default of a password is a secret as any other.
-        let secret = name == "defaultValue" && ad.kind == gateway_component_abi::value::Kind::Password;
+        let secret =
+            name == "defaultValue" && ad.kind == gateway_component_abi::value::Kind::Password;
         if let Some(value) = value.as_ref().filter(|_| !secret) {
             put(name, json!(value));
         }
     }
     if !ad.options.is_empty() {
-        let option = |o: &gateway_host_sdk::metatype::AdOption| json!({"label": o.label, "value": o.value});
+        let option =
+            |o: &gateway_host_sdk::metatype::AdOption| json!({"label": o.label, "value": o.value});
         put("option", ad.options.iter().map(option).collect());
     }
     Value::Object(fields)

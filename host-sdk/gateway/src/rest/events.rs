@@ -20,7 +20,9 @@ pub fn routes() -> Router<Shared> {
     Router::new().route("/events", get(events))
 }
 
-async fn events(State(shared): State<Shared>) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+async fn events(
+    State(shared): State<Shared>,
+) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
     let stream = unfold(shared.feed.listen(), |mut feed| async move {
         let told = feed.recv().await.ok()?;
         Some((Ok(Event::default().event(told.name).data(&told.data)), feed))

@@ -42,12 +42,18 @@ impl Guard {
         if !self.is_here(host) {
             return Err(Refusal::new(
                 StatusCode::FORBIDDEN,
-                format!("this gateway is not called {host:?}; use http://{}", self.listen),
+                format!(
+                    "this gateway is not called {host:?}; use http://{}",
+                    self.listen
+                ),
             ));
         }
         if let Some(origin) = headers.get(ORIGIN) {
             let here = format!("http://{host}");
-            if !origin.to_str().is_ok_and(|origin| origin.eq_ignore_ascii_case(&here)) {
+            if !origin
+                .to_str()
+                .is_ok_and(|origin| origin.eq_ignore_ascii_case(&here))
+            {
                 return Err(Refusal::new(
                     StatusCode::FORBIDDEN,
                     "a page of another origin may not use this interface",
@@ -59,7 +65,10 @@ impl Guard {
         }
         let offered = text(headers, &AUTHORIZATION).and_then(|value| value.strip_prefix("Bearer "));
         if !offered.is_some_and(|offered| self.token.opens(offered)) {
-            return Err(Refusal::new(StatusCode::UNAUTHORIZED, "a valid bearer token is needed"));
+            return Err(Refusal::new(
+                StatusCode::UNAUTHORIZED,
+                "a valid bearer token is needed",
+            ));
         }
         let json = text(headers, &CONTENT_TYPE).is_some_and(|value| {
             let kind = value.split(';').next().unwrap_or_default().trim();
@@ -81,9 +90,12 @@ impl Guard {
             Some((name, port)) if !port.ends_with(']') => (name, port.parse().ok()),
             _ => (host, Some(80)),
         };
-        let bare = name.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
+        let bare = name
+            .strip_prefix('[')
+            .and_then(|name| name.strip_suffix(']'));
         let address = bare.unwrap_or(name).parse::<IpAddr>().ok();
-        let local = name.eq_ignore_ascii_case("localhost") || address.is_some_and(|a| a.is_loopback());
+        let local =
+            name.eq_ignore_ascii_case("localhost") || address.is_some_and(|a| a.is_loopback());
         if self.listen.ip().is_loopback() {
             local && port == Some(self.listen.port())
         } else {
@@ -134,12 +146,22 @@ mod tests {
     #[test]
     fn a_name_of_somebody_elses_dns_is_not_this_gateway() {
         let guard = guard("127.0.0.1:8080");
-        for here in ["127.0.0.1:8080", "localhost:8080", "LOCALHOST:8080", "[::1]:8080"] {
+        for here in [
+            "127.0.0.1:8080",
+            "localhost:8080",
+            "LOCALHOST:8080",
+            "[::1]:8080",
+        ] {
             assert!(guard.is_here(here), "{here}");
         }
-        for elsewhere in
-            ["rebound.example:8080", "localhost.example:8080", "127.0.0.1", "127.0.0.1:81", "", "192.0.2.7:8080"]
-        {
+        for elsewhere in [
+            "rebound.example:8080",
+            "localhost.example:8080",
+            "127.0.0.1",
+            "127.0.0.1:81",
+            "",
+            "192.0.2.7:8080",
+        ] {
             assert!(!guard.is_here(elsewhere), "{elsewhere}");
         }
     }
@@ -158,16 +180,25 @@ mod tests {
         for (name, value) in headers {
             map.insert(name.clone(), HeaderValue::from_str(value).unwrap());
         }
-        guard("127.0.0.1:8080").check(&method, path, &map).err().map(|r| r.into_response().status())
+        guard("127.0.0.1:8080")
+            .check(&method, path, &map)
+            .err()
+            .map(|r| r.into_response().status())
     }
 
     #[test]
     fn services_want_the_token_and_the_page_does_not() {
         let right = (AUTHORIZATION, "Bearer right");
         assert_eq!(check(Method::GET, "/", &[]), None);
-        assert_eq!(check(Method::GET, "/services/events", &[]), Some(StatusCode::UNAUTHORIZED));
+        assert_eq!(
+            check(Method::GET, "/services/events", &[]),
+            Some(StatusCode::UNAUTHORIZED)
+        );
         let wrong = (AUTHORIZATION, "Bearer wrong");
-        assert_eq!(check(Method::GET, "/services/events", &[wrong]), Some(StatusCode::UNAUTHORIZED));
+        assert_eq!(
+            check(Method::GET, "/services/events", &[wrong]),
+            Some(StatusCode::UNAUTHORIZED)
+        );
         assert_eq!(check(Method::GET, "/services/events", &[right]), None);
     }
 

@@ -74,7 +74,9 @@ async fn entry(State(shared): State<Shared>, Query(filter): Query<Filter>) -> An
     };
     blocking(shared, move |shared| {
         let keystores = shared.framework.keystores();
-        let entry = keystores.entry(&keystore, &alias).map_err(|e| refusal(&e))?;
+        let entry = keystores
+            .entry(&keystore, &alias)
+            .map_err(|e| refusal(&e))?;
         let mut json = to_json(&keystore, &entry);
         if let Some(fields) = json.as_object_mut() {
             let name = match entry.kind {
@@ -90,7 +92,9 @@ async fn entry(State(shared): State<Shared>, Query(filter): Query<Filter>) -> An
 
 async fn import(State(shared): State<Shared>, body: Bytes) -> Answer {
     let named: Named = parse(&body)?;
-    let pem = named.certificate.ok_or_else(|| Refusal::bad("certificate is required"))?;
+    let pem = named
+        .certificate
+        .ok_or_else(|| Refusal::bad("certificate is required"))?;
     blocking(shared, move |shared| {
         let keystores = shared.framework.keystores();
         keystores
@@ -105,8 +109,12 @@ async fn remove(State(shared): State<Shared>, body: Bytes) -> Answer {
     let named: Named = parse(&body)?;
     blocking(shared, move |shared| {
         let keystores = shared.framework.keystores();
-        keystores.entry(&named.keystore_service_pid, &named.alias).map_err(|e| refusal(&e))?;
-        keystores.remove(&named.keystore_service_pid, &named.alias).map_err(|e| refusal(&e))?;
+        keystores
+            .entry(&named.keystore_service_pid, &named.alias)
+            .map_err(|e| refusal(&e))?;
+        keystores
+            .remove(&named.keystore_service_pid, &named.alias)
+            .map_err(|e| refusal(&e))?;
         done()
     })
     .await

@@ -6,6 +6,7 @@
 //! every request ends in a call of the framework. `cli::run` starts it.
 
 pub mod answer;
+pub mod changes;
 pub mod cloud;
 pub mod configuration;
 pub mod console;
@@ -16,6 +17,7 @@ pub mod keystores;
 pub mod plugins;
 pub mod provisioning;
 pub mod server;
+pub mod snapshots;
 pub mod values;
 
 pub use server::{Server, ServerError};

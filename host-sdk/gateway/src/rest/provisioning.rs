@@ -13,7 +13,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use axum::Router;
-use gateway_host_sdk::{Action, ComponentError};
+use gateway_host_sdk::Action;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -45,7 +45,10 @@ enum Word {
 }
 
 async fn instances(State(shared): State<Shared>) -> Answer {
-    blocking(shared, |shared| ok(&json!({"pids": shared.framework.provisioning_pids()}))).await
+    blocking(shared, |shared| {
+        ok(&json!({"pids": shared.framework.provisioning_pids()}))
+    })
+    .await
 }
 
 async fn status(State(shared): State<Shared>, Path(pid): Path<String>) -> Answer {
@@ -58,14 +61,24 @@ async fn status(State(shared): State<Shared>, Path(pid): Path<String>) -> Answer
 
 async fn identity(State(shared): State<Shared>, Path(pid): Path<String>) -> Answer {
     blocking(shared, move |shared| {
-        document(shared.framework.identity(&pid).map_err(|e| refusal(&e))?)
+        document(
+            shared
+                .framework
+                .identity(&pid)
+                .map_err(|e| Refusal::called(&e))?,
+        )
     })
     .await
 }
 
 async fn preflight(State(shared): State<Shared>, Path(pid): Path<String>) -> Answer {
     blocking(shared, move |shared| {
-        document(shared.framework.preflight(&pid).map_err(|e| refusal(&e))?)
+        document(
+            shared
+                .framework
+                .preflight(&pid)
+                .map_err(|e| Refusal::called(&e))?,
+        )
     })
     .await
 }
@@ -78,7 +91,10 @@ async fn act(State(shared): State<Shared>, Path(pid): Path<String>, body: Bytes)
         Word::Reprovision => Action::Reprovision,
     };
     blocking(shared, move |shared| {
-        shared.framework.act(&pid, action).map_err(|e| refusal(&e))?;
+        shared
+            .framework
+            .act(&pid, action)
+            .map_err(|e| Refusal::called(&e))?;
         done()
     })
     .await
@@ -89,5 +105,7 @@ fn document(text: String) -> Answer {
 }
 
 fn absent(pid: &str) -> Refusal {
-    Refusal::absent(format!("there is no provisioning {pid:?}, or its plugin is not loaded"))
+    Refusal::absent(format!(
+        "there is no provisioning {pid:?}, or its plugin is not loaded"
+    ))
 }

@@ -84,7 +84,10 @@ impl Server {
     /// [`ServerError::Thread`], [`ServerError::Door`].
     pub fn start(bound: Bound, shared: Shared) -> Result<Server, ServerError> {
         let token = Token::random()?;
-        let door = Door { url: format!("http://{}", bound.address), token: token.clone() };
+        let door = Door {
+            url: format!("http://{}", bound.address),
+            token: token.clone(),
+        };
         let app = router(shared, Guard::new(bound.address, token));
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_io()
@@ -114,7 +117,11 @@ impl Server {
                 runtime.shutdown_timeout(GRACE);
             })
             .map_err(ServerError::Thread)?;
-        Ok(Server { door, stop: Some(stop), thread: Some(thread) })
+        Ok(Server {
+            door,
+            stop: Some(stop),
+            thread: Some(thread),
+        })
     }
 
     /// Address and token.
@@ -150,7 +157,10 @@ impl Drop for Server {
 fn router(shared: Shared, guard: Guard) -> Router {
     let absent = || async { Refusal::absent("there is no such resource") };
     let wrong = || async {
-        Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "the resource does not know this method")
+        Refusal::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "the resource does not know this method",
+        )
     };
     Router::new()
         .nest("/services", services())

@@ -56,7 +56,10 @@ pub fn type_name(kind: Kind) -> String {
 #[must_use]
 pub fn to_json(properties: &Properties) -> Json {
     let entries = properties.iter().map(|(name, value)| {
-        (name.clone(), json!({"value": value_to_json(value), "type": type_name(value.kind())}))
+        (
+            name.clone(),
+            json!({"value": value_to_json(value), "type": type_name(value.kind())}),
+        )
     });
     Json::Object(entries.collect::<Map<_, _>>())
 }
@@ -96,8 +99,10 @@ pub fn from_json(property: Property) -> Result<Change, String> {
     match property.value {
         Json::Null => Ok(Change::Remove),
         Json::Array(items) => {
-            let items: Result<Vec<_>, _> =
-                items.into_iter().map(|item| scalar_from_json(kind, item)).collect();
+            let items: Result<Vec<_>, _> = items
+                .into_iter()
+                .map(|item| scalar_from_json(kind, item))
+                .collect();
             Value::array(kind, items?)
                 .map(Change::Set)
                 .ok_or_else(|| format!("the values are not all of type {}", type_name(kind)))
@@ -120,7 +125,10 @@ fn scalar_from_json(kind: Kind, value: Json) -> Result<Scalar, String> {
         (Kind::Boolean, Json::Bool(b)) => Some(Scalar::Boolean(*b)),
         (Kind::Char, Json::String(text)) => {
             let mut chars = text.chars();
-            chars.next().filter(|_| chars.next().is_none()).map(Scalar::Char)
+            chars
+                .next()
+                .filter(|_| chars.next().is_none())
+                .map(Scalar::Char)
         }
         (Kind::Long, Json::Number(n)) => whole(n).map(Scalar::Long),
         (Kind::Integer, Json::Number(n)) => narrow(n).map(Scalar::Integer),
@@ -129,9 +137,11 @@ fn scalar_from_json(kind: Kind, value: Json) -> Result<Scalar, String> {
         (Kind::Double, Json::Number(n)) => n.as_f64().map(Scalar::Double),
         // A Float is read as the nearest one, as Java does.
         #[allow(clippy::cast_possible_truncation)]
-        (Kind::Float, Json::Number(n)) => {
-            n.as_f64().map(|n| n as f32).filter(|n| n.is_finite()).map(Scalar::Float)
-        }
+        (Kind::Float, Json::Number(n)) => n
+            .as_f64()
+            .map(|n| n as f32)
+            .filter(|n| n.is_finite())
+            .map(Scalar::Float),
         _ => None,
     };
     scalar.ok_or_else(|| match kind {
@@ -166,7 +176,10 @@ mod tests {
     use super::*;
 
     fn read(value: Json, kind: &str) -> Result<Change, String> {
-        from_json(Property { value, kind: kind.to_owned() })
+        from_json(Property {
+            value,
+            kind: kind.to_owned(),
+        })
     }
 
     #[test]
@@ -209,9 +222,18 @@ mod tests {
 
     #[test]
     fn a_number_too_large_for_its_type_is_refused_not_narrowed() {
-        assert_eq!(read(json!(300), "BYTE").unwrap_err(), "300 is not of type BYTE");
-        assert_eq!(read(json!(1.5), "INTEGER").unwrap_err(), "1.5 is not of type INTEGER");
-        assert_eq!(read(json!(5.0), "INTEGER").unwrap(), Change::Set(Value::from(5)));
+        assert_eq!(
+            read(json!(300), "BYTE").unwrap_err(),
+            "300 is not of type BYTE"
+        );
+        assert_eq!(
+            read(json!(1.5), "INTEGER").unwrap_err(),
+            "1.5 is not of type INTEGER"
+        );
+        assert_eq!(
+            read(json!(5.0), "INTEGER").unwrap(),
+            Change::Set(Value::from(5))
+        );
         assert!(read(json!("5"), "INTEGER").is_err());
         assert!(read(json!({"a": 1}), "PASSWORD").is_err());
         assert!(read(json!("x"), "COLOUR").is_err());

@@ -24,7 +24,11 @@ pub fn gateway() -> Command {
 
 /// Runs a command to its end, at most [`DEADLINE`].
 pub fn finished(command: &mut Command) -> Output {
-    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     wait(child)
 }
 
@@ -55,7 +59,11 @@ pub fn wait(mut child: Child) -> Output {
     let status = child.wait().unwrap();
     drop(done);
     guard.join().unwrap();
-    Output { status, stdout, stderr }
+    Output {
+        status,
+        stdout,
+        stderr,
+    }
 }
 
 /// Folders of a gateway: `data` and an empty `plugins`.
@@ -83,7 +91,12 @@ impl Home {
     /// `gateway run` on these folders.
     pub fn run(&self) -> Command {
         let mut command = gateway();
-        command.arg("run").arg("--data").arg(self.data()).arg("--plugins").arg(self.plugins());
+        command
+            .arg("run")
+            .arg("--data")
+            .arg(self.data())
+            .arg("--plugins")
+            .arg(self.plugins());
         command
     }
 }
@@ -102,7 +115,11 @@ impl Running {
     pub fn start(home: &Home, arguments: &[&str]) -> Running {
         let mut command = home.run();
         command.args(["--listen", "127.0.0.1:0"]).args(arguments);
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
         let (sender, lines) = channel();
         let stderr = BufReader::new(child.stderr.take().unwrap());
         std::thread::spawn(move || {
@@ -131,7 +148,13 @@ impl Running {
             .build()
             .into();
         let door = Door::find(&home.data()).unwrap();
-        Running { child: Some(child), lines, said, door, agent }
+        Running {
+            child: Some(child),
+            lines,
+            said,
+            door,
+            agent,
+        }
     }
 
     pub fn url(&self, path: &str) -> String {
@@ -154,17 +177,30 @@ impl Running {
 
     pub fn post(&self, path: &str, body: &Value) -> (u16, Value) {
         let request = self.agent.post(self.url(&format!("/services{path}")));
-        answer(request.header("Authorization", self.bearer()).send_json(body))
+        answer(
+            request
+                .header("Authorization", self.bearer())
+                .send_json(body),
+        )
     }
 
     pub fn put(&self, path: &str, body: &Value) -> (u16, Value) {
         let request = self.agent.put(self.url(&format!("/services{path}")));
-        answer(request.header("Authorization", self.bearer()).send_json(body))
+        answer(
+            request
+                .header("Authorization", self.bearer())
+                .send_json(body),
+        )
     }
 
     pub fn delete(&self, path: &str, body: &Value) -> (u16, Value) {
         let request = self.agent.delete(self.url(&format!("/services{path}")));
-        answer(request.header("Authorization", self.bearer()).force_send_body().send_json(body))
+        answer(
+            request
+                .header("Authorization", self.bearer())
+                .force_send_body()
+                .send_json(body),
+        )
     }
 
     /// Sends a signal and waits for the end: exit code, standard output, standard error.
@@ -190,6 +226,40 @@ impl Drop for Running {
 pub fn answer(result: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> (u16, Value) {
     let mut response = result.unwrap();
     let text = response.body_mut().read_to_string().unwrap();
-    let json = if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap() };
+    let json = if text.is_empty() {
+        Value::Null
+    } else {
+        serde_json::from_str(&text).unwrap()
+    };
     (response.status().as_u16(), json)
+}
+
+/// A self-signed certificate, PEM.
+pub fn certificate(common_name: &str) -> String {
+    use openssl::asn1::Asn1Time;
+    use openssl::ec::{EcGroup, EcKey};
+    use openssl::hash::MessageDigest;
+    use openssl::nid::Nid;
+    use openssl::pkey::PKey;
+    use openssl::x509::{X509Builder, X509NameBuilder};
+
+    let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
+    let key = PKey::from_ec_key(EcKey::generate(&group).unwrap()).unwrap();
+    let mut name = X509NameBuilder::new().unwrap();
+    name.append_entry_by_nid(Nid::COMMONNAME, common_name)
+        .unwrap();
+    let name = name.build();
+    let mut builder = X509Builder::new().unwrap();
+    builder.set_version(2).unwrap();
+    builder.set_subject_name(&name).unwrap();
+    builder.set_issuer_name(&name).unwrap();
+    builder.set_pubkey(&key).unwrap();
+    builder
+        .set_not_before(&Asn1Time::days_from_now(0).unwrap())
+        .unwrap();
+    builder
+        .set_not_after(&Asn1Time::days_from_now(10).unwrap())
+        .unwrap();
+    builder.sign(&key, MessageDigest::sha256()).unwrap();
+    String::from_utf8(builder.build().to_pem().unwrap()).unwrap()
 }

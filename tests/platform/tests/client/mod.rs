@@ -1,5 +1,7 @@
 //! A bare MQTT client for the tests: a session whose events can be waited for.
-#![allow(dead_code, clippy::unwrap_used, clippy::panic)]
+#![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+pub mod device;
 
 use mqtt_session::{Anchor, Event, Failure, Message, Options, Publish, Session, Tls};
 use openssl::x509::X509;

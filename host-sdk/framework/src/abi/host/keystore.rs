@@ -12,7 +12,8 @@ use gateway_component_abi::status::{GwcError, GwcStatus};
 use gateway_component_abi::types::{GwcSink, GwcStr};
 
 use crate::abi::context::{argument, misuse, offered, put, serve, Context};
-use crate::component::services::{EntryKind, KeystoreService};
+use crate::component::services::KeystoreService;
+use crate::keystore::EntryKind;
 
 pub(super) static TABLE: GwcKeystore = GwcKeystore {
     struct_size: table::size::<GwcKeystore>(),
@@ -177,7 +178,7 @@ unsafe extern "C" fn private_key(
         serve(ctx, err, "gwc.keystore/1 private_key", |context| {
             let pem = service(context)?
                 .private_key(argument(keystore, "keystore")?, argument(alias, "alias")?)?;
-            put(out, pem.as_bytes())
+            put(out, pem.expose().as_bytes())
         })
     }
 }
