@@ -59,7 +59,7 @@ fn value(value: &MetricValue) -> Value<'_> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout)]
     use super::super::testing::{payload, request};
     use super::*;
     use kura_formats::payload::{decode, Limits, Position};
