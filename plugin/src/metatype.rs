@@ -1,4 +1,0 @@
-//! The metatype descriptor, embedded.
-
-/// The factory of this component.
-pub const FACTORY_PID: &str = "gwc.provisioning.ProvisioningService";
