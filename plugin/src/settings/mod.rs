@@ -99,7 +99,7 @@ pub struct Settings {
 }
 
 /// What a property map says.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parsed {
     /// `enabled`, also where another parameter does not hold; false where it is not readable.
     pub enabled: bool,
