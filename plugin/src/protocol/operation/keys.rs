@@ -154,7 +154,7 @@ fn subject(value: String) -> Result<String, Fault> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
     use super::*;
     use crate::protocol::testing::{payload, request};
     use crate::protocol::Operation;
@@ -213,7 +213,6 @@ mod tests {
             ("algorithm", json!("DSA")),
             ("size", json!(1024)),
             ("size", json!(256)),
-            ("size", json!(-1)),
             ("signatureAlgorithm", json!("SHA256 with RSA")),
             ("attributes", json!("")),
             ("attributes", json!(null)),
@@ -223,7 +222,13 @@ mod tests {
             assert_eq!(fault.code, Code::ProtocolMalformed, "{member}");
             assert!(fault.message.contains(member), "{member} {value}: {fault}");
         }
-        assert!(csr_with(json!({"alias": 5})).is_err());
+        for mistyped in [
+            json!({"alias": 5}),
+            json!({"size": -1}),
+            json!({"size": "256"}),
+        ] {
+            assert_eq!(csr_with(mistyped).unwrap_err().response_code(), 400);
+        }
         assert!(csr_with(json!({"alias": "a".repeat(255)})).is_ok());
     }
 
