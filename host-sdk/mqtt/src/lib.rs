@@ -8,7 +8,8 @@
 //! sends reach the MQTT library unchecked.
 //!
 //! MQTT itself is done by paho-mqtt, which connects through a loopback port to the link
-//! (`docs/decisions`). Not here: reconnecting, retry policy, what the messages mean. Used by the
+//! (`docs/decisions`). It logs whole messages at debug level under the target `paho_mqtt`: a host whose
+//! messages hold secrets filters that. Not here: reconnecting, retry policy, what the messages mean. Used by the
 //! provisioning component, by the host framework's data transport, and by the test platform.
 //!
 //! ```no_run

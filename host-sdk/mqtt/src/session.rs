@@ -118,8 +118,8 @@ impl Session {
 
     /// Ends the session in good order: sends what was handed over, waits for its
     /// acknowledgements, sends DISCONNECT; all of it within the given time, after which the session
-    /// ends as when dropped. Events go on until this returns. A session that is not connected yet
-    /// ends at once.
+    /// ends as when dropped. Events go on until this returns. A session that has not sent
+    /// CONNECT yet ends at once.
     pub fn disconnect(mut self, within: Duration) {
         if let Some(shared) = &self.shared {
             shared.inbox().drain_until = Some(Instant::now() + within);

@@ -127,6 +127,13 @@ impl Request {
             .is_some_and(|list| list.split(',').any(|coding| coding.trim() == "gzip"))
     }
 
+    /// Whether it is `EXEC PROV-V1/reject`.
+    pub fn is_reject(&self) -> bool {
+        self.app() == names::PROV_V1
+            && self.method() == Method::Exec
+            && self.topic.resources == ["reject"]
+    }
+
     /// What it asks for. Only after the signature was checked, where one is due.
     ///
     /// # Errors

@@ -7,68 +7,15 @@
 
 use std::borrow::Cow;
 
+use kura_formats::payload::{MetricValue, Payload};
+
 /// Begins every canonical form; a later form begins otherwise.
 const FORM: &[u8] = b"KURA-CMS-1";
 /// The metric with the signature, the only one that is not signed.
 pub const SIGNATURE_METRIC: &str = "signature";
 
-/// A metric's value by reference, as in `KuraPayload.KuraMetric`.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Value<'a> {
-    /// `DOUBLE`, 0.
-    Double(f64),
-    /// `FLOAT`, 1.
-    Float(f32),
-    /// `INT64`, 2.
-    Int64(i64),
-    /// `INT32`, 3.
-    Int32(i32),
-    /// `BOOL`, 4.
-    Bool(bool),
-    /// `STRING`, 5.
-    String(&'a str),
-    /// `BYTES`, 6.
-    Bytes(&'a [u8]),
-}
-
-impl<'a> Value<'a> {
-    /// The number of `KuraMetric.ValueType`.
-    fn number(self) -> u8 {
-        match self {
-            Self::Double(_) => 0,
-            Self::Float(_) => 1,
-            Self::Int64(_) => 2,
-            Self::Int32(_) => 3,
-            Self::Bool(_) => 4,
-            Self::String(_) => 5,
-            Self::Bytes(_) => 6,
-        }
-    }
-
-    fn bytes(self) -> Cow<'a, [u8]> {
-        match self {
-            Self::Double(value) => Cow::Owned(value.to_bits().to_be_bytes().to_vec()),
-            Self::Float(value) => Cow::Owned(value.to_bits().to_be_bytes().to_vec()),
-            Self::Int64(value) => Cow::Owned(value.to_be_bytes().to_vec()),
-            Self::Int32(value) => Cow::Owned(value.to_be_bytes().to_vec()),
-            Self::Bool(value) => Cow::Owned(vec![u8::from(value)]),
-            Self::String(value) => Cow::Borrowed(value.as_bytes()),
-            Self::Bytes(value) => Cow::Borrowed(value),
-        }
-    }
-}
-
-/// What of a payload no signature covers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unsigned {
-    /// A position.
-    Position,
-    /// Fields that the decoder does not know.
-    UnknownFields,
-}
-
 /// A control message as it is signed: where it was sent, and its content.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub struct SignedView<'a> {
     /// Account name of the topic.
     pub account: &'a str,
@@ -76,43 +23,45 @@ pub struct SignedView<'a> {
     pub client_id: &'a str,
     /// The rest of the topic, `PROV-V1/EXEC/commit`.
     pub application_topic: &'a str,
-    /// The payload's own timestamp, ms since 1970.
-    pub timestamp: Option<i64>,
-    /// Name and value in any order, duplicates kept, a missing value as the
-    /// default of its type.
-    pub metrics: Vec<(&'a str, Value<'a>)>,
-    /// The body; absent and empty sign alike.
-    pub body: Option<&'a [u8]>,
-    /// What the payload has that cannot be signed; such a message is refused.
-    pub unsigned: Option<Unsigned>,
+    /// The message itself. Of a metric that occurs twice both are signed, but not
+    /// which one comes first: readers take the last.
+    pub payload: &'a Payload,
 }
 
 impl<'a> SignedView<'a> {
-    /// The canonical bytes; `None` if a field is longer than its 32-bit length can
-    /// say.
+    /// The canonical bytes, a little more than the payload's own size; `None` if a
+    /// field is longer than its 32-bit length can say. A position and unknown fields
+    /// are not covered: whoever verifies must refuse them.
     #[must_use]
     pub fn canonical(&self) -> Option<Vec<u8>> {
-        let mut metrics: Vec<_> = self
-            .metrics
+        let Payload {
+            timestamp,
+            metrics,
+            body,
+            ..
+        } = self.payload;
+        let mut metrics: Vec<_> = metrics
             .iter()
-            .filter(|(name, _)| *name != SIGNATURE_METRIC)
-            .map(|(name, value)| (name.as_bytes(), value.number(), value.bytes()))
+            .filter(|metric| metric.name != SIGNATURE_METRIC)
+            .map(|metric| {
+                let value = bytes_of(&metric.value);
+                (metric.name.as_bytes(), metric.value.type_number(), value)
+            })
             .collect();
         metrics.sort();
         let size: usize = metrics
             .iter()
             .map(|(name, _, value)| name.len() + value.len() + 9)
             .sum();
-        let mut out = Vec::with_capacity(size + self.body.map_or(0, <[u8]>::len) + 512);
-        for part in [
-            FORM,
-            self.account.as_bytes(),
-            self.client_id.as_bytes(),
-            self.application_topic.as_bytes(),
-        ] {
-            field(&mut out, part)?;
+        let body = body.as_deref().unwrap_or_default();
+        let topic = [self.account, self.client_id, self.application_topic];
+        let topic_size: usize = topic.iter().map(|part| part.len() + 4).sum();
+        let mut out = Vec::with_capacity(size + body.len() + topic_size + 64);
+        field(&mut out, FORM)?;
+        for part in topic {
+            field(&mut out, part.as_bytes())?;
         }
-        match self.timestamp {
+        match timestamp {
             None => out.push(0),
             Some(timestamp) => {
                 out.push(1);
@@ -125,16 +74,20 @@ impl<'a> SignedView<'a> {
             out.push(*number);
             field(&mut out, value)?;
         }
-        field(&mut out, self.body.unwrap_or_default())?;
+        field(&mut out, body)?;
         Some(out)
     }
 
     /// The one value of a metric.
     pub(super) fn metric(&self, name: &str) -> Found<'a> {
-        let mut values = self.metrics.iter().filter(|(other, _)| *other == name);
-        match (values.next(), values.next()) {
+        let mut found = self
+            .payload
+            .metrics
+            .iter()
+            .filter(|metric| metric.name == name);
+        match (found.next(), found.next()) {
             (None, _) => Found::None,
-            (Some((_, value)), None) => Found::One(*value),
+            (Some(metric), None) => Found::One(&metric.value),
             (Some(_), Some(_)) => Found::Several,
         }
     }
@@ -143,8 +96,17 @@ impl<'a> SignedView<'a> {
 /// How often a metric is there.
 pub(super) enum Found<'a> {
     None,
-    One(Value<'a>),
+    One(&'a MetricValue),
     Several,
+}
+
+/// As [`MetricValue::to_be_bytes`], without a copy of what may be large.
+fn bytes_of(value: &MetricValue) -> Cow<'_, [u8]> {
+    match value {
+        MetricValue::String(value) => Cow::Borrowed(value.as_bytes()),
+        MetricValue::Bytes(value) => Cow::Borrowed(value),
+        other => Cow::Owned(other.to_be_bytes()),
+    }
 }
 
 fn field(out: &mut Vec<u8>, bytes: &[u8]) -> Option<()> {
@@ -158,47 +120,53 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    fn view<'a>(metrics: Vec<(&'a str, Value<'a>)>) -> SignedView<'a> {
+    fn canonical(payload: &Payload) -> Vec<u8> {
         SignedView {
             account: "a",
             client_id: "c",
             application_topic: "t",
-            timestamp: Some(-2),
-            metrics,
-            body: None,
-            unsigned: None,
+            payload,
         }
+        .canonical()
+        .unwrap()
     }
 
     #[test]
     fn the_form_is_the_documented_one() {
-        let bytes = view(vec![
-            ("signature", Value::Bytes(b"x")),
-            ("b", Value::Int32(-1)),
-            ("a", Value::Double(1.0)),
-        ])
-        .canonical()
-        .unwrap();
+        let payload = Payload::new()
+            .with_timestamp(-2)
+            .with_metric("signature", MetricValue::Bytes(b"x".to_vec()))
+            .with_metric("b", MetricValue::Int32(-1))
+            .with_metric("a", MetricValue::Double(1.0));
         let mut expected = b"\0\0\0\x0aKURA-CMS-1\0\0\0\x01a\0\0\0\x01c\0\0\0\x01t\x01".to_vec();
         expected.extend([255, 255, 255, 255, 255, 255, 255, 254, 0, 0, 0, 2]);
         expected.extend(b"\0\0\0\x01a\0\0\0\0\x08\x3f\xf0\0\0\0\0\0\0");
         expected.extend(b"\0\0\0\x01b\x03\0\0\0\x04\xff\xff\xff\xff");
         expected.extend(b"\0\0\0\0");
-        assert_eq!(bytes, expected);
+        assert_eq!(canonical(&payload), expected);
     }
 
     #[test]
     fn order_does_not_matter_but_type_and_name_do() {
-        let one = view(vec![
-            ("m", Value::String("1")),
-            ("m", Value::Bytes(b"1")),
-            ("n", Value::Bool(true)),
-        ]);
+        let one = Payload::new()
+            .with_metric("m", "1")
+            .with_metric("m", MetricValue::Bytes(b"1".to_vec()))
+            .with_metric("n", true);
         let mut other = one.clone();
         other.metrics.reverse();
-        assert_eq!(one.canonical(), other.canonical());
+        assert_eq!(canonical(&one), canonical(&other));
         other.metrics.pop();
-        other.metrics.push(("m", Value::Bytes(b"1")));
-        assert_ne!(one.canonical(), other.canonical());
+        other.push("m", MetricValue::Bytes(b"1".to_vec()));
+        assert_ne!(canonical(&one), canonical(&other));
+    }
+
+    #[test]
+    fn an_absent_body_signs_as_an_empty_one_and_an_absent_timestamp_as_none() {
+        let empty = Payload::new().with_body(Vec::new());
+        assert_eq!(canonical(&Payload::new()), canonical(&empty));
+        assert_ne!(
+            canonical(&Payload::new()),
+            canonical(&Payload::new().with_timestamp(0))
+        );
     }
 }

@@ -8,15 +8,14 @@
 
 use openssl::x509::{X509Crl, X509PurposeId, X509Ref, X509};
 
-use super::facts::{CertificateFacts, Extensions};
+pub use super::chain_error::ChainError;
+use super::extensions::Extensions;
+use super::facts::CertificateFacts;
+use super::key_policy;
+use super::message::{ends_of, message, the_leaf};
+pub use super::message::{MAX_BYTES, MAX_CERTIFICATES};
 use super::path::{self, PathPolicy, MAX_DEPTH};
-use super::refusal::{Fault, Reason, Refusal};
-use super::{key_policy, pem};
-
-/// Certificates in a message, at most.
-pub const MAX_CERTIFICATES: usize = 10;
-/// Bytes of a message, at most.
-pub const MAX_BYTES: usize = 64 * 1024;
+use super::refusal::{Reason, Refusal};
 
 /// What `ca-authentication` asks of the root.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,72 +64,6 @@ impl ValidChain {
     /// The fingerprints of the path, leaf first.
     pub fn fingerprints(&self) -> impl Iterator<Item = &str> {
         self.facts.iter().map(|facts| facts.fingerprint.as_str())
-    }
-}
-
-/// Why a received chain was refused. Each variant is one code.
-#[derive(Debug, thiserror::Error)]
-pub enum ChainError {
-    /// `trust.malformed`: not 1..10 certificates in 64 KiB of PEM with one leaf.
-    #[error(transparent)]
-    Malformed(Box<Refusal>),
-    /// `trust.untrusted-root`: the path does not end in a trusted root.
-    #[error(transparent)]
-    UntrustedRoot(Box<Refusal>),
-    /// `trust.expired`: a certificate of the path is past its notAfter.
-    #[error(transparent)]
-    Expired(Box<Refusal>),
-    /// `trust.not-yet-valid`: a certificate of the path is before its notBefore.
-    #[error(transparent)]
-    NotYetValid(Box<Refusal>),
-    /// `trust.weak`: a key or digest of the path is too weak.
-    #[error(transparent)]
-    Weak(Box<Refusal>),
-    /// `trust.invalid`: anything else.
-    #[error(transparent)]
-    Invalid(Box<Refusal>),
-}
-
-impl ChainError {
-    /// The stable code.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::Malformed(_) => "trust.malformed",
-            Self::UntrustedRoot(_) => "trust.untrusted-root",
-            Self::Expired(_) => "trust.expired",
-            Self::NotYetValid(_) => "trust.not-yet-valid",
-            Self::Weak(_) => "trust.weak",
-            Self::Invalid(_) => "trust.invalid",
-        }
-    }
-
-    /// Which certificate and why.
-    #[must_use]
-    pub fn refusal(&self) -> &Refusal {
-        match self {
-            Self::Malformed(refusal)
-            | Self::UntrustedRoot(refusal)
-            | Self::Expired(refusal)
-            | Self::NotYetValid(refusal)
-            | Self::Weak(refusal)
-            | Self::Invalid(refusal) => refusal,
-        }
-    }
-}
-
-impl From<Refusal> for ChainError {
-    fn from(refusal: Refusal) -> Self {
-        let fault = refusal.fault();
-        let refusal = Box::new(refusal);
-        match fault {
-            Fault::Malformed => Self::Malformed(refusal),
-            Fault::UntrustedRoot => Self::UntrustedRoot(refusal),
-            Fault::Expired => Self::Expired(refusal),
-            Fault::NotYetValid => Self::NotYetValid(refusal),
-            Fault::Weak => Self::Weak(refusal),
-            Fault::HostName | Fault::Invalid => Self::Invalid(refusal),
-        }
     }
 }
 
@@ -240,6 +173,13 @@ impl ChainCheck<'_> {
     }
 }
 
+/// Whether a certificate of the DMKeystore anchors received chains (a CA by its
+/// basicConstraints) or else is a trusted signer of control messages.
+#[must_use]
+pub fn is_ca(certificate: &X509Ref) -> bool {
+    Extensions::of(certificate).is_some_and(|extensions| extensions.is_ca)
+}
+
 fn extensions(certificate: &X509Ref, depth: usize) -> Result<Extensions, Refusal> {
     Extensions::of(certificate).ok_or_else(|| {
         let why = "its extensions are not in DER, or one is there twice";
@@ -265,91 +205,4 @@ pub(super) fn check_signer(leaf: &X509Ref) -> Result<(), Refusal> {
         return Ok(());
     };
     Err(Refusal::at(0, leaf, Reason::Usage(why)))
-}
-
-/// The certificates of the message, each once.
-fn message(pem: &[u8]) -> Result<Vec<X509>, Refusal> {
-    let form = |text: String| Refusal::whole(Reason::Form(text));
-    if pem.len() > MAX_BYTES {
-        return Err(form(format!("{} bytes, more than {MAX_BYTES}", pem.len())));
-    }
-    let all = pem::certificates(pem).map_err(|error| Refusal::whole(Reason::Pem(error)))?;
-    if all.len() > MAX_CERTIFICATES {
-        return Err(form(format!(
-            "{} certificates, more than {MAX_CERTIFICATES}",
-            all.len()
-        )));
-    }
-    let mut different: Vec<X509> = Vec::with_capacity(all.len());
-    for certificate in all {
-        // X509's equality is that of the digests of the DER.
-        if !different.contains(&certificate) {
-            different.push(certificate);
-        }
-    }
-    Ok(different)
-}
-
-/// The one certificate that issued no other one present.
-fn the_leaf(certificates: &[X509]) -> Result<&X509, Refusal> {
-    // Whose key made the signature is the better question. But a signature that was
-    // damaged on the way leaves two certificates without issue: then the names and
-    // key identifiers decide, so that the fault is found where it is.
-    let by_signature = leaves(certificates, path::signed);
-    let found = match by_signature.as_slice() {
-        [_] => by_signature,
-        _ => leaves(certificates, |issuer, other| {
-            path::signed(issuer, other)
-                || issuer.issued(other) == openssl::x509::X509VerifyResult::OK
-        }),
-    };
-    match found.as_slice() {
-        [leaf] => Ok(leaf),
-        [] => Err(Refusal::whole(Reason::Form(
-            "no leaf, as every certificate issued another one".to_owned(),
-        ))),
-        several => Err(Refusal::whole(Reason::Form(format!(
-            "{} leaves, among them \"{}\", instead of one",
-            several.len(),
-            several
-                .first()
-                .map(|leaf| CertificateFacts::of(leaf).subject)
-                .unwrap_or_default()
-        )))),
-    }
-}
-
-fn leaves(certificates: &[X509], issued: impl Fn(&X509Ref, &X509Ref) -> bool) -> Vec<&X509> {
-    certificates
-        .iter()
-        .filter(|candidate| {
-            !others(certificates, candidate)
-                .any(|other| names_meet(candidate, other) && issued(candidate, other))
-        })
-        .collect()
-}
-
-/// Where the message ends: its self-signed certificates, and those whose issuer it
-/// does not name. Never the leaf of a longer message, however its signature is.
-fn ends_of(certificates: &[X509], leaf: &X509) -> Vec<X509> {
-    certificates
-        .iter()
-        .filter(|end| certificates.len() == 1 || !std::ptr::eq(*end, leaf))
-        .filter(|end| {
-            let named = others(certificates, end).any(|other| names_meet(other, end));
-            !named || (names_meet(end, end) && path::signed(end, end))
-        })
-        .cloned()
-        .collect()
-}
-
-fn others<'a>(all: &'a [X509], one: &'a X509) -> impl Iterator<Item = &'a X509> {
-    all.iter().filter(move |other| !std::ptr::eq(*other, one))
-}
-
-fn names_meet(issuer: &X509Ref, other: &X509Ref) -> bool {
-    matches!(
-        issuer.subject_name().try_cmp(other.issuer_name()),
-        Ok(std::cmp::Ordering::Equal)
-    )
 }

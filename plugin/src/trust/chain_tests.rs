@@ -5,7 +5,7 @@ use openssl::hash::MessageDigest;
 use openssl::nid::Nid;
 use openssl::x509::{X509Crl, X509};
 
-use super::chain::{validate_received, ChainError, RootCheck, ValidChain, MAX_BYTES};
+use super::chain::{is_ca, validate_received, ChainError, RootCheck, ValidChain, MAX_BYTES};
 use super::fixtures::{dsa_key, ec_key, ed25519_key, rsa_key, Ca, Leaf, NOW};
 
 const DAY: i64 = 86_400;
@@ -367,6 +367,26 @@ fn constraints_of_the_issuers_are_obeyed() {
     assert!(error.to_string().contains("critical extension"), "{error}");
 }
 
+/// basicConstraints not critical: OpenSSL minds with X509_STRICT only.
+#[test]
+fn an_authority_against_rfc_5280_is_refused() {
+    let lenient = Leaf {
+        ca: false,
+        extensions: vec![(Nid::BASIC_CONSTRAINTS, "CA:TRUE".into())],
+        ..Leaf::intermediate()
+    };
+    let error = chain(lenient, Leaf::default()).judge().unwrap_err();
+    assert_eq!(error.code(), "trust.invalid");
+    assert!(error.to_string().contains("not marked critical"), "{error}");
+}
+
+#[test]
+fn authorities_and_signers_of_a_keystore_are_told_apart() {
+    let chain = good();
+    assert!(is_ca(&chain.root.certificate) && is_ca(&chain.intermediate.certificate));
+    assert!(!is_ca(&chain.leaf.certificate));
+}
+
 #[test]
 fn a_signer_that_is_its_own_root_is_refused() {
     let own = Ca::root_signed_with("Own", rsa_key(2048), MessageDigest::sha256());
@@ -442,6 +462,38 @@ fn revocation_lists_of_issuers_on_the_path_are_obeyed() {
         let forged = Ca::root("Intermediate").crl(&[], fresh);
         assert!(judge(&[forged], mode).is_err());
     }
+}
+
+/// Such an intermediate is exempt from the name constraints of its issuer (RFC 5280,
+/// section 6.1.4 (b)); NIST PKITS, test 4.13.19.
+#[test]
+fn a_self_issued_intermediate_under_constraints_is_checked_for_revocation_only() {
+    let root = Ca::root("Root");
+    let constrained = Leaf {
+        extensions: vec![(
+            Nid::NAME_CONSTRAINTS,
+            "critical,permitted;DNS:example.com,excluded;DNS:example.net".into(),
+        )],
+        ..Leaf::intermediate()
+    };
+    let old = root.issue("Authority", constrained);
+    let new = old.issue(
+        "Authority",
+        Leaf {
+            extensions: vec![(Nid::SUBJECT_ALT_NAME, "DNS:example.net".into())],
+            ..Leaf::intermediate()
+        },
+    );
+    let leaf = new.issue("Signer", Leaf::default());
+    let message = leaf.pem() + &new.pem() + &old.pem();
+    let judge = |lists: &[X509Crl]| with_lists(&message, &[&root], lists, RootCheck::Required);
+    let fresh = NOW + 5 * DAY;
+    assert_eq!(judge(&[]).unwrap().chain.len(), 4);
+    let lists = |revoked: &[&X509]| [old.crl(revoked, fresh), new.crl(&[], fresh)];
+    judge(&lists(&[])).unwrap();
+    let error = judge(&lists(&[&new.certificate])).unwrap_err();
+    assert!(error.to_string().contains("certificate revoked"), "{error}");
+    assert_eq!(error.refusal().depth, Some(1));
 }
 
 /// Ten certificates of one name with the largest keys that fit 64 KiB, each of

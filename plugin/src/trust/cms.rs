@@ -14,7 +14,7 @@ use openssl::stack::Stack;
 use openssl::x509::{X509Name, X509Ref, X509};
 
 use super::der::{self, tag, Reader};
-use super::{facts, key_policy};
+use super::{extensions, key_policy};
 
 /// A signature is refused above this many bytes: it would hold ten certificates.
 pub const MAX_SIGNATURE_BYTES: usize = 64 * 1024;
@@ -63,7 +63,7 @@ impl<'a> Signature<'a> {
                 drop(ErrorStack::get());
                 let same_serial = certificate
                     .to_der()
-                    .is_ok_and(|der| facts::serial_octets(&der) == Some(serial));
+                    .is_ok_and(|der| extensions::serial_octets(&der) == Some(serial));
                 named && same_serial
             }
         }

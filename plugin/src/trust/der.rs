@@ -144,4 +144,14 @@ mod tests {
             );
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_are_read_or_refused(bytes: Vec<u8>) {
+            if let Some(elements) = Reader::new(&bytes).all() {
+                let read: Vec<u8> = elements.iter().flat_map(|element| element.whole).copied().collect();
+                proptest::prop_assert_eq!(read, bytes);
+            }
+        }
+    }
 }

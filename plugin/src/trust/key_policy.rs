@@ -12,7 +12,7 @@ use openssl::pkey::{Id, PKeyRef, Public};
 use openssl::x509::X509Ref;
 
 use super::der::{self, tag, Reader};
-use super::facts;
+use super::extensions;
 
 /// The least RSA modulus, in bits.
 pub(super) const RSA_BITS: u32 = 2048;
@@ -98,7 +98,7 @@ fn is_strong_digest(digest: Nid) -> bool {
 /// The digest of RSASSA-PSS parameters (RFC 4055 section 3.1; absent is SHA-1).
 fn pss_digest(certificate: &X509Ref) -> Option<Nid> {
     let der = certificate.to_der().ok()?;
-    let mut algorithm = Reader::new(facts::signature_algorithm(&der)?);
+    let mut algorithm = Reader::new(extensions::signature_algorithm(&der)?);
     algorithm.expect(tag::OID)?;
     let mut parameters = Reader::new(algorithm.expect(tag::SEQUENCE)?);
     let Some(hash) = parameters.optional(tag::CONTEXT_0) else {

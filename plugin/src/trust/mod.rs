@@ -15,14 +15,17 @@
 
 pub mod canonical;
 pub mod chain;
+mod chain_error;
 #[cfg(test)]
 mod chain_tests;
 pub mod cms;
 mod der;
+mod extensions;
 pub mod facts;
 #[cfg(test)]
 mod fixtures;
 mod key_policy;
+mod message;
 mod path;
 pub mod pem;
 pub mod refusal;
@@ -30,12 +33,14 @@ mod replay;
 mod revocation;
 pub mod server;
 pub mod server_name;
+#[cfg(test)]
+mod server_tests;
 pub mod verifier;
 #[cfg(test)]
 mod verifier_tests;
 
-pub use canonical::{SignedView, Unsigned, Value};
-pub use chain::{validate_received, ChainError, RootCheck, ValidChain};
+pub use canonical::SignedView;
+pub use chain::{is_ca, validate_received, ChainError, RootCheck, ValidChain};
 pub use cms::sign;
 pub use facts::CertificateFacts;
 pub use path::{MAX_DEPTH, SECURITY_LEVEL};

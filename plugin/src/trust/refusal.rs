@@ -53,7 +53,7 @@ pub struct Refusal {
     /// Where in the path: 0 is the leaf. `None` if it is about the whole.
     pub depth: Option<u32>,
     /// Whom it is about. `None` if it is about the whole.
-    pub certificate: Option<CertificateFacts>,
+    pub certificate: Option<Box<CertificateFacts>>,
     /// What is wrong.
     pub reason: Reason,
 }
@@ -70,7 +70,7 @@ impl Refusal {
     pub(super) fn at(depth: usize, certificate: &openssl::x509::X509Ref, reason: Reason) -> Self {
         Self {
             depth: u32::try_from(depth).ok(),
-            certificate: Some(CertificateFacts::of(certificate)),
+            certificate: Some(Box::new(CertificateFacts::of(certificate))),
             reason,
         }
     }

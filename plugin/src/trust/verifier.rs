@@ -9,9 +9,10 @@
 //! Fail-closed: no trusted signer, no accepted message. Only an accepted message
 //! changes the memory, so that nobody unknown can fill it.
 
+use kura_formats::payload::MetricValue;
 use openssl::x509::{CrlStatus, X509Crl, X509};
 
-use super::canonical::{Found, SignedView, Unsigned, Value, SIGNATURE_METRIC};
+use super::canonical::{Found, SignedView, SIGNATURE_METRIC};
 use super::chain::{check_signer, ChainError};
 use super::cms::Signature;
 use super::facts::{self, CertificateFacts};
@@ -219,22 +220,21 @@ impl Verifier {
         use SignatureError::{Invalid, Missing};
         let der = match message.metric(SIGNATURE_METRIC) {
             Found::None => return Err(Missing),
-            Found::One(Value::Bytes(der)) => der,
+            Found::One(MetricValue::Bytes(der)) => der,
             Found::One(_) => return Err(Invalid("the metric is not BYTES")),
             Found::Several => return Err(Invalid("there are several")),
         };
-        match message.unsigned {
-            None => {}
-            Some(Unsigned::Position) => return Err(Invalid("it does not cover the position")),
-            Some(Unsigned::UnknownFields) => {
-                return Err(Invalid("it does not cover unknown fields"))
-            }
+        if message.payload.position.is_some() {
+            return Err(Invalid("it does not cover the position"));
         }
-        let Found::One(Value::Int64(timestamp)) = message.metric("sig.timestamp") else {
+        if message.payload.has_unknown_fields {
+            return Err(Invalid("it does not cover unknown fields"));
+        }
+        let Found::One(&MetricValue::Int64(timestamp)) = message.metric("sig.timestamp") else {
             return Err(Invalid("there is not one sig.timestamp of type INT64"));
         };
         let id = match message.metric("sig.id") {
-            Found::One(Value::String(id)) if !id.is_empty() => id,
+            Found::One(MetricValue::String(id)) if !id.is_empty() => id,
             _ => return Err(Invalid("there is not one sig.id of type STRING")),
         };
         let signature = Signature::parse(der).map_err(Invalid)?;
@@ -251,7 +251,7 @@ impl Verifier {
             }
             Freshness::Window => {}
             Freshness::Session { nonce } => match message.metric("prov.nonce") {
-                Found::One(Value::Bytes(found)) if same(found, nonce) => {}
+                Found::One(MetricValue::Bytes(found)) if same(found, nonce) => {}
                 _ => {
                     return Err(SignatureError::Replayed(
                         "prov.nonce is not that of this attempt",
@@ -267,7 +267,7 @@ impl Verifier {
         })?;
         Ok(Accepted {
             signer: signer.fingerprint.clone(),
-            id: id.to_owned(),
+            id: id.clone(),
             timestamp,
         })
     }

@@ -1,9 +1,10 @@
 //! Signed messages as a hostile sender would like to have them accepted.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
+use kura_formats::payload::{MetricValue, Payload, Position};
 use openssl::x509::{X509Crl, X509};
 
-use super::canonical::{SignedView, Unsigned, Value};
+use super::canonical::SignedView;
 use super::cms::sign;
 use super::fixtures::{p256, rsa_key, Ca, Leaf, NOW};
 use super::replay::REMEMBERED_IDS;
@@ -12,61 +13,47 @@ use super::verifier::{Clock, Counters, Freshness, SignatureError, Verifier};
 const NOW_MS: i64 = NOW * 1000;
 const NONCE: [u8; 32] = [7; 32];
 
-/// A message with its parts still changeable.
+/// A message and where it was sent.
 #[derive(Clone)]
 struct Message {
-    id: String,
-    timestamp: i64,
-    nonce: Option<[u8; 32]>,
-    signature: Option<Vec<u8>>,
     topic: &'static str,
-    unsigned: Option<Unsigned>,
+    payload: Payload,
 }
 
 impl Message {
     fn new(id: &str) -> Self {
+        Self::at(id, NOW_MS)
+    }
+
+    fn at(id: &str, timestamp: i64) -> Self {
         Self {
-            id: id.to_owned(),
-            timestamp: NOW_MS,
-            nonce: None,
-            signature: None,
             topic: "CONF-V1/PUT/configurations",
-            unsigned: None,
+            payload: Payload::new()
+                .with_metric("request.id", "r-1")
+                .with_metric("sig.id", id)
+                .with_metric("sig.timestamp", timestamp)
+                .with_body("<configurations/>"),
         }
     }
 
+    fn with(mut self, name: &str, value: MetricValue) -> Self {
+        self.payload.push(name, value);
+        self
+    }
+
     fn view(&self) -> SignedView<'_> {
-        let mut metrics = vec![
-            ("request.id", Value::String("r-1")),
-            ("sig.id", Value::String(&self.id)),
-            ("sig.timestamp", Value::Int64(self.timestamp)),
-        ];
-        metrics.extend(
-            self.nonce
-                .as_ref()
-                .map(|nonce| ("prov.nonce", Value::Bytes(nonce))),
-        );
-        metrics.extend(
-            self.signature
-                .as_ref()
-                .map(|der| ("signature", Value::Bytes(der))),
-        );
         SignedView {
             account: "acme",
             client_id: "AABBCC",
             application_topic: self.topic,
-            timestamp: None,
-            metrics,
-            body: Some(b"<configurations/>"),
-            unsigned: self.unsigned,
+            payload: &self.payload,
         }
     }
 
-    fn signed_by(mut self, signer: &Ca) -> Self {
-        self.signature = None;
+    fn signed_by(self, signer: &Ca) -> Self {
         let bytes = self.view().canonical().unwrap();
-        self.signature = Some(sign(&bytes, &signer.certificate, &signer.key).unwrap());
-        self
+        let der = sign(&bytes, &signer.certificate, &signer.key).unwrap();
+        self.with("signature", MetricValue::Bytes(der))
     }
 }
 
@@ -190,17 +177,18 @@ fn a_signer_who_only_bears_the_name_is_invalid() {
 #[test]
 fn what_no_signature_covers_is_refused() {
     let mut world = world();
-    for unsigned in [Unsigned::Position, Unsigned::UnknownFields] {
-        let mut message = Message::new("x").signed_by(&world.signer);
-        message.unsigned = Some(unsigned);
-        assert_eq!(world.code(&message), "signature.invalid");
-    }
+    let mut message = Message::new("x").signed_by(&world.signer);
+    message.payload.position = Some(Position::default());
+    assert_eq!(world.code(&message), "signature.invalid");
+    let mut message = Message::new("x").signed_by(&world.signer);
+    message.payload.has_unknown_fields = true;
+    assert_eq!(world.code(&message), "signature.invalid");
     let mut elsewhere = Message::new("x").signed_by(&world.signer);
     elsewhere.topic = "DEPLOY-V2/EXEC/download";
     assert_eq!(world.code(&elsewhere), "signature.invalid");
-    let mut message = Message::new("x");
+    let message = Message::new("x");
     assert_eq!(world.code(&message), "signature.missing");
-    message.signature = Some(b"not a signature".to_vec());
+    let message = message.with("signature", MetricValue::Bytes(b"not a signature".to_vec()));
     assert_eq!(world.code(&message), "signature.invalid");
 }
 
@@ -208,36 +196,24 @@ fn what_no_signature_covers_is_refused() {
 fn ambiguous_or_mistyped_metrics_are_invalid() {
     let mut world = world();
     let signed = Message::new("x").signed_by(&world.signer);
-    let der = signed.signature.clone().unwrap();
-    for extra in [
-        ("signature", Value::Bytes(&der)),
-        ("sig.id", Value::String("x")),
-        ("sig.timestamp", Value::Int64(NOW_MS)),
-    ] {
-        let mut view = signed.view();
-        view.metrics.push(extra);
-        let verdict = world
-            .verifier
-            .verify(&view, Clock::Plausible(NOW_MS), Freshness::Window);
-        assert_eq!(
-            verdict.unwrap_err().code(),
-            "signature.invalid",
-            "{extra:?}"
-        );
+    for name in ["signature", "sig.id", "sig.timestamp"] {
+        let again = signed.payload.get(name).unwrap().clone();
+        let twice = signed.clone().with(name, again);
+        assert_eq!(world.code(&twice), "signature.invalid", "{name}");
     }
     for (name, other) in [
-        ("signature", Value::String("x")),
-        ("sig.id", Value::Int32(1)),
-        ("sig.id", Value::String("")),
-        ("sig.timestamp", Value::Double(1.0)),
+        ("signature", MetricValue::String("x".into())),
+        ("sig.id", MetricValue::Int32(1)),
+        ("sig.id", MetricValue::String(String::new())),
+        ("sig.timestamp", MetricValue::Double(1.0)),
     ] {
-        let mut view = signed.view();
-        view.metrics.retain(|(found, _)| *found != name);
-        view.metrics.push((name, other));
-        let verdict = world
-            .verifier
-            .verify(&view, Clock::Plausible(NOW_MS), Freshness::Window);
-        assert_eq!(verdict.unwrap_err().code(), "signature.invalid", "{name}");
+        let mut message = Message::new("x");
+        message.payload.metrics.retain(|metric| metric.name != name);
+        let mut message = message.with(name, other);
+        if name != "signature" {
+            message = message.signed_by(&world.signer);
+        }
+        assert_eq!(world.code(&message), "signature.invalid", "{name}");
     }
 }
 
@@ -250,8 +226,7 @@ fn the_window_is_300_s_either_way() {
         (300_001, false),
         (-300_001, false),
     ] {
-        let mut message = Message::new(&offset.to_string());
-        message.timestamp = NOW_MS + offset;
+        let message = Message::at(&offset.to_string(), NOW_MS + offset);
         assert_eq!(
             world.judge(&message.signed_by(&world.signer)).is_ok(),
             fresh,
@@ -259,9 +234,7 @@ fn the_window_is_300_s_either_way() {
         );
     }
     for timestamp in [i64::MIN, i64::MAX] {
-        let mut message = Message::new("extreme");
-        message.timestamp = timestamp;
-        let message = message.signed_by(&world.signer);
+        let message = Message::at("extreme", timestamp).signed_by(&world.signer);
         assert_eq!(world.code(&message), "signature.replayed");
     }
 }
@@ -269,10 +242,11 @@ fn the_window_is_300_s_either_way() {
 #[test]
 fn in_a_session_the_nonce_replaces_the_clock_and_the_memory_outlives_it() {
     let mut world = world();
-    let mut message = Message::new("s");
-    message.timestamp = 12;
-    message.nonce = Some(NONCE);
-    let message = message.signed_by(&world.signer);
+    let with_nonce = |message: Message, signer: &Ca| {
+        let nonce = MetricValue::Bytes(NONCE.to_vec());
+        message.with("prov.nonce", nonce).signed_by(signer)
+    };
+    let message = with_nonce(Message::at("s", 12), &world.signer);
     let clock = Clock::Plausible(NOW_MS);
     let mut judge = |message: &Message, nonce: &[u8]| {
         let verdict = world
@@ -286,9 +260,7 @@ fn in_a_session_the_nonce_replaces_the_clock_and_the_memory_outlives_it() {
     assert_eq!(judge(&message, &NONCE), Err("signature.replayed"));
     let without = Message::new("w").signed_by(&world.signer);
     assert_eq!(judge(&without, &NONCE), Err("signature.replayed"));
-    let mut fresh = Message::new("f");
-    fresh.nonce = Some(NONCE);
-    let fresh = fresh.signed_by(&world.signer);
+    let fresh = with_nonce(Message::new("f"), &world.signer);
     assert_eq!(judge(&fresh, &NONCE), Ok(()));
     assert_eq!(
         world.code(&fresh),
@@ -413,9 +385,7 @@ fn after_a_restart_the_past_can_be_closed() {
     world.verifier.close_until(NOW_MS);
     let message = Message::new("x").signed_by(&world.signer);
     assert_eq!(world.code(&message), "signature.replayed");
-    let mut later = Message::new("y");
-    later.timestamp += 1;
-    let later = later.signed_by(&world.signer);
+    let later = Message::at("y", NOW_MS + 1).signed_by(&world.signer);
     world.judge(&later).unwrap();
 }
 
@@ -425,9 +395,7 @@ fn a_flood_of_signed_messages_closes_the_window() {
     let first = Message::new("first").signed_by(&world.signer);
     world.judge(&first).unwrap();
     for number in 0..REMEMBERED_IDS {
-        let mut message = Message::new(&number.to_string());
-        message.timestamp = NOW_MS + 1;
-        let message = message.signed_by(&world.signer);
+        let message = Message::at(&number.to_string(), NOW_MS + 1).signed_by(&world.signer);
         world.judge(&message).unwrap();
     }
     assert_eq!(world.code(&first), "signature.replayed");

@@ -15,8 +15,9 @@ type Open<'a> = &'a mut dyn FnMut(Sealed<'_>) -> Result<Secret, String>;
 /// Reads a document, in its order. `open` turns a password as it stands there into the secret;
 /// its error is one line without the secret.
 ///
-/// Every prefix bound to [`super::ESF_NAMESPACE`] is good. A missing `array` or `encrypted` is
-/// false. An array without values is no property, as in Kura. Elements of other namespaces
+/// Every prefix bound to [`super::ESF_NAMESPACE`] is good, and `esf` even if it is not bound. A missing `array` or `encrypted` is
+/// false. An array without values is no property, nor is what has neither type nor value (Kura's
+/// null), as in Kura. Elements of other namespaces
 /// (Kura's metatype definitions) are skipped; an element of this one that does not belong where
 /// it stands is an error, because skipping it would lose what somebody meant.
 ///
@@ -131,7 +132,11 @@ impl Document<'_, '_> {
     ) -> Result<Option<Value>, String> {
         let array = flag(element, name::ARRAY)?;
         let encrypted = flag(element, name::ENCRYPTED)?;
-        let kind = element.attribute(name::TYPE).ok_or("it has no type")?;
+        let kind = match element.attribute(name::TYPE) {
+            Some(kind) => kind,
+            None if texts.is_empty() => return Ok(None),
+            None => return Err("it has no type".to_owned()),
+        };
         let kind = Kind::from_name(kind).ok_or_else(|| format!("type {kind:?} does not exist"))?;
         let mut scalars = Vec::with_capacity(texts.len());
         for text in texts {
@@ -210,8 +215,8 @@ impl Document<'_, '_> {
             match self.cursor.next()? {
                 Node::Start(element) => return Ok(Some(element)),
                 Node::End | Node::Eof => return Ok(None),
-                Node::Text(text) if text.chars().all(|c| c.is_ascii_whitespace()) => {}
-                Node::Text(_) => return Err(self.cursor.structure("text between elements")),
+                // White space, or what a template left; Kura does not look at it either.
+                Node::Text(_) => {}
             }
         }
     }

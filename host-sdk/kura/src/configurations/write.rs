@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 
 use gateway_component_abi::value::{Scalar, Secret, Value};
 
+use zeroize::Zeroizing;
+
 use super::name;
 use super::scalar;
 use super::xml::is_xml_char;
@@ -15,10 +17,10 @@ use super::{Configuration, ConfigurationsError, ESF_NAMESPACE};
 /// out, as in Kura.
 ///
 /// # Errors
-/// [`ConfigurationsError::Unwritable`]: a pid or property without a name, a character that XML 1.0
-/// cannot hold (Kura would write a file it cannot read again), a Char beyond U+FFFF, passwords of
-/// one array sealed in two ways. [`ConfigurationsError::Pid`] does not occur: of two configurations
-/// of one pid the document would be refused by [`super::read`], so that is `Unwritable`, too.
+/// [`ConfigurationsError::Unwritable`], for what [`super::read`] would not give back: a pid that
+/// occurs twice, a pid or property without a name, a character that XML 1.0 cannot hold (Kura
+/// would write a file it cannot read again), a Char beyond U+FFFF, passwords of one array sealed
+/// in two ways.
 pub fn write(
     configurations: &[Configuration],
     seal: &mut dyn FnMut(&Secret) -> (bool, String),
@@ -86,7 +88,7 @@ fn property(
         if !text.chars().all(is_xml_char) {
             return Err("a character that XML cannot hold");
         }
-        texts.push(zeroize::Zeroizing::new(text));
+        texts.push(Zeroizing::new(text));
     }
     if texts.is_empty() {
         return Ok(());

@@ -44,7 +44,13 @@ pub(super) struct Cursor<'a> {
     reader: NsReader<&'a [u8]>,
     depth: usize,
     max_depth: usize,
+    /// The bytes whose lines are counted in `line`.
+    counted: usize,
+    line: usize,
 }
+
+/// quick-xml compares each with all others, so that more would cost too much.
+const MAX_ATTRIBUTES: usize = 64;
 
 impl<'a> Cursor<'a> {
     pub(super) fn new(xml: &'a [u8], limits: &XmlLimits) -> Result<Self, ConfigurationsError> {
@@ -75,13 +81,21 @@ impl<'a> Cursor<'a> {
             reader,
             depth: 0,
             max_depth: limits.depth,
+            counted: 0,
+            line: 1,
         })
     }
 
     /// Of what was read last, from 1.
     pub(super) fn line(&self) -> usize {
-        let at = usize::try_from(self.reader.buffer_position()).unwrap_or(usize::MAX);
-        line(self.text.as_bytes(), at)
+        self.line
+    }
+
+    fn count_lines(&mut self) {
+        let now = usize::try_from(self.reader.buffer_position()).unwrap_or(self.counted);
+        let read = self.text.as_bytes().get(self.counted..now);
+        self.line += line_feeds(read.unwrap_or_default());
+        self.counted = now;
     }
 
     pub(super) fn structure(&self, what: impl Into<String>) -> ConfigurationsError {
@@ -100,7 +114,9 @@ impl<'a> Cursor<'a> {
 
     pub(super) fn next(&mut self) -> Result<Node, ConfigurationsError> {
         loop {
-            let event = match self.reader.read_event() {
+            let event = self.reader.read_event();
+            self.count_lines();
+            let event = match event {
                 Ok(event) => event,
                 Err(error) => {
                     let at = usize::try_from(self.reader.error_position()).unwrap_or(usize::MAX);
@@ -128,7 +144,12 @@ impl<'a> Cursor<'a> {
                 }
                 Event::Text(text) => {
                     let raw = text.decode().map_err(|e| self.xml(e.to_string()))?;
-                    return Ok(Node::Text(Zeroizing::new(line_ends(&raw))));
+                    if self.depth > 0 {
+                        return Ok(Node::Text(Zeroizing::new(line_ends(&raw))));
+                    }
+                    if !raw.chars().all(|c| c.is_ascii_whitespace()) {
+                        return Err(self.xml("text outside the root element"));
+                    }
                 }
                 Event::CData(text) => {
                     let raw = text.decode().map_err(|e| self.xml(e.to_string()))?;
@@ -177,6 +198,8 @@ impl<'a> Cursor<'a> {
         let esf = match namespace {
             ResolveResult::Bound(namespace) => namespace.as_ref() == ESF_NAMESPACE.as_bytes(),
             ResolveResult::Unbound => false,
+            // Kura looks at the literal prefix, and does not ask what it is bound to.
+            ResolveResult::Unknown(prefix) if prefix == b"esf" => true,
             ResolveResult::Unknown(prefix) => {
                 let prefix = String::from_utf8_lossy(&prefix).into_owned();
                 return Err(self.xml(format!("prefix {prefix:?} is not bound to a namespace")));
@@ -184,7 +207,14 @@ impl<'a> Cursor<'a> {
         };
         let local = String::from_utf8_lossy(local.as_ref()).into_owned();
         let mut attributes = Vec::new();
-        for attribute in start.attributes() {
+        for (index, attribute) in start.attributes().enumerate() {
+            if index >= MAX_ATTRIBUTES {
+                return Err(ConfigurationsError::Limit {
+                    line: self.line(),
+                    what: "attributes of an element",
+                    limit: MAX_ATTRIBUTES,
+                });
+            }
             let attribute = attribute.map_err(|e| self.xml(e.to_string()))?;
             let value = self.attribute_value(&attribute)?;
             if attribute.key.prefix().is_none() {
@@ -272,6 +302,9 @@ fn line_ends(text: &str) -> String {
 }
 
 fn line(bytes: &[u8], at: usize) -> usize {
-    let before = bytes.get(..at).unwrap_or(bytes);
-    1 + before.iter().filter(|byte| **byte == b'\n').count()
+    1 + line_feeds(bytes.get(..at).unwrap_or(bytes))
+}
+
+fn line_feeds(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|byte| **byte == b'\n').count()
 }

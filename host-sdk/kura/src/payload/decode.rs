@@ -2,6 +2,7 @@
 //! that are checked before anything is allocated.
 
 use super::gzip::{gunzip, is_gzip};
+use super::text::lossy;
 use super::wire::{Field, Reader};
 use super::{Metric, MetricValue, Payload, Position};
 
@@ -248,13 +249,12 @@ fn read_metric(mut reader: Reader<'_>, limits: &Limits) -> Result<(Metric, bool)
     Ok((Metric { name, value }, unknown))
 }
 
-/// As `ByteString.toStringUtf8`: what is not UTF-8 becomes U+FFFD, and is no error.
 fn text(bytes: &[u8], replaced: &mut bool) -> String {
     match std::str::from_utf8(bytes) {
         Ok(text) => text.to_owned(),
         Err(_) => {
             *replaced = true;
-            String::from_utf8_lossy(bytes).into_owned()
+            lossy(bytes)
         }
     }
 }

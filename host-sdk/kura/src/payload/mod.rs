@@ -8,6 +8,7 @@
 mod decode;
 mod encode;
 mod gzip;
+mod text;
 mod value;
 mod wire;
 

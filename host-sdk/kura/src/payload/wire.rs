@@ -1,5 +1,6 @@
 //! The protobuf wire format, as protobuf-java reads it (`CodedInputStream.ArrayDecoder`,
-//! `UnknownFieldSet`): tags and lengths are cut to 32 bits, groups nest at most 100 deep.
+//! `UnknownFieldSet`): tags and lengths are cut to 32 bits, a varint of ten bytes is negative,
+//! groups nest at most 100 deep.
 //! Nothing is allocated here.
 
 use super::PayloadError;
@@ -143,12 +144,17 @@ impl<'a> Reader<'a> {
 
     fn varint(&mut self) -> Result<u64, PayloadError> {
         let mut value = 0u64;
-        for shift in (0..70).step_by(7) {
+        for shift in (0..63).step_by(7) {
             let [byte] = self.fixed::<1>()?;
-            value |= u64::from(byte & 0x7f).checked_shl(shift).unwrap_or(0);
+            value |= u64::from(byte & 0x7f) << shift;
             if byte & 0x80 == 0 {
                 return Ok(value);
             }
+        }
+        // protobuf-java takes the tenth byte for the sign, whatever is in it.
+        let [byte] = self.fixed::<1>()?;
+        if byte & 0x80 == 0 {
+            return Ok(value | 1 << 63);
         }
         Err(self.malformed("a varint of more than ten bytes"))
     }

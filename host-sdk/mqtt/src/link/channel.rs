@@ -8,6 +8,7 @@ use crate::bridge::Deframer;
 use crate::Failure;
 use rustix::event::PollFlags;
 use std::time::Instant;
+use zeroize::{Zeroize, Zeroizing};
 
 /// What is read before others get their turn.
 const TURN: usize = 512 << 10;
@@ -16,7 +17,8 @@ pub(super) struct Channel {
     transport: Transport,
     frames: Option<Frames>,
     early: Vec<u8>,
-    out: Vec<u8>,
+    /// Wiped when written and when dropped: CONNECT with its password passes here.
+    out: Zeroizing<Vec<u8>>,
     written: usize,
     /// TLS wants to write before it can read.
     read_wants_write: bool,
@@ -40,7 +42,8 @@ impl Channel {
             transport,
             frames: web_socket.then(Frames::default),
             early,
-            out: Vec::new(),
+            // Room for the first flight: a vector that grows leaves copies behind.
+            out: Zeroizing::new(Vec::with_capacity(16 << 10)),
             written: 0,
             read_wants_write: false,
             write_wants_read: false,
@@ -90,9 +93,9 @@ impl Channel {
         if self.written == self.out.len() {
             self.written = 0;
             if self.out.capacity() > 256 << 10 {
-                self.out = Vec::new();
+                self.out = Zeroizing::default();
             } else {
-                self.out.clear();
+                self.out.zeroize();
             }
         } else if self.written > 256 << 10 {
             self.out.drain(..self.written);
@@ -163,10 +166,6 @@ impl Channel {
         let writing = self.unsent() > 0 && !self.write_wants_read;
         flags.set(PollFlags::OUT, writing || self.read_wants_write);
         flags
-    }
-
-    pub(super) fn transport(&mut self) -> &mut Transport {
-        &mut self.transport
     }
 }
 

@@ -1,32 +1,31 @@
 //! The loopback end: where paho connects, and what it says there.
 //!
-//! A listener made for one session accepts until somebody presents the session's pass, a random
-//! client-id that only this process knows; then it closes. paho gets its CONNACK from here, at
-//! once, and hands over SUBSCRIBE and the first message while the link still resolves and connects
+//! paho enters through [`Door`], gets its CONNACK from here, at once, and hands over SUBSCRIBE and
+//! the first message while the link still resolves and connects
 //! (`docs/decisions/synthetic-connack.md`). Non-blocking; the link polls.
 
-use crate::bridge::{packet::kind, packet::Fields, Deframer, Packet, CONNACK, PINGRESP};
+use super::door::Door;
+use crate::bridge::{packet::kind, Deframer, Packet, CONNACK, PINGRESP};
 use crate::paho::Paho;
 use crate::shared::Shared;
 use crate::{Anchor, Failure, Limits, Publish};
 use rustix::event::{PollFd, PollFlags};
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpStream};
 use std::sync::Arc;
 
-/// Strangers that may knock before paho does.
-const CANDIDATES: usize = 8;
 /// Packets of paho that wait for the broker; beyond, paho waits.
 const READY_LIMIT: usize = 256 << 10;
-/// What a stranger may send before it shows its pass.
-const GREETING_LIMIT: usize = 256;
 
 pub(super) struct Local {
+    anchor: Anchor,
+    shared: Arc<Shared>,
     paho: Paho,
-    pass: String,
-    listener: Option<TcpListener>,
-    candidates: Vec<(TcpStream, Deframer)>,
+    /// Where paho knocks; gone once it is in.
+    door: Option<Door>,
+    /// The other loopback address has been tried, too.
+    second_door: bool,
     stream: Option<TcpStream>,
     deframer: Deframer,
     ready: VecDeque<Packet>,
@@ -34,7 +33,6 @@ pub(super) struct Local {
     to_paho: Vec<u8>,
     /// paho waits for room in its socket and must be woken to use it.
     nudge: bool,
-    max_packet: usize,
     subscribed: bool,
     /// Ids of the messages handed to paho that have not come out of it.
     pub(super) handed: VecDeque<u64>,
@@ -48,25 +46,20 @@ impl Local {
         shared: &Arc<Shared>,
         limits: &Limits,
     ) -> Result<Local, Failure> {
-        let listener = listen()
-            .map_err(|e| Failure::internal(format_args!("no loopback port for paho: {e}")))?;
-        let port = listener.local_addr().map_err(Failure::internal)?;
-        let mut random = [0u8; 16];
-        openssl::rand::rand_bytes(&mut random).map_err(Failure::internal)?;
-        let pass: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
-        let paho = Paho::connect(anchor, shared, port, &pass)?;
+        let door = Door::open(IpAddr::V4(Ipv4Addr::LOCALHOST))?;
+        let paho = Paho::connect(anchor, shared, door.address()?, door.pass())?;
         Ok(Local {
+            anchor: anchor.clone(),
+            shared: Arc::clone(shared),
             paho,
-            pass,
-            listener: Some(listener),
-            candidates: Vec::new(),
+            door: Some(door),
+            second_door: false,
             stream: None,
-            deframer: Deframer::new(GREETING_LIMIT),
+            deframer: Deframer::new(limits.max_packet.saturating_add(16)),
             ready: VecDeque::new(),
             ready_bytes: 0,
             to_paho: Vec::new(),
             nudge: false,
-            max_packet: limits.max_packet.saturating_add(16),
             subscribed: false,
             handed: VecDeque::new(),
             handed_bytes: 0,
@@ -75,11 +68,8 @@ impl Local {
 
     /// Adds what must be polled.
     pub(super) fn register<'a>(&'a self, fds: &mut Vec<PollFd<'a>>) {
-        if let Some(listener) = &self.listener {
-            fds.push(PollFd::new(listener, PollFlags::IN));
-        }
-        for (stream, _) in &self.candidates {
-            fds.push(PollFd::new(stream, PollFlags::IN));
+        if let Some(door) = &self.door {
+            door.register(fds);
         }
         if let Some(stream) = &self.stream {
             let mut flags = PollFlags::empty();
@@ -93,11 +83,13 @@ impl Local {
 
     /// Moves what can be moved. Errors mean that paho is out of order.
     pub(super) fn service(&mut self) -> Result<(), Failure> {
-        self.admit();
+        if let Some(stream) = self.door.as_mut().and_then(Door::admit) {
+            self.stream = Some(stream);
+            self.door = None;
+            self.to_paho.extend_from_slice(&CONNACK);
+        }
         if let Some(Err(code)) = self.paho.result() {
-            return Err(Failure::internal(format_args!(
-                "paho cannot connect to its own port: {code}"
-            )));
+            self.try_second_door(code)?;
         }
         self.read()?;
         self.write()
@@ -155,33 +147,19 @@ impl Local {
         self.paho.is_settled()
     }
 
-    fn admit(&mut self) {
-        while let (Some(listener), true) = (&self.listener, self.candidates.len() < CANDIDATES) {
-            let Ok((stream, _)) = listener.accept() else {
-                break;
-            };
-            if stream.set_nonblocking(true).is_ok() {
-                let _ = stream.set_nodelay(true);
-                self.candidates
-                    .push((stream, Deframer::new(GREETING_LIMIT)));
-            }
+    /// On a machine whose only global address is IPv6, paho's resolver call (AI_ADDRCONFIG) refuses
+    /// even a literal 127.0.0.1.
+    fn try_second_door(&mut self, code: i32) -> Result<(), Failure> {
+        let failure =
+            || Failure::internal(format_args!("paho cannot connect to its own port: {code}"));
+        if self.second_door || self.stream.is_some() {
+            return Err(failure());
         }
-        let mut waiting = Vec::new();
-        for (mut stream, mut deframer) in self.candidates.drain(..) {
-            match greet(&mut stream, &mut deframer, &self.pass) {
-                Some(false) => waiting.push((stream, deframer)),
-                Some(true) if self.stream.is_none() => {
-                    self.stream = Some(stream);
-                    self.listener = None;
-                    self.deframer = Deframer::new(self.max_packet);
-                    self.to_paho.extend_from_slice(&CONNACK);
-                }
-                _ => log::warn!("a stranger knocked at the loopback port of an MQTT session"),
-            }
-        }
-        if self.stream.is_none() {
-            self.candidates = waiting;
-        }
+        self.second_door = true;
+        let door = Door::open(IpAddr::V6(Ipv6Addr::LOCALHOST)).map_err(|_| failure())?;
+        self.paho = Paho::connect(&self.anchor, &self.shared, door.address()?, door.pass())?;
+        self.door = Some(door);
+        Ok(())
     }
 
     fn read(&mut self) -> Result<(), Failure> {
@@ -248,45 +226,4 @@ impl Local {
         }
         Ok(())
     }
-}
-
-/// IPv4 loopback, or IPv6 where there is no IPv4.
-fn listen() -> io::Result<TcpListener> {
-    let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
-        .or_else(|_| TcpListener::bind(SocketAddr::from((Ipv6Addr::LOCALHOST, 0))))?;
-    listener.set_nonblocking(true)?;
-    Ok(listener)
-}
-
-/// Whether the connection presents the pass; `None` when it never will.
-fn greet(stream: &mut TcpStream, deframer: &mut Deframer, pass: &str) -> Option<bool> {
-    let mut buffer = [0u8; GREETING_LIMIT];
-    match stream.read(&mut buffer) {
-        Ok(0) => return None,
-        Ok(n) => deframer.push(buffer.get(..n)?),
-        Err(e)
-            if matches!(
-                e.kind(),
-                io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
-            ) =>
-        {
-            return Some(false)
-        }
-        Err(_) => return None,
-    }
-    let Some(packet) = deframer.next().ok()? else {
-        return Some(false);
-    };
-    // Protocol name, level, flags, keep-alive, client-id.
-    let mut fields = Fields(packet.body());
-    fields.prefixed()?;
-    fields.u8()?;
-    fields.u8()?;
-    fields.u16()?;
-    let shown = fields.prefixed()?;
-    let same = packet.kind() == kind::CONNECT
-        && shown.len() == pass.len()
-        && openssl::memcmp::eq(shown, pass.as_bytes())
-        && !deframer.is_mid_packet();
-    same.then_some(true)
 }

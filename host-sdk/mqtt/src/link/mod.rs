@@ -8,6 +8,7 @@
 
 mod channel;
 mod dial;
+mod door;
 mod local;
 mod relay;
 mod resolve;

@@ -6,11 +6,13 @@
 use super::channel::Channel;
 use super::upgrade::closed;
 use super::{poll_until, Link, Stop};
+use crate::bridge::packet::kind;
 use crate::bridge::{connect, Deframer, Guard, Incoming, DISCONNECT, PINGREQ};
 use crate::{Event, Failure, Message, Stage};
 use rustix::event::PollFd;
 use std::collections::VecDeque;
 use std::os::fd::AsFd;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 /// Bytes for the broker that wait in memory; beyond, paho waits.
@@ -79,9 +81,9 @@ impl<'a> Relay<'a> {
         drop(hello);
         loop {
             let drain = self.attend()?;
-            self.from_paho()?;
-            self.from_broker()?;
-            self.to_broker()?;
+            self.take_from_paho()?;
+            self.take_from_broker()?;
+            self.send()?;
             self.link.local.service()?;
             self.deliver()?;
             if drain.is_some_and(|until| self.is_drained() || Instant::now() >= until) {
@@ -120,7 +122,7 @@ impl<'a> Relay<'a> {
             .filter(|_| self.stage != Stage::Session)
     }
 
-    fn from_paho(&mut self) -> Result<(), Stop> {
+    fn take_from_paho(&mut self) -> Result<(), Stop> {
         while self.channel.unsent() < OUT_LIMIT {
             let Some(packet) = self.link.local.take() else {
                 break;
@@ -134,14 +136,14 @@ impl<'a> Relay<'a> {
         Ok(())
     }
 
-    fn from_broker(&mut self) -> Result<(), Stop> {
+    fn take_from_broker(&mut self) -> Result<(), Stop> {
         let end = if self.reads() {
             self.channel.read(&mut self.deframer)?
         } else {
             Ok(())
         };
         if self.stage == Stage::Connack {
-            self.recognise_tls()?;
+            self.recognise()?;
         }
         while let Some(packet) = self.deframer.next()? {
             let incoming = self.guard.incoming(&packet)?;
@@ -151,19 +153,42 @@ impl<'a> Relay<'a> {
             self.act(incoming);
         }
         match (end, self.write_error.take()) {
-            (Err(end), _) => Err(Stop::Failed(closed(end, self.stage))),
-            (Ok(()), Some(failure)) => Err(Stop::Failed(failure)),
+            (Err(end), _) => Err(Stop::Failed(self.lost(closed(end, self.stage)))),
+            (Ok(()), Some(failure)) => Err(Stop::Failed(self.lost(failure))),
             (Ok(()), None) => Ok(()),
         }
     }
 
-    /// A TLS port answers CONNECT with an alert.
-    fn recognise_tls(&self) -> Result<(), Failure> {
-        match self.deframer.pending() {
-            [0x15, 0x03, ..] if !self.link.options.broker.scheme.is_tls() => Err(
-                Failure::unexpected("a TLS alert: the port speaks TLS, use mqtts:// or wss://"),
-            ),
-            _ => Ok(()),
+    /// Adds what a silent end in clear may mean.
+    fn lost(&self, failure: Failure) -> Failure {
+        let silent = self.link.shared.received.load(Ordering::Relaxed) == 0;
+        match failure {
+            Failure::Lost { stage, reason } if silent => {
+                let hint =
+                    "nothing was received: a port that speaks TLS does so to a client in clear";
+                Failure::Lost {
+                    stage,
+                    reason: format!("{reason} ({hint})"),
+                }
+            }
+            other => other,
+        }
+    }
+
+    /// What is no CONNACK is named by its first bytes: the rest may never come.
+    fn recognise(&self) -> Result<(), Failure> {
+        let tls = self.link.options.broker.scheme.is_tls();
+        match *self.deframer.pending() {
+            [] | [0x20] | [0x20, 2, ..] => Ok(()),
+            [0x20, ..] => Err(Failure::malformed("CONNACK that is not of two bytes")),
+            [0x15] if !tls => Ok(()),
+            [0x15, 0x03, ..] if !tls => Err(Failure::unexpected(
+                "a TLS alert: the port speaks TLS, use mqtts:// or wss://",
+            )),
+            [first, ..] => {
+                let name = kind::name(first >> 4);
+                Err(Failure::unexpected(format_args!("{name} before CONNACK")))
+            }
         }
     }
 
@@ -196,7 +221,7 @@ impl<'a> Relay<'a> {
         self.backlog < self.backlog_limit
     }
 
-    fn to_broker(&mut self) -> Result<(), Stop> {
+    fn send(&mut self) -> Result<(), Stop> {
         if let Err(end) = self.channel.flush() {
             // The broker may have said why before it closed: read that first.
             self.write_error = Some(closed(end, self.stage));
@@ -261,7 +286,7 @@ impl<'a> Relay<'a> {
             self.guard.pinged();
             self.channel.queue(&PINGREQ)?;
             self.pinged = Some(now);
-            self.to_broker()?;
+            self.send()?;
         }
         Ok(())
     }
@@ -305,11 +330,8 @@ impl<'a> Relay<'a> {
     }
 
     fn say_goodbye(&mut self) {
-        if self.channel.unsent() == 0
-            && self.channel.queue(&DISCONNECT).is_ok()
-            && self.channel.flush().is_ok()
-        {
-            self.channel.transport().close_notify();
+        if self.channel.unsent() == 0 && self.channel.queue(&DISCONNECT).is_ok() {
+            let _ = self.channel.flush();
         }
     }
 

@@ -123,36 +123,35 @@ impl Question {
     fn ask(host: &str) -> io::Result<Question> {
         let mut last = io::Error::from(io::ErrorKind::NotFound);
         for program in GETENT {
-            let spawned = Command::new(program)
-                .args(["ahosts", host])
-                .env("LC_ALL", "C")
-                .stdin(Stdio::null())
-                .stdout(Stdio::piped())
-                .stderr(Stdio::null())
-                .spawn();
-            match spawned {
-                Ok(child) => return Question::new(child),
+            let mut command = Command::new(program);
+            command.args(["ahosts", host]).env("LC_ALL", "C");
+            match Question::spawn(command) {
+                Ok(question) => return Ok(question),
                 Err(e) => last = e,
             }
         }
         Err(last)
     }
 
-    fn new(mut child: Child) -> io::Result<Question> {
+    fn spawn(mut command: Command) -> io::Result<Question> {
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()?;
         let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
         let pidfd = pid.and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
-        let output = child
-            .stdout
-            .take()
-            .map(OwnedFd::from)
-            .ok_or_else(|| io::Error::from(io::ErrorKind::BrokenPipe))?;
-        rustix::io::ioctl_fionbio(&output, true)?;
-        Ok(Question {
+        // Taken only once: it is there.
+        let output = child.stdout.take().map(OwnedFd::from);
+        let output = output.ok_or_else(|| io::Error::from(io::ErrorKind::BrokenPipe))?;
+        let question = Question {
             child,
             output,
             pidfd,
             reaped: false,
-        })
+        };
+        rustix::io::ioctl_fionbio(&question.output, true)?;
+        Ok(question)
     }
 
     /// Why there was no address. A host that reaps our child leaves us without its exit code.
@@ -213,17 +212,51 @@ fn distinct(addresses: impl Iterator<Item = IpAddr>) -> Vec<IpAddr> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
+    use rustix::process::{waitpid, WaitOptions};
+    use std::time::{Duration, Instant};
 
     #[test]
     fn an_answer_of_getent_gives_each_address_once_in_order() {
-        let answer = b"2001:db8::1     STREAM broker\n2001:db8::1     DGRAM\n10.0.0.1 STREAM\nrubbish\n10.0.0.1 RAW\n";
-        let expected: Vec<IpAddr> = vec![
-            "2001:db8::1"
-                .parse()
-                .unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)),
-            Ipv4Addr::new(10, 0, 0, 1).into(),
-        ];
+        let answer = b"2001:db8::1  STREAM broker\n2001:db8::1  DGRAM\n10.0.0.1 STREAM\nrubbish\n10.0.0.1 RAW\n";
+        let expected: [IpAddr; 2] = ["2001:db8::1".parse().unwrap(), "10.0.0.1".parse().unwrap()];
         assert_eq!(parse(answer), expected);
+    }
+
+    /// A resolver that does not answer.
+    fn stuck() -> Question {
+        let mut command = Command::new("sleep");
+        command.arg("60");
+        Question::spawn(command).unwrap()
+    }
+
+    #[test]
+    fn a_resolver_that_hangs_is_killed_and_reaped() {
+        let question = stuck();
+        let process = format!("/proc/{}", question.child.id());
+        assert!(std::fs::exists(&process).unwrap());
+        let begin = Instant::now();
+        drop(question);
+        assert!(
+            begin.elapsed() < Duration::from_millis(200),
+            "{:?}",
+            begin.elapsed()
+        );
+        assert!(!std::fs::exists(&process).unwrap());
+    }
+
+    #[test]
+    fn a_host_that_reaps_our_child_is_tolerated() {
+        let mut question = stuck();
+        let pid = Pid::from_raw(question.child.id() as i32).unwrap();
+        rustix::process::kill_process(pid, Signal::KILL).unwrap();
+        waitpid(Some(pid), WaitOptions::empty()).unwrap();
+        assert_eq!(question.verdict(), "the resolver found no address");
+        let unasked = stuck();
+        let pid = Pid::from_raw(unasked.child.id() as i32).unwrap();
+        rustix::process::kill_process(pid, Signal::KILL).unwrap();
+        waitpid(Some(pid), WaitOptions::empty()).unwrap();
+        drop(unasked);
     }
 }

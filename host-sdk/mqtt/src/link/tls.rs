@@ -37,6 +37,10 @@ impl Link {
                 Err(error) => error,
             };
             let flags = match error.code() {
+                // OpenSSL waits for a whole record, which a peer of another protocol never sends.
+                ErrorCode::WANT_READ if !speaks_tls(&stream.get_ref().greeting) => {
+                    return Err(Stop::Failed(not_tls()))
+                }
                 ErrorCode::WANT_READ => PollFlags::IN,
                 ErrorCode::WANT_WRITE => PollFlags::OUT,
                 _ => {
@@ -206,18 +210,25 @@ fn accept(ssl: &openssl::ssl::SslRef) -> Result<PeerCertificate, Failure> {
     })
 }
 
+/// A TLS record begins with its type, 20 to 24, and the version 3.x.
+fn speaks_tls(greeting: &[u8]) -> bool {
+    match *greeting {
+        [] => true,
+        [kind] => (20..=24).contains(&kind),
+        [kind, version, ..] => (20..=24).contains(&kind) && version == 3,
+    }
+}
+
+fn not_tls() -> Failure {
+    Failure::TlsProtocol {
+        reason: "the port does not speak TLS".to_owned(),
+    }
+}
+
 /// A handshake that failed for another reason than the certificate.
 fn explain(error: &openssl::ssl::Error, wire: &Wire) -> Failure {
-    // A TLS record begins with its type, 20 to 24, and the version 3.x.
-    let speaks_tls = match *wire.greeting.as_slice() {
-        [kind, 3] => (20..=24).contains(&kind),
-        [kind] => (20..=24).contains(&kind),
-        _ => wire.greeting.is_empty(),
-    };
-    if !speaks_tls {
-        return Failure::TlsProtocol {
-            reason: "the port does not speak TLS".to_owned(),
-        };
+    if !speaks_tls(&wire.greeting) {
+        return not_tls();
     }
     if let Some(end) = &wire.end {
         if wire.greeting.is_empty() {

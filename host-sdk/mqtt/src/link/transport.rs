@@ -128,17 +128,20 @@ impl Transport {
         }
     }
 
-    /// Says goodbye in TLS; ignores whether it gets through.
-    pub(crate) fn close_notify(&mut self) {
-        if let Transport::Tls(tls) = self {
-            let _ = tls.shutdown();
-        }
-    }
-
     pub(crate) fn wire(&self) -> &Wire {
         match self {
             Transport::Plain(wire) => wire,
             Transport::Tls(tls) => tls.get_ref(),
+        }
+    }
+}
+
+/// Says goodbye in TLS, whether it gets through or not: OpenSSL takes a session that ended without it
+/// for damaged, and does not resume it.
+impl Drop for Transport {
+    fn drop(&mut self) {
+        if let Transport::Tls(tls) = self {
+            let _ = tls.shutdown();
         }
     }
 }

@@ -21,9 +21,13 @@ pub struct Anchor(Arc<Inner>);
 struct Inner {
     /// Clients whose connect is still pending, each waiting for the end of its token.
     graveyard: Mutex<Vec<Buried>>,
-    /// Never connected. Declared last: dropped last.
-    _idle: AsyncClient,
+    /// Never connected, and there until the drop.
+    idle: Option<AsyncClient>,
 }
+
+/// Held while an anchor is made or unmade: paho frees its global state when the last client goes,
+/// with its mutex open for 0.1 s at a time, and a client created in between would lose it.
+static GATE: Mutex<()> = Mutex::new(());
 
 struct Buried {
     client: AsyncClient,
@@ -43,11 +47,12 @@ impl Anchor {
             .client_id("anchor")
             .persistence(PersistenceType::None)
             .finalize();
+        let _gate = GATE.lock().unwrap_or_else(PoisonError::into_inner);
         let idle = AsyncClient::new(options)
             .map_err(|e| Failure::internal(format_args!("paho creates no client: {e}")))?;
         Ok(Anchor(Arc::new(Inner {
             graveyard: Mutex::default(),
-            _idle: idle,
+            idle: Some(idle),
         })))
     }
 
@@ -94,5 +99,7 @@ impl Drop for Inner {
                 std::mem::forget(client);
             }
         }
+        let _gate = GATE.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(self.idle.take());
     }
 }

@@ -211,3 +211,41 @@ fn quality(qos: u8) -> QoS {
         _ => QoS::ExactlyOnce,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use std::net::TcpListener;
+
+    #[test]
+    fn a_client_dropped_while_it_connects_is_kept_until_paho_lets_go() {
+        let anchor = Anchor::new().unwrap();
+        let shared = Arc::new(Shared::new().unwrap());
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let paho = Paho::connect(&anchor, &shared, listener.local_addr().unwrap(), "pass").unwrap();
+        // paho is connected in TCP, and waits for a CONNACK that does not come.
+        let (stream, _) = listener.accept().unwrap();
+        let token = Arc::clone(&paho.token);
+        drop(paho);
+        assert_eq!(anchor.buried(), 1);
+        drop((stream, listener));
+        assert!(token.wait_gone(Instant::now() + Duration::from_secs(10)));
+        anchor.reap();
+        assert_eq!(anchor.buried(), 0);
+    }
+
+    #[test]
+    fn the_last_anchor_waits_for_a_pending_connect() {
+        let anchor = Anchor::new().unwrap();
+        let shared = Arc::new(Shared::new().unwrap());
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let paho = Paho::connect(&anchor, &shared, listener.local_addr().unwrap(), "pass").unwrap();
+        let (stream, _) = listener.accept().unwrap();
+        let token = Arc::clone(&paho.token);
+        drop(paho);
+        drop((stream, listener));
+        drop(anchor);
+        assert!(token.is_gone());
+    }
+}

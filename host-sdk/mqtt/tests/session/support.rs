@@ -115,6 +115,32 @@ impl<T: Send + 'static> Peer<T> {
     }
 }
 
+/// An address that answers no SYN: a listener whose queue is full.
+pub struct Silent {
+    pub address: SocketAddr,
+    _listener: std::os::fd::OwnedFd,
+    _filler: Vec<TcpStream>,
+}
+
+impl Silent {
+    pub fn new() -> Silent {
+        use rustix::net::{bind, getsockname, listen, socket, AddressFamily, SocketType};
+        let listener = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+        bind(&listener, &SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        listen(&listener, 0).unwrap();
+        let address = SocketAddr::try_from(getsockname(&listener).unwrap()).unwrap();
+        let mut filler = Vec::new();
+        while let Ok(stream) = TcpStream::connect_timeout(&address, Duration::from_millis(200)) {
+            filler.push(stream);
+        }
+        Silent {
+            address,
+            _listener: listener,
+            _filler: filler,
+        }
+    }
+}
+
 /// One MQTT packet: the first byte and the body.
 pub fn packet(stream: &mut impl Read) -> std::io::Result<(u8, Vec<u8>)> {
     let mut byte = [0u8; 1];

@@ -1,0 +1,66 @@
+//! `gwc.cloud-connection/1`: the connection of one component, found by the suffix they share.
+
+use std::sync::Arc;
+
+use gateway_component_abi::safe::error::CallError;
+use gateway_component_abi::status;
+
+use super::stack::Stack;
+use super::Connections;
+use crate::component::services::{CloudConnectionService, ConnectionView};
+
+/// The connection that a component belongs to.
+pub struct Member {
+    connections: Arc<Connections>,
+    pid: String,
+}
+
+impl Member {
+    /// For the component of that pid. There may be no connection yet.
+    pub fn new(connections: Arc<Connections>, pid: &str) -> Member {
+        Member {
+            connections,
+            pid: pid.to_owned(),
+        }
+    }
+
+    fn cloud(&self) -> Result<String, CallError> {
+        Stack::of_member(&self.pid)
+            .map(|stack| stack.cloud)
+            .ok_or_else(|| {
+                CallError::new(
+                    status::E_NOT_FOUND,
+                    "connection.unknown",
+                    format!("{} belongs to no cloud connection", self.pid),
+                )
+            })
+    }
+}
+
+impl CloudConnectionService for Member {
+    fn describe(&self) -> Result<ConnectionView, CallError> {
+        let info = self.connections.info(&self.cloud()?)?;
+        Ok(ConnectionView {
+            state: info.state,
+            pid: info.pid,
+            data_pid: info.data_pid,
+            transport_pid: info.transport_pid,
+            last_error: info.last_error.unwrap_or_default(),
+        })
+    }
+
+    fn disconnect(&self) -> Result<(), CallError> {
+        self.connections.disconnect(&self.cloud()?)
+    }
+
+    fn connect(&self, transaction: &str) -> Result<(), CallError> {
+        if transaction.len() > 255 || transaction.chars().any(char::is_control) {
+            return Err(CallError::new(
+                status::E_INVALID,
+                "host.misuse",
+                "the transaction is longer than 255 bytes or holds control characters",
+            ));
+        }
+        self.connections.connect(&self.cloud()?, transaction)
+    }
+}

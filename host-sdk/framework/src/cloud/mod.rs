@@ -1,0 +1,219 @@
+//! Cloud connections: how this gateway talks to its account.
+//!
+//! A connection is a stack of Kura components ([`stack`]): CloudService, DataService and
+//! MqttDataTransport, bound together by the suffix of their pids, and the ProvisioningService that
+//! provisions it. Each has a thread of its own that keeps its MQTT session, announces the gateway
+//! with a BIRTH, and leaves with a DC; control messages enter in [`control`].
+//!
+//! Created and deleted from the configuration by the control thread; asked by consoles and, over
+//! `gwc.cloud-connection/1`, by the component that provisions it. Not here: storing messages,
+//! publishing of applications.
+
+mod birth;
+mod connection;
+pub mod control;
+mod member;
+mod session;
+pub mod settings;
+pub mod stack;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use gateway_component_abi::safe::error::CallError;
+use gateway_component_abi::status;
+use mqtt_session::Anchor;
+use serde::Serialize;
+
+use crate::component::services::ConnectionState;
+use crate::configuration::ConfigurationService;
+use crate::events::Hub;
+use crate::keystore::Keystores;
+use crate::system::SystemProperties;
+pub use birth::TRANSACTION;
+use connection::Connection;
+pub use member::Member;
+use stack::Stack;
+
+/// A cloud connection for people to see.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ConnectionInfo {
+    /// Of the CloudService.
+    pub pid: String,
+    /// Of the DataService.
+    pub data_pid: String,
+    /// Of the MqttDataTransport.
+    pub transport_pid: String,
+    /// Of the ProvisioningService, if there is one.
+    pub provisioning_pid: Option<String>,
+    /// What it is doing.
+    pub state: ConnectionState,
+    /// Empty while it is not configured, as are the next two.
+    pub account: String,
+    /// As the broker knows it.
+    pub client_id: String,
+    /// URL.
+    pub broker: String,
+    /// One line; why it is not connected.
+    pub last_error: Option<String>,
+    /// Since when it is in this state: milliseconds since 1970 UTC.
+    pub since_ms: i64,
+}
+
+impl ConnectionInfo {
+    fn new(stack: &Stack) -> ConnectionInfo {
+        ConnectionInfo {
+            pid: stack.cloud.clone(),
+            data_pid: stack.data.clone(),
+            transport_pid: stack.transport.clone(),
+            provisioning_pid: None,
+            state: ConnectionState::Disconnected,
+            account: String::new(),
+            client_id: String::new(),
+            broker: String::new(),
+            last_error: None,
+            since_ms: birth::now_ms(),
+        }
+    }
+}
+
+/// What connections need of the framework.
+pub struct Surroundings {
+    /// Where their parameters are.
+    pub configuration: Arc<ConfigurationService>,
+    /// Trust and keys.
+    pub keystores: Arc<Keystores>,
+    /// Facts for the BIRTH.
+    pub system: Arc<SystemProperties>,
+    /// Who wants to know.
+    pub hub: Hub,
+    /// Of the framework.
+    pub version: String,
+    anchor: Mutex<Option<Anchor>>,
+}
+
+impl Surroundings {
+    /// Puts them together.
+    pub fn new(
+        configuration: Arc<ConfigurationService>,
+        keystores: Arc<Keystores>,
+        system: Arc<SystemProperties>,
+        hub: Hub,
+        version: String,
+    ) -> Surroundings {
+        Surroundings {
+            configuration,
+            keystores,
+            system,
+            hub,
+            version,
+            anchor: Mutex::new(None),
+        }
+    }
+
+    /// The one anchor of the MQTT library, made when it is first needed.
+    fn anchor(&self) -> Result<Anchor, mqtt_session::Failure> {
+        let mut anchor = self.anchor.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(anchor) = &*anchor {
+            return Ok(anchor.clone());
+        }
+        let made = Anchor::new()?;
+        *anchor = Some(made.clone());
+        Ok(made)
+    }
+}
+
+/// All connections. Any thread.
+pub struct Connections {
+    surroundings: Arc<Surroundings>,
+    all: Mutex<BTreeMap<String, Connection>>,
+}
+
+impl Connections {
+    /// None yet; see [`changed`](Self::changed).
+    pub fn new(surroundings: Surroundings) -> Connections {
+        Connections {
+            surroundings: Arc::new(surroundings),
+            all: Mutex::new(BTreeMap::new()),
+        }
+    }
+
+    /// Brings the connection that a component belongs to in line with the configuration: it is made,
+    /// told to look, or ended.
+    pub fn changed(&self, pid: &str) {
+        let Some(stack) = Stack::of_member(pid) else {
+            return;
+        };
+        let exists = self.surroundings.configuration.get(&stack.cloud).is_some();
+        let mut all = self.lock();
+        match (all.get(&stack.cloud), exists) {
+            (Some(connection), true) => connection.reload(),
+            (Some(_), false) => {
+                let gone = all.remove(&stack.cloud);
+                drop(all);
+                drop(gone);
+            }
+            (None, true) => match Connection::start(&stack, Arc::clone(&self.surroundings)) {
+                Ok(connection) => drop(all.insert(stack.cloud, connection)),
+                Err(e) => log::error!("no thread for {}: {e}", stack.cloud),
+            },
+            (None, false) => {}
+        }
+    }
+
+    /// All of them, sorted by pid.
+    pub fn infos(&self) -> Vec<ConnectionInfo> {
+        let infos: Vec<_> = self.lock().values().map(Connection::info).collect();
+        infos.into_iter().map(|info| self.complete(info)).collect()
+    }
+
+    /// One of them.
+    pub fn info(&self, pid: &str) -> Result<ConnectionInfo, CallError> {
+        let info = self.find(&self.lock(), pid)?.info();
+        Ok(self.complete(info))
+    }
+
+    /// Lets it connect, without waiting. The transaction, if not empty, goes into the next BIRTH.
+    pub fn connect(&self, pid: &str, transaction: &str) -> Result<(), CallError> {
+        self.find(&self.lock(), pid)?.connect(transaction);
+        Ok(())
+    }
+
+    /// Disconnects it until it is told to connect. Returns once it is disconnected.
+    pub fn disconnect(&self, pid: &str) -> Result<(), CallError> {
+        let wait = self.find(&self.lock(), pid)?.disconnect();
+        wait();
+        Ok(())
+    }
+
+    /// Disconnects all in good order, and ends their threads.
+    pub fn stop(&self) {
+        let all = std::mem::take(&mut *self.lock());
+        drop(all);
+    }
+
+    fn complete(&self, mut info: ConnectionInfo) -> ConnectionInfo {
+        info.provisioning_pid = Stack::of(&info.pid)
+            .map(|stack| stack.provisioning)
+            .filter(|pid| self.surroundings.configuration.get_masked(pid).is_some());
+        info
+    }
+
+    fn find<'a>(
+        &self,
+        all: &'a BTreeMap<String, Connection>,
+        pid: &str,
+    ) -> Result<&'a Connection, CallError> {
+        all.get(pid).ok_or_else(|| {
+            CallError::new(
+                status::E_NOT_FOUND,
+                "connection.unknown",
+                format!("there is no cloud connection {pid}"),
+            )
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Connection>> {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

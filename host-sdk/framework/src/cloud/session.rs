@@ -1,0 +1,98 @@
+//! What an MQTT session of a cloud connection is opened with: trust from the SSLKeystore, and the
+//! TLS client key if there is one.
+
+use std::time::Instant;
+
+use mqtt_session::{Anchor, ClientIdentity, Options, Publish, Tls};
+use openssl::pkey::PKey;
+use openssl::x509::{X509Crl, X509};
+use zeroize::Zeroizing;
+
+use super::settings::Link;
+use super::Surroundings;
+use crate::keystore::{EntryInfo, EntryKind, KeystoreError, SSL_KEYSTORE};
+
+/// Why a session cannot even be tried.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum PrepareError {
+    /// The trust store cannot be read: nothing is trusted then, not everything.
+    #[error("{0}")]
+    Keystore(String),
+    /// OpenSSL refused a certificate or key of the keystore.
+    #[error("the {SSL_KEYSTORE} holds something unusable: {0}")]
+    Entry(#[from] openssl::error::ErrorStack),
+    /// The MQTT library has no resources.
+    #[error("the MQTT library cannot be used: {0}")]
+    Library(String),
+}
+
+impl From<KeystoreError> for PrepareError {
+    fn from(error: KeystoreError) -> Self {
+        PrepareError::Keystore(crate::one_line(&error))
+    }
+}
+
+/// The options, without the first message.
+pub(super) fn options(
+    surroundings: &Surroundings,
+    link: &Link,
+) -> Result<(Anchor, Options), PrepareError> {
+    let anchor = surroundings
+        .anchor()
+        .map_err(|e| PrepareError::Library(e.to_string()))?;
+    let mut options = Options::new(link.broker.clone(), link.client_id.clone());
+    options.username = link.username.clone();
+    options.password = link
+        .password
+        .as_ref()
+        .map(|secret| Zeroizing::new(secret.expose().to_owned()));
+    options.keep_alive = link.keep_alive;
+    options.deadline = Some(Instant::now() + link.timeout);
+    if link.broker.scheme.is_tls() {
+        options.tls = tls(surroundings, link.key_alias.as_deref())?;
+    }
+    if link.subscribe {
+        if let Ok(filter) = link.topics.subscription(&link.account, &link.client_id) {
+            options.subscriptions.push((filter, 1));
+        }
+    }
+    options.will = link.will.as_ref().map(|will| Publish {
+        topic: will.topic.clone(),
+        payload: will.payload.clone().into_bytes(),
+        qos: will.qos,
+        retained: will.retain,
+    });
+    Ok((anchor, options))
+}
+
+fn tls(surroundings: &Surroundings, key_alias: Option<&str>) -> Result<Tls, PrepareError> {
+    let keystores = &surroundings.keystores;
+    let entries = keystores.list(SSL_KEYSTORE)?;
+    let mut tls = Tls {
+        anchors: keystores.anchors(SSL_KEYSTORE)?,
+        ..Tls::default()
+    };
+    for entry in entries.iter().filter(|entry| entry.kind == EntryKind::Crl) {
+        tls.crls
+            .push(X509Crl::from_pem(entry.pem.as_bytes())?.into());
+    }
+    // As in Kura, a key in the keystore is shown to a broker that asks; a key whose certificate has
+    // not come yet is none.
+    let usable = |entry: &&EntryInfo| {
+        entry.kind == EntryKind::PrivateKey
+            && !entry.pem.is_empty()
+            && key_alias.is_none_or(|alias| alias == entry.alias)
+    };
+    if let Some(entry) = entries.iter().find(usable) {
+        let key = keystores.private_key(SSL_KEYSTORE, &entry.alias)?;
+        tls.client = Some(ClientIdentity {
+            chain: X509::stack_from_pem(entry.pem.as_bytes())?,
+            key: PKey::private_key_from_pem(key.expose().as_bytes())?,
+        });
+    } else if let Some(alias) = key_alias {
+        return Err(PrepareError::Keystore(format!(
+            "the {SSL_KEYSTORE} has no key {alias:?} with a certificate"
+        )));
+    }
+    Ok(tls)
+}

@@ -1,0 +1,327 @@
+//! The one control thread.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::sync::mpsc::{channel, Receiver, Sender};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use gateway_component_abi::value::Value;
+
+use super::delivery::{self, Entry, Origin};
+use super::services::Services;
+use super::{ComponentInfo, ComponentState};
+use crate::configuration::{ConfigurationService, KURA_SERVICE_PID};
+use crate::events::{Event, Hub};
+use crate::loader::Instance;
+use crate::plugins::watch::Change as File;
+use crate::plugins::{PluginInfo, Registry};
+
+/// What the supervisor needs of its surroundings.
+pub trait Environment: Send + Sync + 'static {
+    /// The services for an instance.
+    fn services(&self, pid: &str) -> Services;
+    /// Whether the framework itself is behind this pid or factory pid, and no plugin.
+    fn built_in(&self, pid: &str) -> bool;
+    /// Called on the control thread after a configuration of a built-in one has changed.
+    fn built_in_changed(&self, pid: &str);
+    /// Called on the control thread after plugins have come or gone, before their instances are
+    /// made; `factories` is what is on offer.
+    fn factories_changed(&self, factories: &BTreeSet<String>);
+}
+
+/// All instances, and the thread that drives them. [`Supervisor::stop`] deactivates them all.
+pub struct Supervisor {
+    shared: Arc<Shared>,
+    commands: Sender<Command>,
+    thread: Option<JoinHandle<()>>,
+}
+
+struct Shared {
+    configuration: Arc<ConfigurationService>,
+    environment: Arc<dyn Environment>,
+    hub: Hub,
+    instances: Mutex<BTreeMap<String, Entry>>,
+    plugins: Mutex<Registry>,
+}
+
+enum Command {
+    Changed(String),
+    Files(Vec<File>),
+    Done(Sender<()>),
+    Stop,
+}
+
+impl Supervisor {
+    /// Starts the control thread, and has it told of every change of the configuration.
+    pub fn start(
+        configuration: Arc<ConfigurationService>,
+        environment: Arc<dyn Environment>,
+        hub: Hub,
+        plugins: Registry,
+    ) -> io::Result<Supervisor> {
+        let (commands, receiver) = channel();
+        let shared = Arc::new(Shared {
+            configuration: Arc::clone(&configuration),
+            environment,
+            hub: hub.clone(),
+            instances: Mutex::new(BTreeMap::new()),
+            plugins: Mutex::new(plugins),
+        });
+        let control = Arc::clone(&shared);
+        let thread = thread::Builder::new()
+            .name("gwc-control".to_owned())
+            .spawn(move || control.run(&receiver))?;
+        let changes = commands.clone();
+        configuration.listen(Box::new(move |change| {
+            hub.post(Event::Configuration {
+                pid: change.pid.clone(),
+            });
+            // After the end nobody is interested any more.
+            let _ = changes.send(Command::Changed(change.pid.clone()));
+        }));
+        Ok(Supervisor {
+            shared,
+            commands,
+            thread: Some(thread),
+        })
+    }
+
+    /// Reports files of the plugin directory, several at once where they belong together.
+    pub fn files(&self, changes: Vec<File>) {
+        let _ = self.commands.send(Command::Files(changes));
+    }
+
+    /// What [`files`](Self::files) does, for the watch's thread.
+    pub fn reporter(&self) -> impl FnMut(File) + Send + 'static {
+        let commands = self.commands.clone();
+        move |change| {
+            let _ = commands.send(Command::Files(vec![change]));
+        }
+    }
+
+    /// Has the control thread look at a component, as after a change of its configuration.
+    pub fn look(&self, pid: &str) {
+        let _ = self.commands.send(Command::Changed(pid.to_owned()));
+    }
+
+    /// Waits until everything that was reported before has been delivered.
+    pub fn settle(&self) {
+        let (done, wait) = channel();
+        if self.commands.send(Command::Done(done)).is_ok() {
+            let _ = wait.recv();
+        }
+    }
+
+    /// All instances, sorted by pid.
+    pub fn components(&self) -> Vec<ComponentInfo> {
+        let instances = self.shared.instances();
+        instances.iter().map(|(pid, e)| e.info(pid)).collect()
+    }
+
+    /// An active instance.
+    pub fn instance(&self, pid: &str) -> Option<Arc<Instance>> {
+        self.shared.instances().get(pid)?.instance.clone()
+    }
+
+    /// All plugins.
+    pub fn plugins(&self) -> Vec<PluginInfo> {
+        self.shared.plugins().infos()
+    }
+
+    /// What the plugins offer.
+    pub fn factories(&self) -> BTreeSet<String> {
+        self.shared.plugins().factories()
+    }
+
+    /// The descriptor (XML) of a factory pid, its texts in `locale`.
+    pub fn metatype(&self, factory_pid: &str, locale: &str) -> Option<String> {
+        let library = self.shared.plugins().provider(factory_pid).cloned()?;
+        library
+            .metatype(factory_pid, locale)
+            .inspect_err(|e| log::warn!("{}", crate::one_line(e)))
+            .ok()
+    }
+
+    /// Deactivates and destroys all instances and ends the thread.
+    pub fn stop(&mut self) {
+        let _ = self.commands.send(Command::Stop);
+        if let Some(thread) = self.thread.take() {
+            if thread.join().is_err() {
+                log::error!("the control thread panicked");
+            }
+        }
+    }
+}
+
+impl Drop for Supervisor {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl Shared {
+    fn instances(&self) -> MutexGuard<'_, BTreeMap<String, Entry>> {
+        self.instances
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn plugins(&self) -> MutexGuard<'_, Registry> {
+        self.plugins.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn run(&self, commands: &Receiver<Command>) {
+        for pid in self.configuration.pids() {
+            self.reconcile(&pid, false);
+        }
+        while let Ok(command) = commands.recv() {
+            match command {
+                Command::Changed(pid) if self.environment.built_in(&self.kind(&pid)) => {
+                    self.environment.built_in_changed(&pid);
+                }
+                Command::Changed(pid) => self.reconcile(&pid, true),
+                Command::Files(changes) => self.take(changes),
+                Command::Done(done) => drop(done.send(())),
+                Command::Stop => break,
+            }
+        }
+        let all = std::mem::take(&mut *self.instances());
+        for entry in all.into_values() {
+            entry.instance.into_iter().for_each(delivery::stop);
+        }
+    }
+
+    /// The factory pid of a component. Where its configuration names none, as in old snapshots of a
+    /// default stack, it is the pid without its suffix, or the pid.
+    fn kind(&self, pid: &str) -> String {
+        if let Some(factory_pid) = self.configuration.factory_pid(pid) {
+            return factory_pid;
+        }
+        let base = pid.split('-').next().unwrap_or(pid);
+        if self.environment.built_in(base) || self.plugins().provider(base).is_some() {
+            return base.to_owned();
+        }
+        pid.to_owned()
+    }
+
+    fn take(&self, changes: Vec<File>) {
+        let (mut touched, mut paths) = (BTreeSet::new(), Vec::new());
+        {
+            let mut plugins = self.plugins();
+            let before: Vec<PluginInfo> = plugins.infos();
+            for change in changes {
+                let path = match change {
+                    File::Arrived(path, stamp) => {
+                        plugins.arrived(&path, stamp);
+                        path
+                    }
+                    File::Gone(path) => {
+                        plugins.gone(&path);
+                        path
+                    }
+                };
+                touched.extend(plugins.info(&path).components);
+                paths.push(path);
+            }
+            for info in before {
+                let now = plugins.info(&info.path);
+                if now != info {
+                    touched.extend(info.components);
+                    paths.push(info.path);
+                }
+            }
+            paths.sort();
+            paths.dedup();
+            for factory in &touched {
+                match plugins.definition(factory) {
+                    Some(ocd) => self.configuration.register_metatype(factory, ocd.clone()),
+                    None => self.configuration.unregister_metatype(factory),
+                }
+            }
+            for path in paths {
+                self.hub.post(Event::Plugin(plugins.info(&path)));
+            }
+        }
+        let factories = self.plugins().factories();
+        self.environment.factories_changed(&factories);
+        for pid in self.configuration.pids() {
+            if touched.contains(&self.kind(&pid)) {
+                self.reconcile(&pid, false);
+            }
+        }
+    }
+
+    /// Brings one instance in line. `changed` says that its configuration has changed, so that a
+    /// running instance has to hear of it.
+    fn reconcile(&self, pid: &str, changed: bool) {
+        let factory_pid = self.kind(pid);
+        if self.environment.built_in(&factory_pid) {
+            return;
+        }
+        let configuration = self.configuration.get(pid);
+        let library = self.plugins().provider(&factory_pid).cloned();
+        let is_factory = self.configuration.factory_pid(pid).is_some();
+        let (running, origin) = match self.instances().get(pid) {
+            Some(entry) => (entry.instance.clone(), entry.origin.clone()),
+            None => (None, None),
+        };
+        let wanted = library.as_ref().map(Origin::of);
+        let stays = configuration.is_some() && wanted.is_some() && wanted == origin;
+        let running = if stays {
+            running
+        } else {
+            if let Some(entry) = self.instances().get_mut(pid) {
+                entry.instance = None;
+                entry.origin = None;
+            }
+            running.into_iter().for_each(delivery::stop);
+            None
+        };
+        let (Some(mut properties), Some(library)) = (configuration.clone(), library) else {
+            // A singleton that no plugin makes is not a component of ours.
+            if configuration.is_some() && is_factory {
+                let mut entry = Entry::new(&factory_pid);
+                entry.error = Some(format!("no plugin makes {factory_pid}"));
+                self.instances().insert(pid.to_owned(), entry);
+            } else {
+                self.instances().remove(pid);
+            }
+            return;
+        };
+        properties.insert(KURA_SERVICE_PID.to_owned(), Value::from(pid));
+        let mut entry = Entry::new(&factory_pid);
+        let outcome = match running {
+            Some(instance) => {
+                let outcome = match changed {
+                    true => delivery::update(&instance, &properties),
+                    false => Ok(()),
+                };
+                entry.instance = Some(instance);
+                outcome
+            }
+            None => {
+                let services = self.environment.services(pid);
+                delivery::start(
+                    &library,
+                    &factory_pid,
+                    pid,
+                    services,
+                    &self.hub,
+                    &properties,
+                )
+                .map(|instance| entry.instance = Some(instance))
+            }
+        };
+        entry.origin = entry.instance.is_some().then(|| wanted).flatten();
+        (entry.state, entry.error) = match outcome {
+            Ok(()) => (ComponentState::Active, None),
+            Err(e) => {
+                let line = crate::one_line(&e);
+                log::error!("{line}");
+                (ComponentState::Failed, Some(line))
+            }
+        };
+        self.instances().insert(pid.to_owned(), entry);
+    }
+}

@@ -1,0 +1,66 @@
+//! Undo data: the configurations of some components as they are, and which of them do not
+//! exist. Encrypted as a whole, as the passwords in it are.
+
+use serde::{Deserialize, Serialize};
+
+use crate::crypto::Crypto;
+
+use super::document::{self, Configurations, DocumentError};
+
+#[derive(Serialize, Deserialize)]
+struct Undo {
+    format: u32,
+    /// A snapshot of those that exist.
+    present: String,
+    absent: Vec<String>,
+}
+
+const FORMAT: u32 = 1;
+
+/// What the named components are.
+pub(super) fn capture<'a>(
+    all: &Configurations,
+    pids: impl IntoIterator<Item = &'a str>,
+    crypto: &Crypto,
+) -> Result<Vec<u8>, DocumentError> {
+    let mut present = Configurations::new();
+    let mut absent = Vec::new();
+    for pid in pids {
+        match all.get(pid) {
+            Some(properties) => {
+                present.insert(pid.to_owned(), properties.clone());
+            }
+            None => absent.push(pid.to_owned()),
+        }
+    }
+    let present = String::from_utf8(document::write(&present)?)
+        .map_err(|e| form(e.utf8_error().to_string()))?;
+    let undo = Undo {
+        format: FORMAT,
+        present,
+        absent,
+    };
+    let json = serde_json::to_vec(&undo).map_err(|e| form(e.to_string()))?;
+    Ok(crypto.encrypt(&json)?)
+}
+
+/// Brings the captured components back to what they were; all others stay.
+pub(super) fn restore(
+    all: &mut Configurations,
+    undo: &[u8],
+    crypto: &Crypto,
+) -> Result<(), DocumentError> {
+    let json = crypto.decrypt(undo)?;
+    let undo: Undo = serde_json::from_slice(&json).map_err(|e| form(e.to_string()))?;
+    if undo.format != FORMAT {
+        return Err(form(format!("format {}", undo.format)));
+    }
+    let present = document::read(undo.present.as_bytes(), crypto)?;
+    all.extend(present);
+    all.retain(|pid, _| !undo.absent.contains(pid));
+    Ok(())
+}
+
+fn form(what: String) -> DocumentError {
+    DocumentError::Form { what }
+}

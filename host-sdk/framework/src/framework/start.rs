@@ -1,0 +1,195 @@
+//! Starting.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustix::fs::{flock, FlockOperation};
+
+use super::environment::{create_stack, Surroundings};
+use super::{Framework, Options};
+use crate::cloud::stack::{self, Stack};
+use crate::cloud::{self, Connections};
+use crate::component::Supervisor;
+use crate::configuration::{ConfigurationError, ConfigurationService};
+use crate::crypto::{Crypto, CryptoError};
+use crate::events::Hub;
+use crate::keystore::{KeystoreError, Keystores};
+use crate::loader::OpenOptions as LoadOptions;
+use crate::plugins::watch::{scan, Change, Watch};
+use crate::plugins::Registry;
+use crate::system::{SystemError, SystemProperties};
+
+/// Why a gateway does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Another gateway runs on this data folder.
+    #[error("another gateway uses the data folder {}", .0.display())]
+    Locked(PathBuf),
+    /// A folder or file cannot be used.
+    #[error("{} cannot be used", path.display())]
+    Folder {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The gateway's key.
+    #[error(transparent)]
+    Crypto(#[from] CryptoError),
+    /// The configurations.
+    #[error(transparent)]
+    Configuration(#[from] ConfigurationError),
+    /// The keystores.
+    #[error(transparent)]
+    Keystore(#[from] KeystoreError),
+    /// The properties file.
+    #[error(transparent)]
+    System(#[from] SystemError),
+    /// No thread.
+    #[error("the system gives no thread")]
+    Thread(#[source] io::Error),
+}
+
+fn unusable(path: &Path) -> impl FnOnce(io::Error) -> StartError + '_ {
+    |source| StartError::Folder {
+        path: path.to_owned(),
+        source,
+    }
+}
+
+/// Keeps a data folder for one process. The kernel lets go of it whatever way the process ends.
+pub(super) struct FolderLock {
+    _file: File,
+}
+
+impl FolderLock {
+    fn take(data: &Path) -> Result<FolderLock, StartError> {
+        let path = data.join("lock");
+        let file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&path)
+            .map_err(unusable(&path))?;
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(FolderLock { _file: file }),
+            Err(rustix::io::Errno::WOULDBLOCK) => Err(StartError::Locked(data.to_owned())),
+            Err(e) => Err(unusable(&path)(e.into())),
+        }
+    }
+}
+
+pub(super) fn start(options: Options) -> Result<Framework, StartError> {
+    let data = private_folder(&options.data)?;
+    let lock = FolderLock::take(&data)?;
+    let plugins = plugin_folder(&options.plugins)?;
+    let components = private_folder(&data.join("components"))?;
+    let links = private_folder(&data.join("links"))?;
+
+    let system = Arc::new(SystemProperties::load(options.properties.as_deref())?);
+    let crypto = Arc::new(Crypto::open(&data)?);
+    let keystores = Arc::new(Keystores::open(
+        &data.join("keystores"),
+        Arc::clone(&crypto),
+    )?);
+    let configuration = open_configuration(&data, &crypto, options.seed.as_deref())?;
+
+    let hub = Hub::default();
+    let connections = Arc::new(Connections::new(cloud::Surroundings::new(
+        Arc::clone(&configuration),
+        Arc::clone(&keystores),
+        Arc::clone(&system),
+        hub.clone(),
+        options.version.clone(),
+    )));
+    let surroundings = Surroundings {
+        components,
+        configuration: Arc::clone(&configuration),
+        keystores: Arc::clone(&keystores),
+        crypto: Arc::clone(&crypto),
+        system: Arc::clone(&system),
+        connections: Arc::clone(&connections),
+        hub: hub.clone(),
+        version: options.version,
+    };
+    let load = LoadOptions {
+        allow_insecure: options.allow_insecure_plugins,
+        ..LoadOptions::default()
+    };
+    let supervisor = Supervisor::start(
+        Arc::clone(&configuration),
+        Arc::new(surroundings),
+        hub.clone(),
+        Registry::new(load, links),
+    )
+    .map_err(StartError::Thread)?;
+    for pid in stack::cloud_pids(&configuration.pids()) {
+        connections.changed(&pid);
+    }
+    let mut framework = Framework {
+        configuration,
+        keystores,
+        crypto,
+        system,
+        connections,
+        hub,
+        watch: None,
+        supervisor,
+        _lock: lock,
+    };
+    // What is there at the start is taken as it is; what comes later has to settle.
+    let found = scan(&plugins).map_err(unusable(&plugins))?;
+    let there = found
+        .iter()
+        .map(|(path, stamp)| Change::Arrived(path.clone(), *stamp));
+    framework.supervisor.files(there.collect());
+    // Twice: plugins may have made configurations, whose instances are then made.
+    framework.supervisor.settle();
+    framework.supervisor.settle();
+    let watch = Watch::start(&plugins, found, framework.supervisor.reporter());
+    framework.watch = Some(watch.map_err(StartError::Thread)?);
+    Ok(framework)
+}
+
+/// Opens the configurations; at the very first start a gateway without a cloud connection gets the
+/// default one.
+fn open_configuration(
+    data: &Path,
+    crypto: &Arc<Crypto>,
+    seed: Option<&Path>,
+) -> Result<Arc<ConfigurationService>, StartError> {
+    let folder = data.join("snapshots");
+    let first = !folder.is_dir() || fs::read_dir(&folder).is_ok_and(|mut all| all.next().is_none());
+    let seed = match seed.filter(|_| first) {
+        Some(path) => Some(fs::read(path).map_err(unusable(path))?),
+        None => None,
+    };
+    let service = ConfigurationService::open(&folder, Arc::clone(crypto), seed.as_deref())?;
+    for (factory_pid, ocd) in stack::definitions() {
+        service.register_metatype(factory_pid, ocd);
+    }
+    if first && stack::cloud_pids(&service.pids()).is_empty() {
+        if let Some(stack) = Stack::of(stack::CLOUD_SERVICE) {
+            create_stack(&service, &stack)?;
+        }
+    }
+    Ok(Arc::new(service))
+}
+
+fn private_folder(path: &Path) -> Result<PathBuf, StartError> {
+    durable_file::create_folder(path).map_err(unusable(path))?;
+    fs::canonicalize(path).map_err(unusable(path))
+}
+
+/// The plugin directory, made for its owner to write where it does not exist.
+fn plugin_folder(path: &Path) -> Result<PathBuf, StartError> {
+    match fs::DirBuilder::new().mode(0o755).create(path) {
+        Err(e) if e.kind() != io::ErrorKind::AlreadyExists => Err(unusable(path)(e)),
+        _ => fs::canonicalize(path).map_err(unusable(path)),
+    }
+}

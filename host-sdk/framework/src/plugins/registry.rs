@@ -1,0 +1,217 @@
+//! The libraries that were found, and who makes what.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+
+use super::watch::Stamp;
+use super::{descriptor, version, PluginInfo, PluginState};
+use crate::loader::{Library, LoadError, OpenOptions};
+use crate::metatype::Ocd;
+
+/// All plugins, and for each factory pid the one that makes it: the newest version, among equals the
+/// newest file. One owner, one thread.
+#[derive(Debug)]
+pub struct Registry {
+    options: OpenOptions,
+    /// Private folder for links to files whose name the linker has seen before.
+    links: PathBuf,
+    serial: u64,
+    seen: BTreeSet<PathBuf>,
+    entries: BTreeMap<PathBuf, Entry>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    stamp: Stamp,
+    outcome: Result<Loaded, String>,
+}
+
+#[derive(Debug)]
+struct Loaded {
+    library: Library,
+    definitions: BTreeMap<String, Ocd>,
+    note: Option<String>,
+}
+
+impl Registry {
+    /// An empty one. `links` is an existing private folder.
+    pub fn new(options: OpenOptions, links: PathBuf) -> Registry {
+        Registry {
+            options,
+            links,
+            serial: 0,
+            seen: BTreeSet::new(),
+            entries: BTreeMap::new(),
+        }
+    }
+
+    /// Opens a file that arrived, or is another one than before.
+    pub fn arrived(&mut self, path: &Path, stamp: Stamp) {
+        let outcome = self.load(path).map_err(|e| crate::one_line(&e));
+        match &outcome {
+            Ok(loaded) => {
+                let module = loaded.library.module();
+                log::info!(
+                    "plugin {} {} from {}",
+                    module.name,
+                    module.version,
+                    path.display()
+                );
+                if let Some(note) = &loaded.note {
+                    log::warn!("{note}");
+                }
+            }
+            Err(e) => log::warn!("{e}"),
+        }
+        self.entries
+            .insert(path.to_owned(), Entry { stamp, outcome });
+    }
+
+    /// Forgets a file that is gone. Its instances are somebody else's to end; until then the library
+    /// stays open.
+    pub fn gone(&mut self, path: &Path) {
+        if self.entries.remove(path).is_some() {
+            log::info!("plugin {} was removed", path.display());
+        }
+    }
+
+    /// The library that makes components of this factory pid.
+    pub fn provider(&self, factory_pid: &str) -> Option<&Library> {
+        self.provider_entry(factory_pid)
+            .map(|(_, loaded)| &loaded.library)
+    }
+
+    /// The definition of its parameters.
+    pub fn definition(&self, factory_pid: &str) -> Option<&Ocd> {
+        let (_, loaded) = self.provider_entry(factory_pid)?;
+        loaded.definitions.get(factory_pid)
+    }
+
+    /// All factory pids that somebody makes.
+    pub fn factories(&self) -> BTreeSet<String> {
+        self.loaded()
+            .flat_map(|(_, _, loaded)| loaded.definitions.keys().cloned())
+            .collect()
+    }
+
+    /// All plugins, for people.
+    pub fn infos(&self) -> Vec<PluginInfo> {
+        self.entries
+            .iter()
+            .map(|(path, entry)| self.describe(path, entry))
+            .collect()
+    }
+
+    /// One plugin, for people; one that is gone has the state `Removed`.
+    pub fn info(&self, path: &Path) -> PluginInfo {
+        match self.entries.get(path) {
+            Some(entry) => self.describe(path, entry),
+            None => blank(path, PluginState::Removed, None),
+        }
+    }
+
+    fn describe(&self, path: &Path, entry: &Entry) -> PluginInfo {
+        let loaded = match &entry.outcome {
+            Ok(loaded) => loaded,
+            Err(e) => return blank(path, PluginState::Failed, Some(e.clone())),
+        };
+        let module = loaded.library.module();
+        let active = loaded.definitions.keys().any(|factory| {
+            self.provider_entry(factory)
+                .is_some_and(|(provider, _)| provider == path)
+        });
+        let state = if active {
+            PluginState::Active
+        } else {
+            PluginState::Superseded
+        };
+        PluginInfo {
+            path: path.to_owned(),
+            name: module.name.clone(),
+            version: module.version.clone(),
+            vendor: module.vendor.clone(),
+            build_date: module.build_date.clone(),
+            state,
+            error: loaded.note.clone(),
+            components: loaded.definitions.keys().cloned().collect(),
+        }
+    }
+
+    fn loaded(&self) -> impl Iterator<Item = (&Path, &Stamp, &Loaded)> {
+        self.entries.iter().filter_map(|(path, entry)| {
+            let loaded = entry.outcome.as_ref().ok()?;
+            Some((path.as_path(), &entry.stamp, loaded))
+        })
+    }
+
+    fn provider_entry(&self, factory_pid: &str) -> Option<(&Path, &Loaded)> {
+        self.loaded()
+            .filter(|(_, _, loaded)| loaded.definitions.contains_key(factory_pid))
+            .max_by(|(_, a_stamp, a), (_, b_stamp, b)| {
+                let (a, b) = (a.library.module(), b.library.module());
+                version::compare(&a.version, &b.version)
+                    .then(a_stamp.modified().cmp(&b_stamp.modified()))
+            })
+            .map(|(path, _, loaded)| (path, loaded))
+    }
+
+    fn load(&mut self, path: &Path) -> Result<Loaded, LoadError> {
+        let library = if self.seen.insert(path.to_owned()) {
+            Library::open(path, &self.options)?
+        } else {
+            self.load_again(path)?
+        };
+        let mut definitions = BTreeMap::new();
+        let mut note = None;
+        for kind in &library.module().components {
+            let factory = &kind.factory_pid;
+            let ocd =
+                descriptor::embedded(&library, factory).map_err(|what| LoadError::Malformed {
+                    path: path.to_owned(),
+                    what,
+                })?;
+            note = note.or_else(|| descriptor::compare(path, factory, &ocd));
+            definitions.insert(factory.clone(), ocd);
+        }
+        Ok(Loaded {
+            library,
+            definitions,
+            note,
+        })
+    }
+
+    /// The linker takes a name it has loaded before for the same library, whatever the file is now:
+    /// it gets another name.
+    fn load_again(&mut self, path: &Path) -> Result<Library, LoadError> {
+        self.serial += 1;
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let link = self.links.join(format!("{}-{name}", self.serial));
+        let unreadable = |source: io::Error| LoadError::Unreadable {
+            path: link.clone(),
+            source,
+        };
+        match std::fs::remove_file(&link) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(unreadable(e)),
+            _ => {}
+        }
+        symlink(path, &link).map_err(unreadable)?;
+        let library = Library::open_as(path, &link, &self.options);
+        let _ = std::fs::remove_file(&link);
+        library
+    }
+}
+
+fn blank(path: &Path, state: PluginState, error: Option<String>) -> PluginInfo {
+    PluginInfo {
+        path: path.to_owned(),
+        name: String::new(),
+        version: String::new(),
+        vendor: String::new(),
+        build_date: String::new(),
+        state,
+        error,
+        components: Vec::new(),
+    }
+}

@@ -1,0 +1,143 @@
+// The page: address, side list, views, and what the stream of events changes in them.
+
+import { follow, get, setToken, takeToken } from "./api.js";
+import * as cloud from "./connections.js";
+import { el, fill, note, toast } from "./dom.js";
+import { certificates, plugins } from "./lists.js";
+
+const SECTIONS = [["plugins", "Plugins", plugins], ["certificates", "Certificates", certificates]];
+const place = document.getElementById("content");
+const documents = new Map(); // status documents by pid of the provisioning
+let list = [];
+let open = null; // the connection that is shown
+let here = location.hash;
+
+const current = () => decodeURIComponent(/^#\/connection\/(.+)$/.exec(location.hash)?.[1] ?? "");
+
+function side() {
+  fill(document.getElementById("connections"), list.length > 0
+    ? list.map((connection) => cloud.entry(connection, open?.pid, documents))
+    : el("li", { class: "muted side-title" }, "none"));
+  fill(document.getElementById("sections"), SECTIONS.map(([name, title]) =>
+    el("li", {}, el("a", { href: `#/${name}`, "aria-current": location.hash === `#/${name}` ? "page" : null },
+      el("span", { class: "dot none" }), title))));
+  const { identity } = [...documents.values()].find((document) => document.identity) ?? {};
+  document.getElementById("device").textContent = identity
+    ? [identity.model, identity.serial_number && `serial ${identity.serial_number}`, identity.mac_address].filter(Boolean).join(" · ")
+    : "";
+}
+
+async function refresh() {
+  list = await cloud.connections();
+  const provisionings = list.map((connection) => connection.provisioningPid).filter(Boolean);
+  await Promise.all(provisionings.filter((pid) => !documents.has(pid)).map(async (pid) => {
+    documents.set(pid, await get(`/provisioning/v1/${encodeURIComponent(pid)}/status`).catch(() => ({})));
+  }));
+  const shown = open && list.find((connection) => connection.cloudEndpointPid === open.pid);
+  if (shown) open.update(shown);
+  side();
+}
+
+async function show() {
+  here = location.hash;
+  open = null;
+  const section = SECTIONS.find(([name]) => here === `#/${name}`);
+  try {
+    if (section) {
+      await section[2](place);
+    } else {
+      const wanted = current();
+      const connection = wanted
+        ? list.find((candidate) => candidate.cloudEndpointPid === wanted)
+        : list[0];
+      if (connection) open = await cloud.view(place, connection, documents, refresh);
+      else if (wanted) fill(place, note("warn", el("p", {}, `There is no connection ${wanted}.`)));
+      else fill(place, note("", el("p", {}, "This gateway has no cloud connection yet.")));
+    }
+  } catch (error) {
+    fill(place, note("bad", el("p", {}, error.message)));
+  }
+  side();
+}
+
+function moved() {
+  if (location.hash === here) return;
+  if (open?.dirty() && !confirm("Changes that were not applied are lost. Leave this page?")) {
+    history.replaceState(null, "", here);
+    return;
+  }
+  show().then(() => place.focus());
+}
+
+let due = null;
+/** Several events in a row make one refresh. */
+function soon() {
+  due ??= setTimeout(() => {
+    due = null;
+    refresh().then(() => {
+      const lost = open && !list.some((connection) => connection.cloudEndpointPid === open.pid);
+      if (lost || (!open && place.childElementCount === 0)) show();
+    }).catch(() => {});
+  }, 150);
+}
+
+function heard(name, data) {
+  if (name === "status") {
+    documents.set(data.pid, data.document);
+    open?.status(data.pid, data.document);
+    const known = list.some((connection) => connection.provisioningPid === data.pid);
+    if (known) side();
+    else soon();
+  } else if (name === "configuration") {
+    Promise.resolve(open?.configuration(data.pid)).catch(() => {});
+    soon();
+  } else if (name === "connection" || name === "plugin") {
+    soon();
+  }
+}
+
+function live(on) {
+  const mark = document.getElementById("live");
+  if (on && mark.dataset.state !== "on") documents.clear();
+  mark.dataset.state = on ? "on" : "off";
+  mark.textContent = on ? "live" : "no connection to the gateway";
+  if (on) soon();
+}
+
+function signIn(why) {
+  const input = el("input", { id: "token", type: "password", autocomplete: "off" });
+  const sheet = el("form", { class: "panel" },
+    el("h1", {}, "Open the console"),
+    el("p", {}, why),
+    el("p", { class: "muted" }, "On the gateway, ", el("code", {}, "gateway console --data DIR"), " prints a link that opens this page."),
+    el("div", { class: "field" }, el("label", { class: "field-name", for: "token" }, "Token"), input),
+    el("button", { type: "submit", class: "primary" }, "Open"));
+  sheet.addEventListener("submit", (event) => {
+    event.preventDefault();
+    setToken(input.value);
+    start();
+  });
+  fill(place, sheet);
+  input.focus();
+}
+
+async function start() {
+  try {
+    await refresh();
+  } catch (error) {
+    if (error.status === 401) return signIn("The token is not the one of this run of the gateway.");
+    toast("bad", error.message);
+  }
+  await show();
+  follow(heard, live);
+}
+
+window.addEventListener("hashchange", moved);
+window.addEventListener("beforeunload", (event) => {
+  if (open?.dirty()) event.preventDefault();
+});
+document.getElementById("new-connection").addEventListener("click", () => cloud.create(list, refresh));
+setInterval(() => open?.tick(), 1000);
+
+if (takeToken()) start();
+else signIn("Whoever opens this page may configure the gateway, so it asks for a token.");

@@ -1,0 +1,44 @@
+// The plain lists: plugins, and certificates of the keystores.
+
+import { get } from "./api.js";
+import { badge, el, fill, moment } from "./dom.js";
+
+function page(title, about, body) {
+  return el("section", { class: "panel" }, el("h1", {}, title), el("p", { class: "muted" }, about), body);
+}
+
+function table(heads, rows, none) {
+  if (rows.length === 0) return el("p", { class: "muted" }, none);
+  return el("div", { class: "scroll" }, el("table", {},
+    el("thead", {}, el("tr", {}, heads.map((head) => el("th", { scope: "col" }, head)))),
+    el("tbody", {}, rows.map((row) => el("tr", {}, row.map((cell) => el("td", {}, cell)))))));
+}
+
+export async function plugins(place) {
+  const list = (await get("/plugins/v1/plugins")).plugins ?? [];
+  const rows = list.map((plugin) => [
+    el("div", {}, plugin.name || "?", el("div", { class: "muted mono" }, plugin.path)),
+    plugin.version ?? "",
+    plugin.vendor ?? "",
+    el("div", {}, badge({ active: "good", failed: "bad" }[plugin.state] ?? "", plugin.state),
+      plugin.error ? el("div", {}, plugin.error) : null),
+    (plugin.components ?? []).map((component) => el("div", { class: "mono" }, component)),
+  ]);
+  fill(place, page("Plugins", "A library copied into the plugin folder is loaded while the gateway runs.",
+    table(["Plugin", "Version", "Vendor", "State", "Components"], rows, "No library in the plugin folder.")));
+}
+
+export async function certificates(place) {
+  const list = await get("/keystores/v1/entries");
+  const rows = list.map((item) => [
+    item.alias,
+    item.keystoreServicePid,
+    item.subjectDN ?? "",
+    item.issuer ?? "",
+    item.expirationDate ? moment(new Date(item.expirationDate).toISOString()) : "",
+    item.type ?? "",
+  ]);
+  fill(place, page("Certificates", "SSLKeystore holds the CAs of brokers; DMKeystore those of device management, and its signers.",
+    table(["Alias", "Keystore", "Subject", "Issuer", "Valid until", "Kind"], rows,
+      "No certificate. gateway keystore import brings one.")));
+}

@@ -1,0 +1,160 @@
+// The live status of one provisioning: where it stands, how long still, what is wrong and what to do.
+
+import { get, now, post } from "./api.js";
+import { ask, badge, doing, duration, el, facts, fill, moment, note, span, toast } from "./dom.js";
+
+const STATES = {
+  idle: ["", "Idle"],
+  provisioned: ["good", "Provisioned"],
+  preflight: ["busy", "Checking the gateway"],
+  waiting: ["warn", "Waiting"],
+  connecting: ["busy", "Connecting to the provision broker"],
+  receiving: ["busy", "Receiving"],
+  applying: ["busy", "Applying"],
+  proving: ["busy", "Proving the new account"],
+  committing: ["busy", "Committing"],
+  "rolling-back": ["warn", "Rolling back"],
+  "gave-up": ["bad", "Gave up"],
+  refused: ["bad", "Refused"],
+};
+const BUSY = new Set(["preflight", "connecting", "receiving", "applying", "proving", "committing", "rolling-back"]);
+const MARKS = { done: "✓", failed: "!", running: "", pending: "" };
+const CLASSES = {
+  device: "To be put right on this gateway.",
+  cloud: "To be put right in the cloud.",
+  wait: "Passes by itself; the gateway keeps trying.",
+};
+
+export const describeState = (state) => STATES[state] ?? ["", state ?? "Unknown"];
+
+/** Makes the view of `pid`. Gives {node, show(document), tick()}; tick() once a second. */
+export function status(pid) {
+  let document = {};
+  const path = `/provisioning/v1/${encodeURIComponent(pid)}`;
+  const line = el("p", { class: "status-line" });
+  const left = el("span", { class: "muted" });
+  const steps = el("ol", { class: "steps", "aria-label": "Steps of the provisioning" });
+  const troubles = el("div", { class: "trouble" });
+  const about = el("div", {});
+  const checks = el("div", {});
+  const buttons = el("div", { class: "actions" });
+  const node = el("section", { class: "panel status", "aria-label": "Provisioning status" },
+    el("div", { class: "head" }, el("div", { class: "grow" }, el("h2", {}, "Provisioning"), line), buttons),
+    steps, troubles, checks,
+    el("details", { class: "sheet" }, el("summary", {}, "Identity and details"), about));
+
+  async function act(action, done) {
+    await post(`${path}/actions`, { action });
+    toast("good", done);
+  }
+  const retry = el("button", { type: "button", onclick: doing(() => act("retry-now", "Trying again.")) }, "Retry now");
+  const cancel = el("button", { type: "button", class: "danger", onclick: doing(() => act("cancel", "Cancelled.")) }, "Cancel");
+  const again = el("button", { type: "button", onclick: () => confirmAgain(act) }, "Provision again");
+  const check = el("button", { type: "button", onclick: doing(preflight) }, "Check now");
+
+  async function preflight() {
+    const answer = await get(`${path}/preflight`);
+    const list = Array.isArray(answer) ? answer : answer.checks ?? [];
+    const failed = list.filter((entry) => !entry.passed).length;
+    fill(checks, note(failed > 0 ? "bad" : "good",
+      el("h3", {}, failed > 0 ? `${failed} of ${list.length} local checks failed` : `All ${list.length} local checks passed`),
+      el("ul", {}, list.map((entry) => el("li", {}, entry.passed ? "✓ " : "✗ ",
+        el("b", {}, entry.name), entry.detail ? `: ${entry.detail}` : "", entry.code ? ` (${entry.code})` : ""))),
+      el("div", {}, el("button", { type: "button", onclick: () => fill(checks) }, "Close"))));
+  }
+
+  function show(latest) {
+    document = latest ?? {};
+    const [tone, words] = describeState(document.state);
+    fill(line, badge(tone, words), " ", attempts(document), left);
+    fill(steps, (document.steps ?? []).map(step));
+    steps.hidden = (document.steps ?? []).length === 0;
+    fill(troubles, trouble(document));
+    fill(about, details(document));
+    const busy = BUSY.has(document.state);
+    const waiting = document.state === "waiting";
+    fill(buttons, check, waiting ? retry : null, busy || waiting ? cancel : null,
+      document.provisioned || document.state === "gave-up" ? again : null);
+    tick();
+  }
+
+  function tick() {
+    const next = Date.parse(document.next_attempt_at ?? "");
+    const deadline = Date.parse(document.deadline_at ?? "");
+    left.textContent = !Number.isNaN(next) && document.state === "waiting" && next > now()
+      ? ` next attempt in ${span(next - now())}`
+      : !Number.isNaN(deadline) && BUSY.has(document.state) && deadline > now()
+        ? ` ${span(deadline - now())} left for this attempt`
+        : document.since ? ` since ${moment(document.since)}` : "";
+    for (const time of steps.querySelectorAll("[data-since]")) {
+      time.textContent = span(now() - Date.parse(time.dataset.since));
+    }
+  }
+
+  return { node, show, tick };
+}
+
+function attempts({ attempt, max_attempts: most }) {
+  if (!attempt) return "";
+  return el("b", {}, most > 0 ? `attempt ${attempt} of ${most} ` : `attempt ${attempt} `);
+}
+
+function step({ name, state, started, ended, detail }) {
+  const took = started && ended ? duration(Date.parse(ended) - Date.parse(started)) : "";
+  const word = { done: "done", failed: "failed", running: "running" }[state] ?? "not begun";
+  return el("li", { data: { state }, title: detail ?? null, "aria-label": `${name}: ${word}${detail ? `, ${detail}` : ""}` },
+    el("span", { class: "mark", "aria-hidden": "true" }, MARKS[state] ?? ""), name,
+    state === "running" && started
+      ? el("span", { class: "time", data: { since: started } })
+      : el("span", { class: "time" }, took || "\u00A0"));
+}
+
+function trouble({ error, problems = [], warnings = [] }) {
+  const notes = [];
+  if (error) {
+    notes.push(note(error.class === "wait" ? "warn" : "bad",
+      el("p", {}, el("span", { class: "code" }, error.code), error.at ? el("span", { class: "muted" }, `  ${moment(error.at)}`) : null),
+      el("p", {}, error.message),
+      (error.causes ?? []).length > 0
+        ? el("ul", { class: "causes" }, error.causes.map((cause) => el("li", {}, cause)))
+        : null,
+      error.remedy ? el("p", { class: "remedy" }, error.remedy) : null,
+      CLASSES[error.class] ? el("p", { class: "muted" }, CLASSES[error.class]) : null));
+  }
+  if (problems.length > 0) {
+    notes.push(note("bad", el("h3", {}, "Parameters that do not hold"), el("ul", {}, problems.map((entry) =>
+      el("li", {}, el("code", {}, entry.parameter), ": ", entry.message)))));
+  }
+  if (warnings.length > 0) {
+    notes.push(note("warn", el("ul", {}, warnings.map((entry) =>
+      el("li", {}, entry.message, " ", el("code", { class: "muted" }, entry.code))))));
+  }
+  return notes;
+}
+
+function details(document) {
+  const identity = document.identity ?? {};
+  const trust = document.trust ?? {};
+  const mono = (text) => (text ? el("span", { class: "mono" }, text) : "");
+  return facts([
+    ["Client-id", mono(identity.client_id)],
+    ["User name", mono(identity.username)],
+    ["Serial number", mono(identity.serial_number)],
+    ["MAC address", mono(identity.mac_address)],
+    ["Model", identity.model],
+    ["Provision broker", mono(document.broker)],
+    ["Account", mono(document.account)],
+    ["Transaction", mono(document.transaction)],
+    ["Bytes sent / received", document.bytes ? `${document.bytes.sent ?? 0} / ${document.bytes.received ?? 0}` : ""],
+    ["Root of the received chain", trust.root_verified === true ? "trusted by this gateway"
+      : trust.root_verified === false ? "not verified (ca-authentication is off)" : ""],
+    ["Signers", (trust.signers ?? []).length > 0 ? trust.signers.map((signer) =>
+      el("div", { class: "mono" }, typeof signer === "string" ? signer : signer.fingerprint ?? "")) : ""],
+  ]);
+}
+
+function confirmAgain(act) {
+  ask("Provision this gateway again?",
+    el("p", {}, "It connects to the provision broker once more. Until the new account is proved, the present one stays as it is."),
+    "Provision again", () => act("reprovision", "Provisioning again."));
+}

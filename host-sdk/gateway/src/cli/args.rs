@@ -1,0 +1,278 @@
+//! The command line, as clap reads it. Only words and bounds; what they do is elsewhere.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// A gateway host that behaves as Eclipse Kura does.
+#[derive(Debug, Parser)]
+#[command(name = "gateway", version, about, arg_required_else_help = true)]
+pub struct Cli {
+    /// error, warn, info, debug or trace; RUST_LOG says more, and wins
+    #[arg(long, global = true, value_name = "LEVEL")]
+    pub log_level: Option<log::LevelFilter>,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the gateway until a signal, or until it is provisioned
+    Run(Run),
+    /// Certificates in the keystores of a data folder
+    #[command(subcommand)]
+    Keystore(Keystore),
+    /// What a provisioning is doing, and why not
+    Status(Asked),
+    /// Who the gateway says it is: what a provision request needs
+    Identity(Asked),
+    /// Run the local checks now
+    Preflight(Asked),
+    /// End the pause and start the next attempt
+    Retry(Target),
+    /// Abort the provisioning and disable it
+    Cancel(Target),
+    /// Provision again: enabled=true, provisioned=false
+    Reprovision(Target),
+    /// Read and change configurations
+    #[command(subcommand)]
+    Config(Config),
+    /// The loaded plugins, and those that could not be loaded
+    Plugins(Listed),
+    /// Cloud connections
+    #[command(subcommand)]
+    Connection(Connection),
+    /// Print the link to the web page of a running gateway
+    Console(Reach),
+}
+
+/// `gateway run`.
+#[derive(Debug, Args)]
+pub struct Run {
+    /// Folder of everything the gateway keeps; created if absent
+    #[arg(long, value_name = "DIR")]
+    pub data: PathBuf,
+    /// Folder of the plugins (*.so); watched while running
+    #[arg(long, value_name = "DIR")]
+    pub plugins: PathBuf,
+    /// Snapshot that becomes snapshot 0 at the first start
+    #[arg(long, value_name = "SNAPSHOT.xml")]
+    pub config: Option<PathBuf>,
+    /// System properties by their Kura names, instead of the machine's
+    #[arg(long, value_name = "FILE")]
+    pub properties: Option<PathBuf>,
+    /// Serve the web page and the REST interface; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub listen: Option<SocketAddr>,
+    /// Allow an address other hosts can reach. The interface is plain HTTP: put TLS in front
+    #[arg(long, requires = "listen")]
+    pub listen_beyond_loopback: bool,
+    /// Load plugins from a folder or file that others may write
+    #[arg(long)]
+    pub allow_insecure_plugins: bool,
+    /// End once this is reached
+    #[arg(long, value_name = "STATE")]
+    pub until: Option<Until>,
+    /// With --until: give up after so many seconds (exit 4)
+    #[arg(long, value_name = "SECONDS", requires = "until", value_parser = seconds)]
+    pub deadline: Option<Duration>,
+    /// Pid of the provisioning to watch; else the first
+    #[arg(long, value_name = "PID")]
+    pub pid: Option<String>,
+    /// Print the outcome as one JSON object, the last line on standard output
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What `--until` waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Until {
+    /// Provisioned, and connected to the new account
+    Provisioned,
+}
+
+/// `gateway keystore`.
+#[derive(Debug, Subcommand)]
+pub enum Keystore {
+    /// Put a certificate into a keystore
+    Import(Import),
+    /// Show the entries
+    List {
+        /// Where.
+        #[command(flatten)]
+        data: Data,
+        /// Only this keystore
+        #[arg(long, value_name = "SSLKeystore|DMKeystore")]
+        keystore: Option<String>,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Remove an entry
+    Remove {
+        /// Where.
+        #[command(flatten)]
+        data: Data,
+        /// The keystore
+        #[arg(long, value_name = "SSLKeystore|DMKeystore")]
+        keystore: String,
+        /// The entry
+        #[arg(long, value_name = "NAME")]
+        alias: String,
+    },
+}
+
+/// `gateway keystore import`.
+#[derive(Debug, Args)]
+pub struct Import {
+    /// Where.
+    #[command(flatten)]
+    pub data: Data,
+    /// SSLKeystore: CAs of the brokers. DMKeystore: CAs and signers of device management
+    #[arg(long, value_name = "SSLKeystore|DMKeystore")]
+    pub keystore: String,
+    /// Name of the entry
+    #[arg(long, value_name = "NAME")]
+    pub alias: String,
+    /// The certificate, PEM
+    #[arg(value_name = "FILE.pem")]
+    pub file: PathBuf,
+}
+
+/// The data folder.
+#[derive(Debug, Args)]
+pub struct Data {
+    /// Folder of everything the gateway keeps
+    #[arg(long, value_name = "DIR")]
+    pub data: PathBuf,
+}
+
+/// How to reach a running gateway.
+#[derive(Debug, Clone, Args)]
+#[group(required = true, multiple = true)]
+pub struct Reach {
+    /// Data folder of a gateway that runs with --listen
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Its address instead, such as http://127.0.0.1:8080
+    #[arg(long, value_name = "URL")]
+    pub url: Option<String>,
+    /// With --url: file that holds the token
+    #[arg(long, value_name = "FILE", requires = "url")]
+    pub token_file: Option<PathBuf>,
+}
+
+/// A question about one provisioning.
+#[derive(Debug, Args)]
+pub struct Asked {
+    /// Which gateway.
+    #[command(flatten)]
+    pub reach: Reach,
+    /// Pid of the provisioning; else the first
+    #[arg(value_name = "PID")]
+    pub pid: Option<String>,
+    /// The document itself
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// An action on one provisioning.
+#[derive(Debug, Args)]
+pub struct Target {
+    /// Which gateway.
+    #[command(flatten)]
+    pub reach: Reach,
+    /// Pid of the provisioning; else the first
+    #[arg(value_name = "PID")]
+    pub pid: Option<String>,
+}
+
+/// A list.
+#[derive(Debug, Args)]
+pub struct Listed {
+    /// Which gateway.
+    #[command(flatten)]
+    pub reach: Reach,
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `gateway config`.
+#[derive(Debug, Subcommand)]
+pub enum Config {
+    /// The pids
+    List(Listed),
+    /// The configuration of one component; passwords are not shown
+    Get {
+        /// Which gateway.
+        #[command(flatten)]
+        reach: Reach,
+        /// The component
+        pid: String,
+        /// As JSON, with the descriptor
+        #[arg(long)]
+        json: bool,
+    },
+    /// Change a configuration
+    Set {
+        /// Which gateway.
+        #[command(flatten)]
+        reach: Reach,
+        /// The component
+        pid: String,
+        /// key=value. A password is never given here: `key` alone asks for it (or reads
+        /// a line of standard input), `key=@FILE` reads a file. `key=` empties.
+        #[arg(value_name = "KEY[=VALUE]", required = true)]
+        values: Vec<String>,
+        /// Refuse the change if the configuration is no longer the one of this revision
+        #[arg(long, value_name = "N")]
+        revision: Option<u64>,
+    },
+    /// The ids of the snapshots
+    Snapshots(Listed),
+    /// Go back to a snapshot
+    Rollback {
+        /// Which gateway.
+        #[command(flatten)]
+        reach: Reach,
+        /// Id of the snapshot; else the last but one
+        id: Option<u64>,
+    },
+}
+
+/// `gateway connection`.
+#[derive(Debug, Subcommand)]
+pub enum Connection {
+    /// Show them
+    List(Listed),
+    /// Create one, with all components of its stack
+    Create(Named),
+    /// Delete one, with all components of its stack
+    Delete(Named),
+    /// Connect it
+    Connect(Named),
+    /// Disconnect it
+    Disconnect(Named),
+}
+
+/// A cloud connection by its name.
+#[derive(Debug, Args)]
+pub struct Named {
+    /// Which gateway.
+    #[command(flatten)]
+    pub reach: Reach,
+    /// Pid of its CloudService, such as org.eclipse.kura.cloud.CloudService-2
+    pub pid: String,
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    match text.parse::<u32>() {
+        Ok(seconds) if seconds > 0 => Ok(Duration::from_secs(u64::from(seconds))),
+        _ => Err("a whole number of seconds from 1 is needed".into()),
+    }
+}

@@ -1,0 +1,105 @@
+//! `gateway keystore`: certificates of a data folder, whether or not a gateway runs on it.
+//!
+//! Keystores are files that nobody caches, so this needs no running gateway and disturbs none:
+//! what is imported is trusted from the next connection on.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use gateway_host_sdk::crypto::Crypto;
+use gateway_host_sdk::keystore::Keystores;
+use serde_json::Value;
+
+use super::args::{Import, Keystore};
+use super::error::CliError;
+use super::out;
+use crate::rest::keystores::{list, to_json};
+
+/// Does what the command says.
+///
+/// # Errors
+/// A file that is none; what the keystore refuses.
+pub fn run(command: &Keystore) -> Result<(), CliError> {
+    match command {
+        Keystore::Import(import) => self::import(import),
+        Keystore::List {
+            data,
+            keystore,
+            json,
+        } => show(&data.data, keystore.as_deref(), *json),
+        Keystore::Remove {
+            data,
+            keystore,
+            alias,
+        } => {
+            let keystores = open(&data.data)?;
+            let failed = |e| CliError::host("nothing was removed", e);
+            // To remove is to ask for absence; a person wants to hear of a wrong name.
+            keystores.entry(keystore, alias).map_err(failed)?;
+            keystores.remove(keystore, alias).map_err(failed)
+        }
+    }
+}
+
+fn import(import: &Import) -> Result<(), CliError> {
+    let pem = fs::read_to_string(&import.file).map_err(|source| CliError::File {
+        path: import.file.clone(),
+        source,
+    })?;
+    let aliases = open(&import.data.data)?
+        .import_pem(&import.keystore, &import.alias, &pem)
+        .map_err(|e| CliError::host(format!("{} was not imported", import.file.display()), e))?;
+    for alias in aliases {
+        out::line(&format!("{}:{alias}", import.keystore));
+    }
+    Ok(())
+}
+
+fn show(data: &Path, keystore: Option<&str>, json: bool) -> Result<(), CliError> {
+    let keystores = open(data)?;
+    let entries = list(&keystores, keystore)
+        .map_err(|e| CliError::host("the keystores cannot be listed", e))?;
+    let entries: Vec<Value> = entries
+        .iter()
+        .map(|(keystore, entry)| to_json(keystore, entry))
+        .collect();
+    if json {
+        out::json(&Value::Array(entries));
+        return Ok(());
+    }
+    let mut rows = vec![["KEYSTORE", "ALIAS", "KIND", "SUBJECT", "UNTIL"]
+        .map(str::to_owned)
+        .to_vec()];
+    for entry in entries {
+        let text = |key: &str| {
+            entry
+                .get(key)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .to_owned()
+        };
+        let until = entry.get("expirationDate").and_then(Value::as_i64);
+        let until = until.and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
+        rows.push(vec![
+            text("keystoreServicePid"),
+            text("alias"),
+            text("type"),
+            text("subjectDN"),
+            until.map(|until| until.to_string()).unwrap_or_default(),
+        ]);
+    }
+    out::table(&rows);
+    Ok(())
+}
+
+/// The keystores of a data folder, where the framework has them; made if there are none yet, so
+/// that a gateway can be given its CAs before its first start.
+fn open(data: &Path) -> Result<Keystores, CliError> {
+    let folder =
+        |e: std::io::Error| CliError::host(format!("{} cannot be used", data.display()), e);
+    durable_file::create_folder(data).map_err(folder)?;
+    let crypto = Crypto::open(data).map_err(|e| CliError::host("no key of the gateway", e))?;
+    Keystores::open(&data.join("keystores"), Arc::new(crypto))
+        .map_err(|e| CliError::host("the keystores cannot be opened", e))
+}

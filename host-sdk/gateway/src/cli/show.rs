@@ -1,0 +1,214 @@
+//! `gateway status`, `identity`, `preflight`, `retry`, `cancel`, `reprovision`, `plugins`
+//! and `console`: one question or one action, over REST.
+
+use jiff::Timestamp;
+use percent_encoding::{utf8_percent_encode, NON_ALPHANUMERIC};
+use serde_json::{json, Value};
+
+use super::args::{Asked, Listed, Reach, Target};
+use super::client::{door, Client};
+use super::error::{chain, CliError};
+use super::out;
+use crate::progress::lines;
+use crate::status::Document;
+
+const BASE: &str = "/provisioning/v1";
+
+/// `gateway status`.
+///
+/// # Errors
+/// As the client.
+pub fn status(asked: &Asked) -> Result<(), CliError> {
+    let answer = ask(asked, "status")?;
+    if asked.json {
+        out::json(&answer);
+        return Ok(());
+    }
+    let document: Document = serde_json::from_value(answer)
+        .map_err(|e| CliError::host("the status document is not readable", e))?;
+    let now = Timestamp::now();
+    out::line(&format!(
+        "{}: {}",
+        document.instance,
+        lines::headline(&document, now)
+    ));
+    let about = [
+        ("broker", document.broker.as_ref()),
+        ("account", document.account.as_ref()),
+        ("client-id", document.identity.client_id.as_ref()),
+        ("since", document.since.as_ref()),
+    ];
+    for (name, value) in about {
+        if let Some(value) = value.filter(|value| !value.is_empty()) {
+            out::line(&format!("  {name:<10} {value}"));
+        }
+    }
+    if document.bytes.sent + document.bytes.received > 0 {
+        let bytes = document.bytes;
+        out::line(&format!(
+            "  {:<10} {} sent, {} received",
+            "bytes", bytes.sent, bytes.received
+        ));
+    }
+    for line in lines::steps(&document, now)
+        .iter()
+        .chain(&lines::troubles(&document))
+    {
+        out::line(&format!("  {line}"));
+    }
+    Ok(())
+}
+
+/// `gateway identity`.
+///
+/// # Errors
+/// As the client.
+pub fn identity(asked: &Asked) -> Result<(), CliError> {
+    let answer = ask(asked, "identity")?;
+    if asked.json {
+        out::json(&answer);
+        return Ok(());
+    }
+    for (name, value) in answer.as_object().into_iter().flatten() {
+        match value {
+            Value::String(text) => out::line(&format!("{name:<14} {text}")),
+            Value::Null => {}
+            value => out::line(&format!("{name:<14} {value}")),
+        }
+    }
+    Ok(())
+}
+
+/// `gateway preflight`. A check that fails makes the command fail.
+///
+/// # Errors
+/// As the client; [`CliError::Refused`] where a check failed.
+pub fn preflight(asked: &Asked) -> Result<(), CliError> {
+    let answer = ask(asked, "preflight")?;
+    let checks = answer
+        .as_array()
+        .or_else(|| answer.get("checks").and_then(Value::as_array));
+    let text = |check: &Value, key: &str| {
+        check
+            .get(key)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned()
+    };
+    let failed = |check: &&Value| check.get("passed").and_then(Value::as_bool) != Some(true);
+    if asked.json {
+        out::json(&answer);
+    } else {
+        for check in checks.into_iter().flatten() {
+            let mark = if failed(&check) { '✗' } else { '✓' };
+            let line = format!(
+                "{mark} {:<14} {} {}",
+                text(check, "name"),
+                text(check, "code"),
+                text(check, "detail")
+            );
+            out::line(line.trim_end());
+        }
+    }
+    match checks.into_iter().flatten().filter(failed).count() {
+        0 => Ok(()),
+        failed => Err(CliError::Refused(format!("{failed} of the checks failed"))),
+    }
+}
+
+/// `gateway retry`, `cancel`, `reprovision`.
+///
+/// # Errors
+/// As the client; a refusal carries the component's reason.
+pub fn act(target: &Target, action: &str) -> Result<(), CliError> {
+    let client = Client::find(&target.reach)?;
+    let path = format!("{}/actions", instance(&client, target.pid.as_deref())?);
+    client.post(&path, &json!({"action": action}))?;
+    Ok(())
+}
+
+/// `gateway plugins`.
+///
+/// # Errors
+/// As the client.
+pub fn plugins(listed: &Listed) -> Result<(), CliError> {
+    let answer = Client::find(&listed.reach)?.get("/plugins/v1/plugins")?;
+    if listed.json {
+        out::json(&answer);
+        return Ok(());
+    }
+    let heading = ["NAME", "VERSION", "VENDOR", "STATE", "FILE", ""]
+        .map(str::to_owned)
+        .to_vec();
+    let mut rows = vec![heading];
+    for plugin in answer
+        .get("plugins")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+    {
+        let cell = |key: &str| {
+            plugin
+                .get(key)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .to_owned()
+        };
+        rows.push(
+            ["name", "version", "vendor", "state", "path", "error"]
+                .map(cell)
+                .to_vec(),
+        );
+    }
+    out::table(&rows);
+    Ok(())
+}
+
+/// `gateway console`: the link, which carries the token.
+///
+/// # Errors
+/// As the client where nobody answers at the recorded address.
+pub fn console(reach: &Reach) -> Result<(), CliError> {
+    let door = door(reach)?;
+    let link = door.link();
+    Client::new(door).get(&format!("{BASE}/instances"))?;
+    out::line(&link);
+    Ok(())
+}
+
+/// One line for a command that failed.
+#[must_use]
+pub fn failure(error: &CliError) -> String {
+    format!("gateway: {}", chain(error))
+}
+
+fn ask(asked: &Asked, what: &str) -> Result<Value, CliError> {
+    let client = Client::find(&asked.reach)?;
+    let path = format!("{}/{what}", instance(&client, asked.pid.as_deref())?);
+    client.get(&path)
+}
+
+/// The path of the provisioning that is meant: the named one, else the first.
+fn instance(client: &Client, pid: Option<&str>) -> Result<String, CliError> {
+    let pid = match pid {
+        Some(pid) => pid.to_owned(),
+        None => {
+            let answer = client.get(&format!("{BASE}/instances"))?;
+            let first = answer
+                .pointer("/pids/0")
+                .and_then(Value::as_str)
+                .map(str::to_owned);
+            first.ok_or_else(|| {
+                CliError::Refused(
+                    "this gateway has no ProvisioningService; is its plugin loaded? \
+                     (gateway plugins)"
+                        .into(),
+                )
+            })?
+        }
+    };
+    Ok(format!(
+        "{BASE}/{}",
+        utf8_percent_encode(&pid, NON_ALPHANUMERIC)
+    ))
+}

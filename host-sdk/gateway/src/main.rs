@@ -1,0 +1,5 @@
+//! The binary `gateway`.
+
+fn main() -> std::process::ExitCode {
+    gateway::cli::main()
+}

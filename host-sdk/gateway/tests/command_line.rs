@@ -1,0 +1,314 @@
+//! The command line as a user meets it: the real binary, its exit codes and what it prints.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+mod support;
+
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+use serde_json::Value;
+use support::{finished, gateway, Home, Running};
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn last_line_as_json(stdout: &str) -> Value {
+    serde_json::from_str(stdout.lines().last().expect("nothing on standard output")).unwrap()
+}
+
+#[test]
+fn usage_errors_are_two() {
+    let wrong: [&[&str]; 10] = [
+        &[],
+        &["fly"],
+        &["run"],
+        &["run", "--data", "d"],
+        &["run", "--data", "d", "--plugins", "p", "--deadline", "5"],
+        &[
+            "run",
+            "--data",
+            "d",
+            "--plugins",
+            "p",
+            "--until",
+            "tomorrow",
+        ],
+        &[
+            "run",
+            "--data",
+            "d",
+            "--plugins",
+            "p",
+            "--until",
+            "provisioned",
+            "--deadline",
+            "0",
+        ],
+        &[
+            "run",
+            "--data",
+            "d",
+            "--plugins",
+            "p",
+            "--listen",
+            "somewhere",
+        ],
+        &[
+            "keystore",
+            "import",
+            "--data",
+            "d",
+            "--keystore",
+            "SSLKeystore",
+            "a.pem",
+        ],
+        &["status"],
+    ];
+    for arguments in wrong {
+        let output = finished(gateway().args(arguments));
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(
+            output.stdout.is_empty() && !output.stderr.is_empty(),
+            "{arguments:?}"
+        );
+    }
+}
+
+#[test]
+fn a_password_on_the_command_line_is_a_usage_error_and_is_not_repeated() {
+    let home = Home::new();
+    let _running = Running::start(&home, &[]);
+    let pid = "org.eclipse.kura.core.data.transport.mqtt.MqttDataTransport";
+    let mut command = gateway();
+    command
+        .args(["config", "set", "--data"])
+        .arg(home.data())
+        .args([pid, "password=canary-7"]);
+    let output = finished(&mut command);
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output.stderr));
+    assert!(!text(&output.stderr).contains("canary-7"));
+}
+
+#[test]
+fn a_command_without_a_running_gateway_says_so() {
+    let home = Home::new();
+    let output = finished(gateway().args(["status", "--data"]).arg(home.path()));
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("no gateway with --listen runs on"));
+}
+
+#[test]
+fn the_deadline_is_four_and_the_outcome_is_the_last_line() {
+    let home = Home::new();
+    let started = Instant::now();
+    let mut command = home.run();
+    let output = finished(command.args(["--until", "provisioned", "--deadline", "1", "--json"]));
+    assert_eq!(output.status.code(), Some(4), "{}", text(&output.stderr));
+    assert!(started.elapsed() >= Duration::from_secs(1));
+    let outcome = last_line_as_json(&text(&output.stdout));
+    assert_eq!(outcome["provisioned"], false);
+    assert_eq!(outcome["state"], "idle");
+    assert_eq!(outcome["error"], Value::Null);
+    assert!(outcome["elapsed_ms"].as_u64().unwrap() >= 1000);
+}
+
+#[test]
+fn a_signal_cleans_up_and_ends_with_its_number() {
+    for (signal, code) in [(Signal::TERM, 143), (Signal::INT, 130)] {
+        let home = Home::new();
+        let running = Running::start(&home, &["--json"]);
+        let record = home.data().join("rest.json");
+        assert!(record.exists());
+        let address = running.door.url.trim_start_matches("http://").to_owned();
+        let (ended, stdout, stderr) = running.end(signal);
+        assert_eq!(ended, Some(code), "{stderr}");
+        assert!(!record.exists(), "the record of the REST address stays");
+        assert!(last_line_as_json(&stdout)["state"].is_string());
+        assert!(
+            std::net::TcpStream::connect(address).is_err(),
+            "somebody still listens"
+        );
+    }
+}
+
+#[test]
+fn the_token_is_not_printed_where_a_journal_would_keep_it() {
+    let home = Home::new();
+    let running = Running::start(&home, &["--log-level", "trace"]);
+    let token = running.door.token.expose().to_owned();
+    running.get("/plugins/v1/plugins");
+    let (_, stdout, stderr) = running.end(Signal::TERM);
+    assert!(!stdout.contains(&token) && !stderr.contains(&token));
+}
+
+#[test]
+fn an_address_that_others_can_reach_needs_a_word_more() {
+    let home = Home::new();
+    let output = finished(home.run().args(["--listen", "0.0.0.0:0"]));
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("--listen-beyond-loopback"));
+    assert!(
+        !home.data().exists(),
+        "something was started before the refusal"
+    );
+}
+
+#[test]
+fn a_seed_that_is_no_snapshot_is_named_and_nothing_starts() {
+    let home = Home::new();
+    let seed = home.path().join("seed.xml");
+    std::fs::write(&seed, "<esf:configurations").unwrap();
+    let output = finished(home.run().arg("--config").arg(&seed));
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stdout));
+    assert!(
+        text(&output.stderr).contains("does not start"),
+        "{}",
+        text(&output.stderr)
+    );
+}
+
+#[test]
+fn a_certificate_is_imported_shown_and_removed_without_a_running_gateway() {
+    let home = Home::new();
+    let file = home.path().join("ca.pem");
+    std::fs::write(&file, support::certificate("Example CA")).unwrap();
+    let keystore = |arguments: &[&str]| {
+        let mut command = gateway();
+        command
+            .arg("keystore")
+            .args(arguments)
+            .arg("--data")
+            .arg(home.data());
+        command
+    };
+    let ssl = ["--keystore", "SSLKeystore", "--alias", "broker-ca"];
+    let output = finished(keystore(&["import"]).args(ssl).arg(&file));
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert_eq!(text(&output.stdout), "SSLKeystore:broker-ca\n");
+    let listed = text(&finished(&mut keystore(&["list"])).stdout);
+    assert!(
+        listed.contains("broker-ca") && listed.contains("CN=Example CA"),
+        "{listed}"
+    );
+    assert_eq!(
+        finished(keystore(&["remove"]).args(ssl)).status.code(),
+        Some(0)
+    );
+    let output = finished(keystore(&["remove"]).args(ssl));
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("broker-ca"));
+}
+
+#[test]
+fn an_imported_certificate_is_in_the_running_gateway_at_once() {
+    let home = Home::new();
+    let running = Running::start(&home, &[]);
+    let file = home.path().join("ca.pem");
+    std::fs::write(&file, support::certificate("Late CA")).unwrap();
+    let mut command = gateway();
+    command.args([
+        "keystore",
+        "import",
+        "--keystore",
+        "DMKeystore",
+        "--alias",
+        "late",
+        "--data",
+    ]);
+    assert_eq!(
+        finished(command.arg(home.data()).arg(&file)).status.code(),
+        Some(0)
+    );
+    let (_, entries) = running.get("/keystores/v1/entries?keystoreServicePid=DMKeystore");
+    assert_eq!(entries[0]["alias"], "late");
+}
+
+#[test]
+fn what_is_no_certificate_is_named_and_not_imported() {
+    let home = Home::new();
+    let file = home.path().join("garbage.pem");
+    std::fs::write(
+        &file,
+        "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+    )
+    .unwrap();
+    for (keystore, named) in [
+        ("SSLKeystore", "garbage.pem"),
+        ("OtherKeystore", "OtherKeystore"),
+    ] {
+        if keystore == "OtherKeystore" {
+            std::fs::write(&file, support::certificate("Fine")).unwrap();
+        }
+        let mut command = gateway();
+        command.args([
+            "keystore",
+            "import",
+            "--keystore",
+            keystore,
+            "--alias",
+            "a",
+            "--data",
+        ]);
+        let output = finished(command.arg(home.data()).arg(&file));
+        assert_eq!(output.status.code(), Some(1));
+        assert!(
+            text(&output.stderr).contains(named),
+            "{}",
+            text(&output.stderr)
+        );
+    }
+}
+
+#[test]
+fn a_configuration_is_read_and_changed_from_the_command_line() {
+    let home = Home::new();
+    let _running = Running::start(&home, &[]);
+    let pid = "org.eclipse.kura.core.data.transport.mqtt.MqttDataTransport";
+    let config = |verb: &str| {
+        let mut command = gateway();
+        command
+            .args(["config", verb, pid, "--data"])
+            .arg(home.data());
+        command
+    };
+    let secret = home.path().join("secret");
+    std::fs::write(&secret, "canary-file\n").unwrap();
+    let password = format!("password=@{}", secret.display());
+    let output = finished(config("set").args(["timeout=33", "username=", &password]));
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let shown = text(&finished(&mut config("get")).stdout);
+    assert!(
+        shown.contains("timeout = 33\n") && shown.contains("password = ***\n"),
+        "{shown}"
+    );
+    assert!(!shown.contains("canary-file"));
+
+    let output = finished(config("set").args(["protocol-version=9"]));
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        text(&output.stderr).contains("protocol-version: "),
+        "{}",
+        text(&output.stderr)
+    );
+    for wrong in ["timeout=soon", "no-such-parameter=1"] {
+        assert_eq!(
+            finished(config("set").arg(wrong)).status.code(),
+            Some(2),
+            "{wrong}"
+        );
+    }
+    let stale = finished(config("set").args(["--revision", "0", "timeout=34"]));
+    assert_eq!(stale.status.code(), Some(1));
+    assert!(
+        text(&stale.stderr).contains("changed meanwhile"),
+        "{}",
+        text(&stale.stderr)
+    );
+}

@@ -1,0 +1,85 @@
+//! The web page in a real browser: is the form there, made from the metatype?
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout
+)]
+
+mod support;
+
+use std::path::Path;
+use std::process::Command;
+
+use support::{finished, Home, Running};
+
+/// The page's elements after its scripts have run; nothing where there is no browser.
+fn dom(url: &str, profile: &Path) -> Option<String> {
+    let browser = ["/usr/bin/chromium", "/usr/bin/chromium-browser"].map(Path::new);
+    let Some(browser) = browser.into_iter().find(|path| path.exists()) else {
+        println!("skipped: no chromium");
+        return None;
+    };
+    let mut command = Command::new(browser);
+    command
+        .args([
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+            "--no-first-run",
+        ])
+        .args([
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+        ])
+        .args(["--virtual-time-budget=10000", "--dump-dom"])
+        .arg(format!("--user-data-dir={}", profile.display()))
+        .arg(url);
+    let output = finished(&mut command);
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    let complaint = errors.lines().find(|line| line.contains("CONSOLE"));
+    assert_eq!(complaint, None, "the page complains");
+    Some(String::from_utf8(output.stdout).unwrap())
+}
+
+#[test]
+fn the_form_is_rendered_from_the_metatype() {
+    let home = Home::new();
+    let running = Running::start(&home, &[]);
+    let link = running.door.link();
+    let Some(dom) = dom(&link, &home.path().join("profile")) else {
+        return;
+    };
+    // The tabs of the default connection, and the form of the first.
+    for tab in ["CloudService", "DataService", "MqttDataTransport"] {
+        assert!(dom.contains(&format!(">{tab}</button>")), "no tab {tab}");
+    }
+    assert!(
+        dom.contains("data-id=\"device.display-name\""),
+        "no field of CloudService: {dom}"
+    );
+    assert!(
+        dom.contains("<option value=\"hostname\""),
+        "no option of a field"
+    );
+    assert!(dom.contains("type=\"radio\""), "no Boolean");
+    assert!(dom.contains("Apply</button>"));
+    assert!(
+        !dom.contains(running.door.token.expose()),
+        "the token stays in the page"
+    );
+}
+
+#[test]
+fn without_a_token_the_page_asks_for_it_and_shows_nothing() {
+    let home = Home::new();
+    let running = Running::start(&home, &[]);
+    let Some(dom) = dom(&running.door.url, &home.path().join("profile")) else {
+        return;
+    };
+    assert!(dom.contains("Open the console"));
+    assert!(!dom.contains("class=\"tabs\""));
+}

@@ -1,0 +1,377 @@
+//! Every way in which TLS can fail, and what is said of it.
+
+use crate::certificates::*;
+use crate::support::*;
+use mqtt_session::{ClientIdentity, Event, Failure, SessionCache, Stage};
+use openssl::ssl::SslVersion;
+use openssl::x509::X509Crl;
+use std::io::Write;
+use std::net::TcpListener;
+use std::sync::Arc;
+
+/// Connects to a server with this leaf, trusting `root`; the failure, and whether the server saw
+/// the handshake through.
+fn refused(root: &Authority, leaf: Leaf, host: Option<&str>) -> (Failure, bool) {
+    let context = server(&leaf, Manners::default());
+    // Accepted once the client has sent its last flight, with its certificate if it has one.
+    let peer = Peer::new(move |stream| accept(&context, stream).is_some());
+    let mut options = options("mqtts", peer.address);
+    if let Some(host) = host {
+        options.broker.host = host.to_owned();
+    }
+    options.tls.anchors = vec![root.cert.clone()];
+    let failure = open(options).failure();
+    (failure, peer.result())
+}
+
+#[test]
+fn an_unknown_issuer_is_untrusted() {
+    let (ours, theirs) = (Authority::new("Ours"), Authority::new("Theirs"));
+    let (failure, completed) = refused(&ours, theirs.issue(&Wish::default()), None);
+    let Failure::Untrusted {
+        cert,
+        depth,
+        reason,
+    } = failure
+    else {
+        panic!("{failure:?}")
+    };
+    assert_eq!(
+        (cert.subject.as_str(), cert.issuer.as_str(), depth),
+        ("O=Test, CN=broker", "O=Test, CN=Theirs", 0)
+    );
+    assert!(reason.contains("issuer"), "{reason}");
+    assert!(!completed);
+}
+
+#[test]
+fn a_forged_issuer_name_is_untrusted() {
+    let (ours, theirs) = (Authority::new("Ours"), Authority::new("Ours"));
+    let (failure, _) = refused(&ours, theirs.issue(&Wish::default()), None);
+    assert!(matches!(failure, Failure::Untrusted { .. }), "{failure:?}");
+}
+
+#[test]
+fn a_wrong_host_name_names_both_sides() {
+    let root = Authority::new("Root");
+    let leaf = root.issue(&Wish {
+        names: &["broker.example.com", "10.1.2.3"],
+        ..Wish::default()
+    });
+    let (failure, completed) = refused(&root, leaf, Some("localhost"));
+    let Failure::Hostname { host, names, .. } = &failure else {
+        panic!("{failure:?}")
+    };
+    assert_eq!(
+        (host.as_str(), names.join(" ")),
+        ("localhost", "broker.example.com 10.1.2.3".to_owned())
+    );
+    assert!(
+        failure
+            .to_string()
+            .contains("is not for localhost, but for broker.example.com"),
+        "{failure}"
+    );
+    assert!(!completed);
+}
+
+#[test]
+fn a_wrong_address_is_a_wrong_name() {
+    let root = Authority::new("Root");
+    let (failure, _) = refused(
+        &root,
+        root.issue(&Wish {
+            names: &["localhost"],
+            ..Wish::default()
+        }),
+        None,
+    );
+    assert!(
+        matches!(&failure, Failure::Hostname { host, .. } if host == "127.0.0.1"),
+        "{failure:?}"
+    );
+}
+
+#[test]
+fn an_expired_certificate_says_when() {
+    let root = Authority::new("Root");
+    let (failure, completed) = refused(
+        &root,
+        root.issue(&Wish {
+            from: -30,
+            to: -2,
+            ..Wish::default()
+        }),
+        None,
+    );
+    let Failure::Expired { cert } = &failure else {
+        panic!("{failure:?}")
+    };
+    assert!(
+        cert.not_after.ends_with('Z') && failure.to_string().contains(&cert.not_after),
+        "{failure}"
+    );
+    assert!(!completed);
+}
+
+#[test]
+fn a_certificate_of_the_future_points_at_the_clock() {
+    let root = Authority::new("Root");
+    let (failure, _) = refused(
+        &root,
+        root.issue(&Wish {
+            from: 2,
+            ..Wish::default()
+        }),
+        None,
+    );
+    assert!(
+        matches!(failure, Failure::NotYetValid { .. }),
+        "{failure:?}"
+    );
+    assert!(failure.to_string().contains("clock"), "{failure}");
+}
+
+#[test]
+fn of_several_problems_trust_comes_first_then_age_then_name() {
+    let (ours, theirs) = (Authority::new("Ours"), Authority::new("Theirs"));
+    let wish = Wish {
+        names: &["elsewhere"],
+        from: -30,
+        to: -2,
+    };
+    let (failure, _) = refused(&ours, theirs.issue(&wish), None);
+    assert!(matches!(failure, Failure::Untrusted { .. }), "{failure:?}");
+    let (failure, _) = refused(&ours, ours.issue(&wish), None);
+    assert!(matches!(failure, Failure::Expired { .. }), "{failure:?}");
+}
+
+#[test]
+fn nothing_is_trusted_without_anchors() {
+    let root = Authority::new("Root");
+    let context = server(&root.issue(&Wish::default()), Manners::default());
+    let peer = Peer::new(move |stream| accept(&context, stream).is_some());
+    let failure = open(options("mqtts", peer.address)).failure();
+    assert!(matches!(failure, Failure::Untrusted { .. }), "{failure:?}");
+}
+
+#[test]
+fn an_old_tls_version_is_told_as_such() {
+    let root = Authority::new("Root");
+    let manners = Manners {
+        max: Some(SslVersion::TLS1_1),
+        ..Manners::default()
+    };
+    let context = server(&root.issue(&Wish::default()), manners);
+    let peer = Peer::new(move |stream| accept(&context, stream).is_some());
+    let failure = open(options("mqtts", peer.address)).failure();
+    assert!(
+        matches!(&failure, Failure::TlsProtocol { reason } if reason.contains("version")),
+        "{failure:?}"
+    );
+    assert!(!peer.result());
+}
+
+#[test]
+fn a_missing_client_certificate_is_told_in_every_version() {
+    let root = Authority::new("Root");
+    for max in [SslVersion::TLS1_2, SslVersion::TLS1_3] {
+        let context = server(
+            &root.issue(&Wish::default()),
+            Manners {
+                max: Some(max),
+                wants_client: true,
+            },
+        );
+        let peer = Peer::new(move |stream| accept(&context, stream).is_some());
+        let mut options = options("mqtts", peer.address);
+        options.tls.anchors = vec![root.cert.clone()];
+        let failure = open(options).failure();
+        assert!(
+            matches!(&failure, Failure::TlsProtocol { reason } if reason.contains("alert")),
+            "{failure:?}"
+        );
+    }
+}
+
+#[test]
+fn a_client_certificate_is_shown_when_asked_for() {
+    let root = Authority::new("Root");
+    let context = server(
+        &root.issue(&Wish::default()),
+        Manners {
+            max: None,
+            wants_client: true,
+        },
+    );
+    let own = root.issue(&Wish {
+        names: &["device"],
+        ..Wish::default()
+    });
+    let expected = own.cert.clone();
+    let peer = Peer::new(move |stream| {
+        let mut tls = accept(&context, stream).unwrap();
+        assert_eq!(
+            tls.ssl().peer_certificate().unwrap().to_der().unwrap(),
+            expected.to_der().unwrap()
+        );
+        greet(&mut tls);
+        until_closed(&mut tls);
+    });
+    let mut options = options("mqtts", peer.address);
+    options.tls.anchors = vec![root.cert.clone()];
+    options.tls.client = Some(ClientIdentity {
+        chain: vec![own.cert],
+        key: own.key,
+    });
+    options.subscriptions = vec![("t".into(), 1)];
+    let mut watched = open(options);
+    watched.subscribed();
+    drop(watched.session.take());
+    peer.result();
+}
+
+#[test]
+fn a_port_that_does_not_speak_tls_is_recognised() {
+    // One that answers something else, and one that just closes, as a plain broker does.
+    let chatty = Peer::new(|mut stream| {
+        stream.write_all(&[0x20, 2, 0, 1]).unwrap();
+        until_closed(&mut stream);
+    });
+    let failure = open(options("mqtts", chatty.address)).failure();
+    assert!(
+        matches!(&failure, Failure::TlsProtocol { reason } if reason.contains("does not speak TLS")),
+        "{failure:?}"
+    );
+    let mute = Peer::new(|mut stream| {
+        use std::io::Read;
+        let _ = stream.read(&mut [0u8; 10]);
+    });
+    let failure = open(options("mqtts", mute.address)).failure();
+    assert!(
+        matches!(&failure, Failure::TlsProtocol { reason } if reason.contains("may not speak TLS")),
+        "{failure:?}"
+    );
+}
+
+#[test]
+fn a_handshake_cut_in_the_middle_is_a_lost_connection() {
+    let peer = Peer::new(|mut stream| {
+        use std::io::Read;
+        let _ = stream.read(&mut [0u8; 4096]);
+        stream.write_all(&[0x16, 3, 3, 0, 100, 2, 0]).unwrap();
+    });
+    let failure = open(options("mqtts", peer.address)).failure();
+    assert!(
+        matches!(
+            failure,
+            Failure::Lost {
+                stage: Stage::Handshake,
+                ..
+            }
+        ),
+        "{failure:?}"
+    );
+}
+
+#[test]
+fn a_tls_port_spoken_to_in_clear_is_recognised() {
+    let root = Authority::new("Root");
+    let context = server(&root.issue(&Wish::default()), Manners::default());
+    let peer = Peer::new(move |stream| accept(&context, stream).is_some());
+    let failure = open(options("mqtt", peer.address)).failure();
+    assert!(
+        matches!(&failure, Failure::Lost { reason, .. } if reason.contains("speaks TLS")),
+        "{failure:?}"
+    );
+    let polite = Peer::new(|mut stream| {
+        stream.write_all(&[0x15, 3, 1, 0, 2, 2, 70]).unwrap();
+        until_closed(&mut stream);
+    });
+    let failure = open(options("mqtt", polite.address)).failure();
+    assert!(
+        matches!(&failure, Failure::Unexpected { what } if what.contains("mqtts")),
+        "{failure:?}"
+    );
+}
+
+#[test]
+fn a_revoked_certificate_is_untrusted_and_an_issuer_without_list_is_not_held_against_it() {
+    let (root, other) = (Authority::new("Root"), Authority::new("Other"));
+    let (bad, good) = (root.issue(&Wish::default()), root.issue(&Wish::default()));
+    let (Some(list), Some(foreign)) = (root.crl(&[&bad.cert]), other.crl(&[])) else {
+        println!("skipped: the openssl command is not installed");
+        return;
+    };
+    let list = Arc::new(X509Crl::from_pem(&list).unwrap());
+    let foreign = Arc::new(X509Crl::from_pem(&foreign).unwrap());
+    let attempt = |leaf: &Leaf, crls: Vec<Arc<X509Crl>>| {
+        let context = server(leaf, Manners::default());
+        let peer = Peer::new(move |stream| {
+            if let Some(mut tls) = accept(&context, stream) {
+                greet(&mut tls);
+                until_closed(&mut tls);
+            }
+        });
+        let mut options = options("mqtts", peer.address);
+        options.tls.anchors = vec![root.cert.clone()];
+        options.tls.crls = crls;
+        options.subscriptions = vec![("t".into(), 1)];
+        open(options)
+    };
+    let failure = attempt(&bad, vec![list.clone()]).failure();
+    assert!(
+        matches!(&failure, Failure::Untrusted { reason, .. } if reason.contains("revoked")),
+        "{failure:?}"
+    );
+    attempt(&good, vec![list]).subscribed();
+    attempt(&bad, vec![foreign]).subscribed();
+}
+
+#[test]
+fn an_attempt_resumes_the_session_of_the_one_before() {
+    for max in [SslVersion::TLS1_2, SslVersion::TLS1_3] {
+        let root = Authority::new("Root");
+        let context = server(
+            &root.issue(&Wish::default()),
+            Manners {
+                max: Some(max),
+                ..Manners::default()
+            },
+        );
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let peer = std::thread::spawn(move || {
+            for _ in 0..3 {
+                let (stream, _) = listener.accept().unwrap();
+                stream.set_read_timeout(Some(PATIENCE)).unwrap();
+                let mut tls = accept(&context, stream).unwrap();
+                greet(&mut tls);
+                until_closed(&mut tls);
+            }
+        });
+        let cache = SessionCache::default();
+        let attempt = |anchors: Vec<openssl::x509::X509>| {
+            let mut options = options("mqtts", address);
+            options.tls.anchors = anchors;
+            options.tls.session_cache = Some(cache.clone());
+            options.subscriptions = vec![("t".into(), 1)];
+            let mut watched = open(options);
+            let peer = watched.until(|event| match event {
+                Event::TlsEstablished(peer) => Some(peer.clone()),
+                _ => None,
+            });
+            watched.subscribed();
+            peer
+        };
+        let first = attempt(vec![root.cert.clone()]);
+        let second = attempt(vec![root.cert.clone()]);
+        assert!(!first.resumed && second.resumed, "{first:?} {second:?}");
+        assert_eq!(first.fingerprint_sha256, second.fingerprint_sha256);
+        assert_eq!(second.info().subject, "O=Test, CN=broker");
+        // Another trust is another verdict: nothing may be resumed.
+        let third = attempt(vec![root.cert.clone(), Authority::new("Another").cert]);
+        assert!(!third.resumed);
+        peer.join().unwrap();
+    }
+}

@@ -1,0 +1,222 @@
+//! The component instance: activate, update, deactivate; owns the one worker thread.
+//!
+//! Nothing here blocks: activate and update hand the parameters to the worker and return,
+//! deactivate tells it to stop and joins it; the worker ends within milliseconds unless a call
+//! of the host is in flight. What the worker does is decided by [`crate::provisioner`].
+
+use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::sync::mpsc::{self, Sender};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use gateway_component_abi::safe::error::CallError;
+use gateway_component_abi::status;
+use gateway_component_abi::value::Properties;
+
+use crate::host::Host;
+use crate::provisioner::Action;
+use crate::settings::Settings;
+use crate::worker::{Command, Shared, Worker};
+
+/// How long an answer of the worker is awaited.
+const ANSWER: Duration = Duration::from_secs(5);
+
+/// Receives status documents; called from the worker.
+pub type Watcher = Box<dyn Fn(&str) + Send>;
+
+/// One instance of the ProvisioningService.
+pub struct Component {
+    host: Arc<dyn Host>,
+    /// Run first on the worker thread: where its log lines go.
+    on_worker: Arc<dyn Fn() + Send + Sync>,
+    shared: Arc<Shared>,
+    running: Mutex<Option<Running>>,
+}
+
+struct Running {
+    commands: Sender<Command>,
+    thread: JoinHandle<()>,
+}
+
+impl Component {
+    /// An instance named `pid`, not active yet.
+    pub fn new(host: Arc<dyn Host>, pid: &str, on_worker: Box<dyn Fn() + Send + Sync>) -> Self {
+        Component {
+            host,
+            on_worker: Arc::from(on_worker),
+            shared: Arc::new(Shared::new(pid)),
+            running: Mutex::new(None),
+        }
+    }
+
+    /// Starts with `properties`. Parameters that do not hold are no error: the status names them.
+    ///
+    /// # Errors
+    /// `E_STATE` if active already; `E_INTERNAL` if no thread can be had.
+    pub fn activate(&self, properties: &Properties) -> Result<(), CallError> {
+        let mut running = self.running();
+        if running.is_some() {
+            return Err(out_of_order("activate: the instance is active already"));
+        }
+        let (commands, receiver) = mpsc::channel();
+        let first = Command::Configure(Box::new(Settings::parse(properties)));
+        let worker = Worker::new(
+            self.host.clone(),
+            self.shared.clone(),
+            commands.clone(),
+            receiver,
+        );
+        let (on_worker, shared) = (self.on_worker.clone(), self.shared.clone());
+        let thread = std::thread::Builder::new()
+            .name("provisioning".into())
+            .spawn(move || {
+                on_worker();
+                if catch_unwind(AssertUnwindSafe(|| worker.run())).is_err() {
+                    shared.poison();
+                }
+            })
+            .map_err(|e| CallError::new(status::E_INTERNAL, "", format!("no thread: {e}")))?;
+        let _ = commands.send(first);
+        *running = Some(Running { commands, thread });
+        Ok(())
+    }
+
+    /// Hands the whole new configuration over.
+    ///
+    /// # Errors
+    /// `E_STATE` if not active.
+    pub fn update(&self, properties: &Properties) -> Result<(), CallError> {
+        self.send(Command::Configure(Box::new(Settings::parse(properties))))
+    }
+
+    /// Stops. When it returns, no thread of the instance runs and no host call is in flight.
+    ///
+    /// # Errors
+    /// `E_STATE` if not active.
+    pub fn deactivate(&self) -> Result<(), CallError> {
+        let running = self
+            .running()
+            .take()
+            .ok_or_else(|| out_of_order("deactivate: the instance is not active"))?;
+        self.stop(running);
+        Ok(())
+    }
+
+    fn stop(&self, running: Running) {
+        self.shared.stop();
+        let _ = running.commands.send(Command::Stop);
+        if running.thread.join().is_err() {
+            self.shared.poison();
+        }
+        self.shared.rest();
+    }
+
+    /// The status document, in every state.
+    pub fn status(&self) -> String {
+        self.shared.document()
+    }
+
+    /// Calls `watcher` with each new status document; `None` ends it.
+    pub fn watch(&self, watcher: Option<Watcher>) {
+        self.shared.watch(watcher);
+    }
+
+    /// The identity sheet, JSON.
+    ///
+    /// # Errors
+    /// `E_STATE` if not active.
+    pub fn identity(&self) -> Result<String, CallError> {
+        self.ask(Command::Identity)
+    }
+
+    /// Runs the local checks and returns them, JSON.
+    ///
+    /// # Errors
+    /// `E_STATE` if not active; `E_BUSY` if the worker does not answer within 5 s.
+    pub fn preflight(&self) -> Result<String, CallError> {
+        self.ask(Command::Preflight)
+    }
+
+    /// Does what a person asks for.
+    ///
+    /// # Errors
+    /// `E_STATE` with the reason where it makes no sense.
+    pub fn act(&self, action: Action) -> Result<(), CallError> {
+        self.ask(|answer| Command::Act(action, answer))?
+            .map_err(|refused| out_of_order(&refused.0))
+    }
+
+    /// Something changed that the preflight may have been waiting for.
+    pub fn system_changed(&self) {
+        let _ = self.send(Command::SystemChanged);
+    }
+
+    /// Verifies a signed control message.
+    ///
+    /// # Errors
+    /// `E_DENIED` with a code `signature.*`.
+    pub fn verify(
+        &self,
+        account: &str,
+        client_id: &str,
+        application_topic: &str,
+        payload: &[u8],
+    ) -> Result<(), CallError> {
+        self.shared
+            .verify(account, client_id, application_topic, payload)
+            .map_err(|fault| CallError::new(status::E_DENIED, fault.code.as_str(), fault.message))
+    }
+
+    /// A call panicked: say so in the status.
+    pub fn poison(&self) {
+        self.shared.poison();
+    }
+
+    fn running(&self) -> MutexGuard<'_, Option<Running>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn send(&self, command: Command) -> Result<(), CallError> {
+        match &*self.running() {
+            Some(running) if self.shared.poisoned() => {
+                let _ = running;
+                Err(CallError::new(
+                    status::E_PANIC,
+                    "internal.panic",
+                    "the worker of the instance panicked",
+                ))
+            }
+            Some(running) => {
+                let _ = running.commands.send(command);
+                Ok(())
+            }
+            None => Err(out_of_order("the instance is not active")),
+        }
+    }
+
+    fn ask<T>(&self, command: impl FnOnce(Sender<T>) -> Command) -> Result<T, CallError> {
+        let (answer, receiver) = mpsc::channel();
+        self.send(command(answer))?;
+        receiver.recv_timeout(ANSWER).map_err(|_| {
+            CallError::new(
+                status::E_BUSY,
+                "",
+                format!("no answer within {} s", ANSWER.as_secs()),
+            )
+        })
+    }
+}
+
+impl Drop for Component {
+    fn drop(&mut self) {
+        let running = self.running().take();
+        if let Some(running) = running {
+            self.stop(running);
+        }
+    }
+}
+
+fn out_of_order(what: &str) -> CallError {
+    CallError::new(status::E_STATE, "", what)
+}

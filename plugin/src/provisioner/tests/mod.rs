@@ -1,0 +1,15 @@
+//! The state machine on a virtual clock, against a scripted world.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+mod attempts;
+mod changes;
+mod commit;
+mod model;
+mod platform;
+mod world;

@@ -1,0 +1,162 @@
+//! Any sequence of events, and what must hold after each.
+
+use proptest::prelude::*;
+
+use super::world::World;
+use crate::diagnosis::{Code, Fault};
+use crate::provisioner::{Action, Input, SessionEvent, StateName};
+
+#[derive(Clone, Debug)]
+enum Event {
+    Pass(u32),
+    Reach,
+    Opening,
+    LinkFails,
+    Certificates,
+    Configuration,
+    Commit,
+    WrongCommit,
+    Reject,
+    Flushed,
+    Proof(bool),
+    Enable(bool),
+    Provisioned(bool),
+    Password(u8),
+    Interval(u8),
+    Echo,
+    ClockJumps(i32),
+    SystemChanged,
+    RetryNow,
+    Cancel,
+    Reprovision,
+    HostFails(bool),
+    PreflightFails(bool),
+    Restart,
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    prop_oneof![
+        1 => (1u32..400).prop_map(Event::Pass),
+        3 => Just(Event::Reach),
+        1 => Just(Event::Opening),
+        1 => Just(Event::LinkFails),
+        3 => Just(Event::Certificates),
+        3 => Just(Event::Configuration),
+        3 => Just(Event::Commit),
+        1 => Just(Event::WrongCommit),
+        1 => Just(Event::Reject),
+        1 => Just(Event::Flushed),
+        1 => any::<bool>().prop_map(Event::Proof),
+        1 => any::<bool>().prop_map(Event::Enable),
+        1 => any::<bool>().prop_map(Event::Provisioned),
+        1 => any::<u8>().prop_map(Event::Password),
+        1 => (1u8..100).prop_map(Event::Interval),
+        3 => Just(Event::Echo),
+        1 => any::<i32>().prop_map(Event::ClockJumps),
+        1 => Just(Event::SystemChanged),
+        1 => Just(Event::RetryNow),
+        1 => Just(Event::Cancel),
+        1 => Just(Event::Reprovision),
+        1 => any::<bool>().prop_map(Event::HostFails),
+        1 => any::<bool>().prop_map(Event::PreflightFails),
+        1 => Just(Event::Restart),
+    ]
+}
+
+fn apply(world: &mut World, event: &Event) {
+    match event {
+        Event::Pass(seconds) => world.seconds(u64::from(*seconds)),
+        Event::Reach => world.reach(),
+        Event::Opening => world.session(SessionEvent::Opening),
+        Event::LinkFails => world.link_fails(Code::NetworkLost),
+        Event::Certificates => drop(world.certificates()),
+        Event::Configuration => drop(world.configuration()),
+        Event::Commit => drop(world.commit(None, None, None)),
+        Event::WrongCommit => drop(world.commit(Some("other"), None, None)),
+        Event::Reject => {
+            if world.plan.is_some() {
+                world.reject("request.unknown", Some(5));
+            }
+        }
+        Event::Flushed => world.session(SessionEvent::Flushed),
+        Event::Proof(ok) => {
+            world.proved = None;
+            world.input(Input::Proved(if *ok {
+                Ok(())
+            } else {
+                Err(Fault::new(Code::ProofFailed, "no"))
+            }));
+        }
+        Event::Enable(enabled) => world.set("enabled", *enabled),
+        Event::Provisioned(provisioned) => world.set("provisioned", *provisioned),
+        Event::Password(n) => world.set("username", format!("user{n}")),
+        Event::Interval(n) => world.set("retry-interval", i32::from(*n)),
+        Event::Echo => world.configure(),
+        Event::ClockJumps(by) => world.now.wall_ms += i64::from(*by),
+        Event::SystemChanged => world.input(Input::SystemChanged),
+        Event::RetryNow => act(world, Action::RetryNow),
+        Event::Cancel => act(world, Action::Cancel),
+        Event::Reprovision => act(world, Action::Reprovision),
+        Event::HostFails(fails) => {
+            let result = if *fails {
+                Err(Fault::new(Code::ApplyFailed, "no"))
+            } else {
+                Ok(())
+            };
+            world.undone = result.clone();
+            world.completed = result.clone();
+            world.finished = result.clone();
+            world.disabled = result;
+        }
+        Event::PreflightFails(fails) => {
+            world.preflight = if *fails {
+                Err(Fault::new(Code::IdentityMissing, "no"))
+            } else {
+                Ok(())
+            };
+        }
+        Event::Restart => world.restart(),
+    }
+}
+
+fn act(world: &mut World, action: Action) {
+    let _ = world.machine.act(world.now, action);
+    // Outputs of an action are carried out before anything else happens.
+    world.settle();
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn the_invariants_hold_after_any_sequence(
+        max in prop_oneof![Just(-1), 1..4i32],
+        events in proptest::collection::vec(event(), 1..60),
+    ) {
+        let mut world = World::new();
+        world.properties.insert("retry-max-attempts".into(), max.into());
+        world.configure();
+        for event in &events {
+            apply(&mut world, event);
+            // Two attempts at once and packets after the end of a link are asserted by the world.
+            prop_assert_eq!(world.leaked, 0, "a packet without a link after {:?}", event);
+            if max > 0 {
+                prop_assert!(world.attempts() <= max as u32, "too many attempts after {:?}", event);
+            }
+            if world.state() == StateName::Provisioned {
+                let said = world.machine.view().parsed.is_some_and(|parsed| parsed.provisioned);
+                prop_assert!(said, "provisioned, but the configuration does not say so");
+            }
+            prop_assert!(
+                world.count("complete") == 0 || world.count("commit") > 0 || world.recovered_committed,
+                "completed without a commit"
+            );
+            let enabled = world.machine.view().parsed.is_some_and(|p| p.runs());
+            let running = matches!(
+                world.state(),
+                StateName::Connecting | StateName::Receiving | StateName::Applying | StateName::Proving
+            );
+            prop_assert!(enabled || !running, "runs although it should not after {:?}", event);
+        }
+    }
+}

@@ -1,0 +1,267 @@
+//! The status document (`gwc.status/1`): what the component is doing, and why not.
+//!
+//! JSON, versioned, described by `docs/status.schema.json`, never a secret. Made by the worker
+//! from the state machine's [`View`] and a few facts beside it.
+
+use serde::Serialize;
+use serde_json::{json, Value};
+
+use crate::diagnosis::{Code, Fault};
+use crate::provisioner::{StateName, View};
+use crate::settings::Identity;
+use crate::time::rfc3339;
+use crate::trust::ValidChain;
+
+/// Version of the document; grows when a member changes its meaning.
+pub const VERSION: u32 = 1;
+
+/// Topic of the events on the host's bus.
+pub const EVENT_TOPIC: &str = "gwc/provisioning/STATE";
+
+/// A certificate that ends within this many milliseconds is worth a warning: 30 days.
+const SOON_MS: i64 = 30 * 86_400_000;
+
+/// Bytes on the wire.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Bytes {
+    /// To the broker.
+    pub sent: u64,
+    /// From the broker.
+    pub received: u64,
+}
+
+/// A certificate worth showing.
+#[derive(Clone, Debug, Serialize)]
+struct Shown {
+    subject: String,
+    not_after: String,
+    fingerprint: String,
+}
+
+/// Facts beside the state machine's own.
+#[derive(Clone, Debug, Default)]
+pub struct Extras {
+    pid: String,
+    /// Bytes of the running or last attempt.
+    pub bytes: Bytes,
+    /// Who the gateway is, once known.
+    pub identity: Option<Identity>,
+    /// Fingerprints of the trusted signers.
+    pub signers: Vec<String>,
+    /// UUID of the last finished transaction.
+    pub last_transaction: Option<String>,
+    root_verified: Option<bool>,
+    chain: Vec<Shown>,
+    broker_certificate: Option<Shown>,
+    target: Option<(String, String, String)>,
+    identity_differs: Option<String>,
+}
+
+impl Extras {
+    /// None yet, of the instance `pid`.
+    pub fn new(pid: &str) -> Self {
+        Extras {
+            pid: pid.to_owned(),
+            ..Extras::default()
+        }
+    }
+
+    /// The broker showed this certificate.
+    pub fn broker_certificate(&mut self, peer: &mqtt_session::PeerCertificate) {
+        self.broker_certificate = Some(Shown {
+            subject: peer.subject.clone(),
+            not_after: peer.not_after.clone(),
+            fingerprint: peer.fingerprint_sha256.clone(),
+        });
+    }
+
+    /// This chain was accepted.
+    pub fn chain(&mut self, chain: &ValidChain) {
+        self.root_verified = Some(chain.root_verified);
+        self.chain = chain
+            .facts
+            .iter()
+            .map(|facts| Shown {
+                subject: facts.subject.clone(),
+                not_after: facts.not_after.clone(),
+                fingerprint: facts.fingerprint.clone(),
+            })
+            .collect();
+    }
+
+    /// The account that is being proved, by the transport's properties.
+    pub fn target(
+        &mut self,
+        properties: &gateway_component_abi::value::Properties,
+        client_id: &str,
+    ) {
+        let text = |name: &str| {
+            properties
+                .get(name)
+                .and_then(gateway_component_abi::value::Value::as_str)
+                .unwrap_or_default()
+                .to_owned()
+        };
+        self.target = Some((
+            text("topic.context.account-name"),
+            text("broker-url"),
+            client_id.to_owned(),
+        ));
+    }
+
+    /// The system says something else than when the identity was frozen.
+    pub fn identity_changed(&mut self, frozen: &Identity, now: &Identity) {
+        self.identity_differs = Some(format!(
+            "the gateway would now be client-id {}, username {}; the transaction goes on as {}, {}",
+            now.client_id, now.username, frozen.client_id, frozen.username
+        ));
+    }
+}
+
+/// The document of an instance that is not active.
+pub fn inactive(pid: &str) -> String {
+    json!({"version": VERSION, "instance": pid, "state": "inactive", "error": null}).to_string()
+}
+
+/// The document of an instance that panicked.
+pub fn panicked(pid: &str) -> String {
+    let fault = Fault::new(
+        Code::InternalPanic,
+        "a bug in the component; destroy the instance and create it anew",
+    );
+    json!({
+        "version": VERSION,
+        "instance": pid,
+        "state": "failed",
+        "error": fault.document(""),
+    })
+    .to_string()
+}
+
+/// The document.
+pub fn document(view: &View<'_>, extras: &Extras, wall_ms: i64) -> String {
+    let settings = view.parsed.and_then(|parsed| parsed.result.as_ref().ok());
+    let at = |ms: Option<i64>| ms.map(|ms| rfc3339(wall_ms.saturating_add(ms)));
+    let steps: Vec<Value> = view
+        .steps
+        .lines()
+        .map(|(step, line)| {
+            json!({
+                "name": step,
+                "state": line.progress,
+                "started": line.started_ms.map(rfc3339),
+                "ended": line.ended_ms.map(rfc3339),
+                "detail": line.detail,
+            })
+        })
+        .collect();
+    let identity = view.identity.or(extras.identity.as_ref());
+    let target = extras
+        .target
+        .as_ref()
+        .filter(|_| view.state == StateName::Provisioned || view.state == StateName::Committing);
+    json!({
+        "version": VERSION,
+        "instance": extras.pid,
+        "state": view.state,
+        "since": rfc3339(view.since_ms),
+        "enabled": view.parsed.is_some_and(|p| p.enabled),
+        "provisioned": view.parsed.is_some_and(|p| p.provisioned),
+        "transaction": view.transaction.or(extras.last_transaction.as_deref()),
+        "attempt": view.attempts,
+        "max_attempts": settings.and_then(|s| s.max_attempts).map_or(-1, i64::from),
+        "next_attempt_at": at(view.next_in_ms),
+        "deadline_at": at(view.deadline_in_ms),
+        "broker": settings.map(|s| s.broker.to_string()),
+        "account": settings.map(|s| s.account_name.clone()),
+        "target": target.map(|(account, broker, client_id)| json!({
+            "account": account, "broker": broker, "client_id": client_id,
+        })),
+        "steps": steps,
+        "error": view.fault.map(|(fault, at)| fault.document(rfc3339(*at))),
+        "problems": view.parsed.map_or(&[][..], |p| p.problems()),
+        "warnings": warnings(view, extras, wall_ms),
+        "bytes": extras.bytes,
+        "identity": identity.map(|identity| json!({
+            "client_id": identity.client_id,
+            "username": identity.username,
+            "serial_number": identity.serial,
+            "mac_address": identity.mac,
+            "model": identity.model,
+        })),
+        "trust": {
+            "root_verified": extras.root_verified,
+            "signers": extras.signers,
+            "chain": extras.chain,
+            "broker_certificate": extras.broker_certificate,
+        },
+    })
+    .to_string()
+}
+
+fn warnings(view: &View<'_>, extras: &Extras, wall_ms: i64) -> Vec<Value> {
+    let mut warnings: Vec<Value> = view
+        .parsed
+        .map_or(&[][..], |parsed| &parsed.warnings)
+        .iter()
+        .map(|message| json!({"code": "parameter", "message": message}))
+        .collect();
+    if let Some(message) = &extras.identity_differs {
+        warnings.push(json!({"code": "identity-differs", "message": message}));
+    }
+    if extras.root_verified == Some(false) {
+        warnings.push(json!({
+            "code": "root-not-verified",
+            "message": "the root of the received chain was not verified (ca-authentication is off)",
+        }));
+    }
+    let soon = rfc3339(wall_ms.saturating_add(SOON_MS));
+    for shown in extras.chain.iter().chain(&extras.broker_certificate) {
+        // RFC 3339 in UTC sorts as text.
+        if shown.not_after < soon {
+            warnings.push(json!({
+                "code": "certificate-expires",
+                "message": format!("{} expires on {}", shown.subject, shown.not_after),
+            }));
+        }
+    }
+    warnings
+}
+
+/// What is posted on the host's event bus when the state changes.
+pub fn event(pid: &str, view: &View<'_>) -> String {
+    json!({
+        "instance": pid,
+        "state": view.state,
+        "transaction": view.transaction,
+        "code": view.fault.map(|(fault, _)| fault.code),
+    })
+    .to_string()
+}
+
+/// One line per change of the state.
+pub fn log_change(pid: &str, view: &View<'_>) {
+    let state = serde_json::to_value(view.state)
+        .ok()
+        .and_then(|value| value.as_str().map(str::to_owned))
+        .unwrap_or_default();
+    let transaction = view.transaction.unwrap_or("-");
+    match (view.state, view.fault) {
+        (
+            StateName::Waiting
+            | StateName::Preflight
+            | StateName::Refused
+            | StateName::GaveUp
+            | StateName::Invalid
+            | StateName::RollingBack,
+            Some((fault, _)),
+        ) => log::warn!(
+            "{pid}: {state}, attempt {}, transaction {transaction}: {fault}",
+            view.attempts
+        ),
+        _ => log::info!(
+            "{pid}: {state}, attempt {}, transaction {transaction}",
+            view.attempts
+        ),
+    }
+}

@@ -1,0 +1,93 @@
+//! Carrying the operations of a plan out, and taking them back.
+
+use gateway_component_abi::safe::error::CallError;
+use gateway_component_abi::status;
+use kura_formats::configurations;
+
+use super::plan::Operation;
+use crate::host::{EntryKind, Host};
+
+/// Does one operation. Doing it twice with the same key is as doing it once.
+pub fn redo(operation: &Operation, key: &str, host: &dyn Host) -> Result<(), CallError> {
+    match operation {
+        Operation::HoldConnection { .. } => host.disconnect(),
+        Operation::PutCertificate {
+            keystore,
+            alias,
+            pem,
+            ..
+        } => host.put_certificate(key, keystore, alias, pem),
+        Operation::PutChain {
+            keystore,
+            alias,
+            pem,
+            ..
+        } => host.put_chain(key, keystore, alias, pem),
+        Operation::InstallPackage {
+            name,
+            version,
+            path,
+        } => host.install_package(key, name, version, path),
+        Operation::Configure { xml, .. } => {
+            let list = configurations::read(
+                xml.as_bytes(),
+                &configurations::XmlLimits::default(),
+                &mut configurations::remote_open,
+            )
+            .map_err(|e| CallError::new(status::E_INTERNAL, "", e.to_string()))?;
+            host.apply(key, &list)
+        }
+    }
+}
+
+/// Takes one operation back, whether it was done, begun or neither.
+pub fn undo(operation: &Operation, key: &str, host: &dyn Host) -> Result<(), CallError> {
+    let undo_key = format!("{key}/undo");
+    match operation {
+        Operation::HoldConnection { was_connected } => {
+            if *was_connected {
+                host.connect("")
+            } else {
+                Ok(())
+            }
+        }
+        Operation::PutCertificate {
+            keystore,
+            alias,
+            before,
+            ..
+        } => match before {
+            Some(pem) => host.put_certificate(&undo_key, keystore, alias, pem),
+            None => host.remove_entry(&undo_key, keystore, alias),
+        },
+        Operation::PutChain {
+            keystore,
+            alias,
+            before,
+            ..
+        } => {
+            if before.is_empty() {
+                // A key made for this transaction goes with it.
+                host.remove_entry(&undo_key, keystore, alias)
+            } else {
+                host.put_chain(&undo_key, keystore, alias, before)
+            }
+        }
+        Operation::InstallPackage { .. } => host.revert_package(key),
+        Operation::Configure { undo, .. } => host.restore(&undo_key, undo),
+    }
+}
+
+/// What an alias holds now: the PEM of a trusted certificate or the chain of a key.
+pub fn present(
+    host: &dyn Host,
+    keystore: &str,
+    alias: &str,
+    kind: EntryKind,
+) -> Result<Option<String>, CallError> {
+    Ok(host
+        .keystore(keystore)?
+        .into_iter()
+        .find(|entry| entry.alias == alias && entry.kind == kind)
+        .map(|entry| entry.pem))
+}

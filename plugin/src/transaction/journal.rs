@@ -1,0 +1,440 @@
+//! The journal: what the transaction has done so far, durable record by record.
+//!
+//! `journal.jsonl` in the component's folder, one line per record:
+//! `{"crc":"xxxxxxxx","record":{...}}`, the CRC-32 being of the record's bytes as they stand
+//! there. A last line that is torn or does not match counts as not written. A bad line before
+//! the last one makes no sense: the file is moved aside and reported, never guessed at.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use durable_file::Appender;
+use serde::{Deserialize, Serialize};
+
+/// The journal is rewritten as one record when it is opened with more bytes than this.
+const COMPACT_ABOVE: usize = 32 * 1024;
+/// A journal larger than this was not written by us.
+const MAX_SIZE: u64 = 4 << 20;
+
+/// One entry of the journal.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Record {
+    /// A transaction begins: its identity is frozen from here on.
+    Started {
+        /// Its UUID.
+        transaction: String,
+        /// Client-id of all its attempts.
+        client_id: String,
+        /// Username of all its attempts.
+        username: String,
+        /// Fingerprint of the parameters it runs with.
+        parameters: String,
+    },
+    /// The first packet of attempt `n` is about to be sent.
+    Attempt {
+        /// 1 for the first.
+        n: u32,
+        /// Wall clock, ms since 1970.
+        at_ms: i64,
+    },
+    /// The plan is durable, and its operations may begin.
+    Sealed,
+    /// Everything is as before; the transaction stays open for the next attempt.
+    Undone,
+    /// The new account is proved: there is no way back.
+    Committed {
+        /// Wall clock, ms since 1970.
+        at_ms: i64,
+    },
+    /// The way forward is complete.
+    Finished,
+    /// The transaction ends without success: its parameters changed, or it gave up.
+    Abandoned,
+    /// All there is to know, in place of the records before.
+    Summary(Box<Summary>),
+}
+
+/// How far the open transaction has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    /// Nothing outside the component's folder was touched.
+    #[default]
+    Open,
+    /// The plan is durable; any of its operations may have been done.
+    Sealed,
+    /// Proved: only the way forward is left.
+    Committed,
+}
+
+/// What the journal says, taken together.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Summary {
+    /// The open transaction.
+    pub transaction: Option<Open>,
+    /// Whether a transaction was ever finished here.
+    pub provisioned_before: bool,
+    /// The latest good time, ms since 1970; 0 if none.
+    pub good_time_ms: i64,
+    /// Attempts of the last finished transaction.
+    pub last_attempts: u32,
+    /// The last finished transaction.
+    pub last_transaction: Option<String>,
+}
+
+/// The open transaction.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Open {
+    /// Its UUID.
+    pub id: String,
+    /// Frozen client-id.
+    pub client_id: String,
+    /// Frozen username.
+    pub username: String,
+    /// Fingerprint of its parameters.
+    pub parameters: String,
+    /// Attempts so far.
+    pub attempts: u32,
+    /// How far it has come.
+    pub phase: Phase,
+}
+
+impl Summary {
+    /// The summary after `record`. A record that does not fit is an error.
+    pub fn after(mut self, record: &Record) -> Result<Summary, &'static str> {
+        match record {
+            Record::Summary(summary) => return Ok((**summary).clone()),
+            Record::Started {
+                transaction,
+                client_id,
+                username,
+                parameters,
+            } => {
+                if self.transaction.is_some() {
+                    return Err("a transaction starts while another one is open");
+                }
+                self.transaction = Some(Open {
+                    id: transaction.clone(),
+                    client_id: client_id.clone(),
+                    username: username.clone(),
+                    parameters: parameters.clone(),
+                    ..Open::default()
+                });
+                return Ok(self);
+            }
+            _ => {}
+        }
+        let Some(open) = &mut self.transaction else {
+            return Err("a record belongs to no transaction");
+        };
+        match (record, open.phase) {
+            (Record::Attempt { n, at_ms }, Phase::Open) => {
+                open.attempts = *n;
+                self.good_time_ms = self.good_time_ms.max(*at_ms);
+            }
+            (Record::Sealed, Phase::Open) => open.phase = Phase::Sealed,
+            (Record::Undone, Phase::Sealed | Phase::Open) => open.phase = Phase::Open,
+            (Record::Committed { at_ms }, Phase::Sealed) => {
+                open.phase = Phase::Committed;
+                self.good_time_ms = self.good_time_ms.max(*at_ms);
+            }
+            (Record::Finished, Phase::Committed) => {
+                self.provisioned_before = true;
+                self.last_attempts = open.attempts;
+                self.last_transaction = Some(open.id.clone());
+                self.transaction = None;
+            }
+            (Record::Abandoned, Phase::Open) => self.transaction = None,
+            _ => return Err("the records are out of order"),
+        }
+        Ok(self)
+    }
+}
+
+/// Why the journal cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// Reading or writing failed.
+    #[error("{}: {error}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        error: io::Error,
+    },
+    /// The journal made no sense and was moved aside.
+    #[error("{} made no sense ({reason}) and was kept as {}", path.display(), kept.display())]
+    Corrupt {
+        /// The journal.
+        path: PathBuf,
+        /// Where it is now.
+        kept: PathBuf,
+        /// What was wrong.
+        reason: String,
+    },
+    /// A record that does not follow from the ones before: a bug.
+    #[error("a journal record is out of order: {0}")]
+    Order(&'static str),
+}
+
+/// The journal, open for appending.
+#[derive(Debug)]
+pub struct Journal {
+    path: PathBuf,
+    appender: Appender,
+    summary: Summary,
+}
+
+impl Journal {
+    /// Opens the journal in `folder` and says what it holds. A corrupt one is moved aside and
+    /// reported; the next call starts a new one.
+    pub fn open(folder: &Path) -> Result<Journal, JournalError> {
+        let path = folder.join("journal.jsonl");
+        let io = |error| JournalError::Io {
+            path: path.clone(),
+            error,
+        };
+        let content = match fs::metadata(&path) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Vec::new(),
+            Err(e) => return Err(io(e)),
+            Ok(data) if data.len() > MAX_SIZE => {
+                return Err(set_aside(&path, format!("{} bytes", data.len())));
+            }
+            Ok(_) => fs::read(&path).map_err(io)?,
+        };
+        let (summary, good) = match replay(&content) {
+            Ok(replayed) => replayed,
+            Err(reason) => return Err(set_aside(&path, reason)),
+        };
+        let mut length = good as u64;
+        if content.len() > COMPACT_ABOVE {
+            let line = line(&Record::Summary(Box::new(summary.clone()))).map_err(io)?;
+            durable_file::write(&path, &line).map_err(io)?;
+            length = line.len() as u64;
+        }
+        let appender = Appender::open(&path, length).map_err(io)?;
+        Ok(Journal {
+            path,
+            appender,
+            summary,
+        })
+    }
+
+    /// What it says now.
+    pub fn summary(&self) -> &Summary {
+        &self.summary
+    }
+
+    /// Appends `records`, durably, with one wait for the disk. After an I/O error they count
+    /// as not written.
+    pub fn append(&mut self, records: &[Record]) -> Result<(), JournalError> {
+        let mut next = self.summary.clone();
+        for record in records {
+            next = next.after(record).map_err(JournalError::Order)?;
+        }
+        let io = |error| JournalError::Io {
+            path: self.path.clone(),
+            error,
+        };
+        let mut lines = Vec::new();
+        for record in records {
+            lines.extend_from_slice(&line(record).map_err(io)?);
+        }
+        let length = fs::metadata(&self.path).map_err(io)?.len();
+        if let Err(error) = self.appender.append(&lines) {
+            // The end may be torn: cut it, or the next record would hide behind it.
+            if let Ok(appender) = Appender::open(&self.path, length) {
+                self.appender = appender;
+            }
+            return Err(JournalError::Io {
+                path: self.path.clone(),
+                error,
+            });
+        }
+        self.summary = next;
+        Ok(())
+    }
+}
+
+fn line(record: &Record) -> io::Result<Vec<u8>> {
+    let json = serde_json::to_string(record)?;
+    let crc = crc32fast::hash(json.as_bytes());
+    Ok(format!("{{\"crc\":\"{crc:08x}\",\"record\":{json}}}\n").into_bytes())
+}
+
+fn parse(line: &[u8]) -> Option<Record> {
+    let rest = line.strip_prefix(b"{\"crc\":\"")?;
+    let (crc, rest) = rest.split_at_checked(8)?;
+    let json = rest.strip_prefix(b"\",\"record\":")?.strip_suffix(b"}")?;
+    let crc = u32::from_str_radix(std::str::from_utf8(crc).ok()?, 16).ok()?;
+    if crc32fast::hash(json) != crc {
+        return None;
+    }
+    serde_json::from_slice(json).ok()
+}
+
+/// The summary of the content, and the length of its good part.
+fn replay(content: &[u8]) -> Result<(Summary, usize), String> {
+    let mut summary = Summary::default();
+    let mut good = 0;
+    let mut number = 0;
+    let mut rest = content;
+    while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+        number += 1;
+        let (line, tail) = rest.split_at(end);
+        let tail = tail.get(1..).unwrap_or_default();
+        match parse(line) {
+            Some(record) => {
+                summary = summary
+                    .after(&record)
+                    .map_err(|reason| format!("line {number}: {reason}"))?;
+            }
+            None if tail.is_empty() => return Ok((summary, good)),
+            None => return Err(format!("line {number} is damaged")),
+        }
+        good += end + 1;
+        rest = tail;
+    }
+    Ok((summary, good))
+}
+
+fn set_aside(path: &Path, reason: String) -> JournalError {
+    let mut kept = path.with_extension("jsonl.corrupt");
+    let mut number = 1;
+    while kept.exists() {
+        number += 1;
+        kept = path.with_extension(format!("jsonl.corrupt-{number}"));
+    }
+    match durable_file::rename(path, &kept) {
+        Ok(()) => JournalError::Corrupt {
+            path: path.to_owned(),
+            kept,
+            reason,
+        },
+        Err(error) => JournalError::Io {
+            path: path.to_owned(),
+            error,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+    use super::*;
+
+    fn started() -> Record {
+        Record::Started {
+            transaction: "t".into(),
+            client_id: "c".into(),
+            username: "u".into(),
+            parameters: "p".into(),
+        }
+    }
+
+    fn whole() -> Vec<Record> {
+        vec![
+            started(),
+            Record::Attempt { n: 1, at_ms: 5 },
+            Record::Sealed,
+            Record::Undone,
+            Record::Attempt { n: 2, at_ms: 6 },
+            Record::Sealed,
+            Record::Committed { at_ms: 6 },
+            Record::Finished,
+        ]
+    }
+
+    #[test]
+    fn what_was_appended_is_there_after_a_restart() {
+        let dir = tempfile::tempdir().unwrap();
+        for record in whole() {
+            let mut journal = Journal::open(dir.path()).unwrap();
+            journal.append(&[record.clone()]).unwrap();
+            let said = journal.summary().clone();
+            drop(journal);
+            assert_eq!(Journal::open(dir.path()).unwrap().summary(), &said);
+        }
+        let journal = Journal::open(dir.path()).unwrap();
+        assert!(journal.summary().provisioned_before);
+        assert_eq!(journal.summary().last_attempts, 2);
+    }
+
+    #[test]
+    fn a_record_torn_at_any_byte_counts_as_not_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("journal.jsonl");
+        let mut journal = Journal::open(dir.path()).unwrap();
+        journal.append(&[started()]).unwrap();
+        let before = fs::read(&path).unwrap();
+        let said = journal.summary().clone();
+        journal
+            .append(&[Record::Attempt { n: 1, at_ms: 5 }])
+            .unwrap();
+        let after = fs::read(&path).unwrap();
+        for end in before.len()..after.len() {
+            fs::write(&path, &after[..end]).unwrap();
+            let mut journal = Journal::open(dir.path()).unwrap();
+            assert_eq!(journal.summary(), &said, "cut at {end}");
+            journal
+                .append(&[Record::Attempt { n: 1, at_ms: 5 }])
+                .unwrap();
+            assert_eq!(fs::read(&path).unwrap(), after);
+        }
+    }
+
+    #[test]
+    fn a_damaged_line_before_the_last_is_moved_aside_and_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("journal.jsonl");
+        let mut journal = Journal::open(dir.path()).unwrap();
+        journal.append(&[started()]).unwrap();
+        journal
+            .append(&[Record::Attempt { n: 1, at_ms: 5 }])
+            .unwrap();
+        let mut bytes = fs::read(&path).unwrap();
+        bytes[30] ^= 1;
+        fs::write(&path, bytes).unwrap();
+        let Err(JournalError::Corrupt { kept, .. }) = Journal::open(dir.path()) else {
+            panic!("not refused");
+        };
+        assert!(kept.exists() && !path.exists());
+        assert_eq!(
+            Journal::open(dir.path()).unwrap().summary(),
+            &Summary::default()
+        );
+    }
+
+    #[test]
+    fn records_out_of_order_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut journal = Journal::open(dir.path()).unwrap();
+        assert!(journal.append(&[Record::Finished]).is_err());
+        journal.append(&[started()]).unwrap();
+        assert!(journal.append(&[started()]).is_err());
+        assert!(journal.append(&[Record::Committed { at_ms: 1 }]).is_err());
+        assert_eq!(
+            journal.summary().transaction.as_ref().unwrap().phase,
+            Phase::Open
+        );
+    }
+
+    #[test]
+    fn a_long_journal_is_rewritten_as_its_summary() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("journal.jsonl");
+        let mut journal = Journal::open(dir.path()).unwrap();
+        journal.append(&[started()]).unwrap();
+        let mut n = 0;
+        while fs::metadata(&path).unwrap().len() <= COMPACT_ABOVE as u64 {
+            n += 1;
+            journal.append(&[Record::Attempt { n, at_ms: 5 }]).unwrap();
+        }
+        let said = journal.summary().clone();
+        drop(journal);
+        assert_eq!(Journal::open(dir.path()).unwrap().summary(), &said);
+        assert!(fs::metadata(&path).unwrap().len() < 1000);
+    }
+}

@@ -1,0 +1,372 @@
+//! One transaction over certificates, keys, packages and configurations: never half-provisioned.
+//!
+//! [`Engine`] carries out what the state machine asks for: stage, seal, apply, undo, commit,
+//! complete, clean; and [`Engine::recover`] brings whatever a crash left to one of the two ends.
+//! It decides from the journal alone. It knows the host and the component's folder, nothing of
+//! the network.
+
+mod apply;
+mod complete;
+pub mod journal;
+pub mod plan;
+pub mod record;
+mod recover;
+mod staged;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use gateway_component_abi::safe::error::CallError;
+use gateway_component_abi::status;
+use kura_formats::configurations;
+
+use crate::diagnosis::{Code, Fault};
+use crate::host::{EntryKind, Host};
+use crate::provisioner::Memory;
+use crate::settings::Identity;
+use journal::{Journal, JournalError, Phase, Record};
+use plan::{Operation, Plan};
+pub use staged::Item;
+use staged::Staged;
+
+/// The transaction of one component instance.
+pub struct Engine {
+    host: Arc<dyn Host>,
+    own_pid: String,
+    folder: PathBuf,
+    journal: Journal,
+    staged: Staged,
+    plan: Option<Plan>,
+    next: usize,
+}
+
+impl Engine {
+    /// Opens the journal in the host's folder for the instance `own_pid`.
+    pub fn open(host: Arc<dyn Host>, own_pid: &str) -> Result<Engine, Fault> {
+        let folder = host
+            .storage_folder()
+            .map_err(|e| of_host("the host gives no folder", &e))?;
+        durable_file::create_folder(&folder.join("staging"))
+            .map_err(|e| of_io(&folder.join("staging").display().to_string(), &e))?;
+        let journal = Journal::open(&folder).map_err(|e| of_journal(&e))?;
+        Ok(Engine {
+            host,
+            own_pid: own_pid.to_owned(),
+            folder,
+            journal,
+            staged: Staged::default(),
+            plan: None,
+            next: 0,
+        })
+    }
+
+    /// The component's folder.
+    pub fn folder(&self) -> &std::path::Path {
+        &self.folder
+    }
+
+    /// The latest good time that is known, ms since 1970.
+    pub fn good_time_ms(&self) -> i64 {
+        self.journal.summary().good_time_ms
+    }
+
+    /// UUID of the last finished transaction.
+    pub fn last_transaction(&self) -> Option<&str> {
+        self.journal.summary().last_transaction.as_deref()
+    }
+
+    /// Writes down that attempt `n` counts; with the first one, that the transaction begins.
+    pub fn count(
+        &mut self,
+        n: u32,
+        transaction: &str,
+        identity: &Identity,
+        parameters: &str,
+        at_ms: i64,
+    ) -> Result<(), Fault> {
+        let mut records = Vec::new();
+        if self.journal.summary().transaction.is_none() {
+            records.push(Record::Started {
+                transaction: transaction.to_owned(),
+                client_id: identity.client_id.clone(),
+                username: identity.username.clone(),
+                parameters: parameters.to_owned(),
+            });
+        }
+        records.push(Record::Attempt { n, at_ms });
+        self.write(&records)
+    }
+
+    /// Writes down that the transaction ends without success.
+    pub fn abandon(&mut self) -> Result<(), Fault> {
+        if self.journal.summary().transaction.is_none() {
+            return Ok(());
+        }
+        self.write(&[Record::Abandoned])
+    }
+
+    /// Keeps an item for the commit.
+    pub fn stage(&mut self, item: Item) -> Result<(), Fault> {
+        self.staged.add(item, &*self.host, &self.own_pid)
+    }
+
+    /// Writes the plan of everything staged; `signer_pem` becomes trusted at the commit.
+    pub fn seal(&mut self, signer_pem: &str, manifest: &str) -> Result<(), Fault> {
+        let (id, attempt) = self.open_transaction()?;
+        let plan = Plan {
+            attempt,
+            operations: self.operations()?,
+            signer_pem: signer_pem.to_owned(),
+            manifest: manifest.to_owned(),
+        };
+        let json = serde_json::to_vec(&plan)
+            .map_err(|e| Fault::new(Code::ApplyFailed, format!("the plan: {e}")))?;
+        let json = zeroize::Zeroizing::new(json);
+        let bytes = self
+            .host
+            .encrypt(&json)
+            .map_err(|e| of_host("the host could not encrypt the plan", &e))?
+            .unwrap_or_else(|| json.to_vec());
+        let path = self.plan_path(&id);
+        durable_file::write(&path, &bytes).map_err(|e| of_io(&path.display().to_string(), &e))?;
+        self.write(&[Record::Sealed])?;
+        self.plan = Some(plan);
+        self.next = 0;
+        Ok(())
+    }
+
+    fn operations(&self) -> Result<Vec<Operation>, Fault> {
+        let refused = |object: &str| {
+            let object = object.to_owned();
+            move |e: CallError| of_host(&object, &e)
+        };
+        let mut operations = Vec::new();
+        if let Some(connection) = self
+            .host
+            .connection()
+            .map_err(refused("the cloud connection"))?
+        {
+            operations.push(Operation::HoldConnection {
+                was_connected: connection.connected,
+            });
+        }
+        for item in self.staged.items() {
+            match item {
+                Item::Certificate {
+                    keystore,
+                    alias,
+                    pem,
+                } => operations.push(Operation::PutCertificate {
+                    keystore: keystore.clone(),
+                    alias: alias.clone(),
+                    pem: pem.clone(),
+                    before: apply::present(
+                        &*self.host,
+                        keystore,
+                        alias,
+                        EntryKind::TrustedCertificate,
+                    )
+                    .map_err(refused(keystore))?,
+                }),
+                Item::Chain {
+                    keystore,
+                    alias,
+                    pem,
+                } => operations.push(Operation::PutChain {
+                    keystore: keystore.clone(),
+                    alias: alias.clone(),
+                    pem: pem.clone(),
+                    before: apply::present(&*self.host, keystore, alias, EntryKind::PrivateKey)
+                        .map_err(refused(keystore))?
+                        .unwrap_or_default(),
+                }),
+                _ => {}
+            }
+        }
+        for item in self.staged.items() {
+            if let Item::Package {
+                name,
+                version,
+                path,
+                ..
+            } = item
+            {
+                operations.push(Operation::InstallPackage {
+                    name: name.clone(),
+                    version: version.clone(),
+                    path: path.clone(),
+                });
+            }
+        }
+        let merged = self.staged.merged();
+        if !merged.is_empty() {
+            let pids: Vec<&str> = merged.iter().map(|c| c.pid.as_str()).collect();
+            operations.push(Operation::Configure {
+                undo: self
+                    .host
+                    .capture(&pids)
+                    .map_err(refused("the configurations"))?,
+                xml: configurations::write(&merged, &mut configurations::remote_seal)
+                    .map(|xml| String::from_utf8_lossy(&xml).into_owned())
+                    .map_err(|e| Fault::new(Code::ConfigurationInvalid, e.to_string()))?,
+            });
+        }
+        Ok(operations)
+    }
+
+    /// Does the next operation; `true` when none is left.
+    pub fn apply_next(&mut self) -> Result<bool, Fault> {
+        let (id, _) = self.open_transaction()?;
+        let Some(plan) = &self.plan else {
+            return Err(Fault::new(Code::ApplyFailed, "there is no plan"));
+        };
+        if let Some(operation) = plan.operations.get(self.next) {
+            apply::redo(operation, &plan.key(&id, self.next), &*self.host)
+                .map_err(|e| of_apply(operation, &e))?;
+            self.next += 1;
+        }
+        Ok(self.next >= plan.operations.len())
+    }
+
+    /// Takes everything back: what was staged, and what was or may have been applied.
+    pub fn undo(&mut self) -> Result<(), Fault> {
+        self.staged = Staged::default();
+        let Some(open) = self.journal.summary().transaction.clone() else {
+            return Ok(());
+        };
+        if open.phase == Phase::Sealed {
+            let plan = self.load_plan(&open.id)?;
+            for (n, operation) in plan.operations.iter().enumerate().rev() {
+                apply::undo(operation, &plan.key(&open.id, n), &*self.host)
+                    .map_err(|e| of_apply(operation, &e))?;
+            }
+            self.write(&[Record::Undone])?;
+        }
+        self.plan = None;
+        self.clean(&open.id)
+    }
+
+    /// Writes the commit record: from here on there is no way back.
+    pub fn commit(&mut self, at_ms: i64) -> Result<(), Fault> {
+        self.write(&[Record::Committed { at_ms }])
+    }
+
+    /// The staging folder of the open transaction, for files; made when first asked for.
+    pub fn staging_folder(&self, transaction: &str) -> Result<PathBuf, Fault> {
+        let folder = self.folder.join("staging").join(transaction);
+        durable_file::create_folder(&folder)
+            .map_err(|e| of_io(&folder.display().to_string(), &e))?;
+        Ok(folder)
+    }
+
+    fn clean(&self, transaction: &str) -> Result<(), Fault> {
+        let io = |path: &std::path::Path, result: std::io::Result<()>| {
+            result.map_err(|e| of_io(&path.display().to_string(), &e))
+        };
+        let plan = self.plan_path(transaction);
+        if plan.exists() {
+            io(&plan, durable_file::remove(&plan))?;
+        }
+        let folder = self.folder.join("staging").join(transaction);
+        if folder.exists() {
+            io(&folder, durable_file::remove_folder(&folder))?;
+        }
+        Ok(())
+    }
+
+    fn plan_path(&self, transaction: &str) -> PathBuf {
+        self.folder
+            .join("staging")
+            .join(format!("{transaction}.plan"))
+    }
+
+    fn load_plan(&self, transaction: &str) -> Result<Plan, Fault> {
+        if let Some(plan) = &self.plan {
+            return Ok(plan.clone());
+        }
+        let path = self.plan_path(transaction);
+        let bytes = std::fs::read(&path).map_err(|e| of_io(&path.display().to_string(), &e))?;
+        let json = if bytes.first() == Some(&b'{') {
+            bytes
+        } else {
+            self.host
+                .decrypt(&bytes)
+                .map_err(|e| of_host("the host could not decrypt the plan", &e))?
+        };
+        let json = zeroize::Zeroizing::new(json);
+        serde_json::from_slice(&json).map_err(|e| {
+            Fault::new(
+                Code::StorageUnwritable,
+                format!("{} cannot be read: {e}", path.display()),
+            )
+        })
+    }
+
+    fn open_transaction(&self) -> Result<(String, u32), Fault> {
+        match &self.journal.summary().transaction {
+            Some(open) => Ok((open.id.clone(), open.attempts)),
+            None => Err(Fault::new(Code::ApplyFailed, "no transaction is open")),
+        }
+    }
+
+    fn write(&mut self, records: &[Record]) -> Result<(), Fault> {
+        self.journal.append(records).map_err(|e| of_journal(&e))
+    }
+
+    /// The past and the open transaction, for the state machine.
+    pub fn memory(&self) -> Memory {
+        let summary = self.journal.summary();
+        let open = summary.transaction.as_ref();
+        Memory {
+            transaction: open.map(|open| open.id.clone()),
+            identity: open.map(|open| Identity {
+                client_id: open.client_id.clone(),
+                username: open.username.clone(),
+                mac: None,
+                serial: None,
+                model: None,
+            }),
+            parameters: open.map(|open| open.parameters.clone()),
+            attempts: open.map_or(summary.last_attempts, |open| open.attempts),
+            provisioned_before: summary.provisioned_before,
+        }
+    }
+}
+
+/// What a host call that failed means, outside of a plan.
+pub fn of_host(object: &str, error: &CallError) -> Fault {
+    let code = match error.status {
+        status::E_NO_SPACE => Code::StorageFull,
+        status::E_IO | status::E_DENIED => Code::StorageUnwritable,
+        status::E_UNSUPPORTED => Code::HostUnsupported,
+        _ => Code::ApplyFailed,
+    };
+    Fault::new(code, format!("{object}: {}", error.message))
+}
+
+fn of_apply(operation: &Operation, error: &CallError) -> Fault {
+    let code = match error.status {
+        status::E_NO_SPACE => Code::StorageFull,
+        status::E_UNSUPPORTED => Code::HostUnsupported,
+        _ => Code::ApplyFailed,
+    };
+    Fault::new(
+        code,
+        format!("the host refused {}: {}", operation.object(), error.message),
+    )
+}
+
+fn of_io(object: &str, error: &std::io::Error) -> Fault {
+    let code = match error.kind() {
+        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => Code::StorageFull,
+        _ => Code::StorageUnwritable,
+    };
+    Fault::new(code, format!("{object}: {error}"))
+}
+
+fn of_journal(error: &JournalError) -> Fault {
+    match error {
+        JournalError::Io { path, error } => of_io(&path.display().to_string(), error),
+        other => Fault::new(Code::StorageUnwritable, other.to_string()),
+    }
+}

@@ -1,0 +1,92 @@
+//! The plan: the host operations of a transaction, in order, each with its undo.
+//!
+//! Written as one encrypted file, `staging/{transaction}.plan`, before the first operation; all
+//! that is needed to go back or forward after a restart is in it.
+
+use serde::{Deserialize, Serialize};
+
+/// One change of the host.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Operation {
+    /// Keeps the cloud connection disconnected while it changes.
+    HoldConnection {
+        /// Whether it was connected before.
+        was_connected: bool,
+    },
+    /// Sets a trusted certificate.
+    PutCertificate {
+        /// E.g. `SSLKeystore`.
+        keystore: String,
+        /// Its alias.
+        alias: String,
+        /// The certificate.
+        pem: String,
+        /// What the alias held before.
+        before: Option<String>,
+    },
+    /// Sets the chain of a key that the host made.
+    PutChain {
+        /// Its keystore.
+        keystore: String,
+        /// Its alias.
+        alias: String,
+        /// The chain, leaf first.
+        pem: String,
+        /// The chain before; empty if there was none.
+        before: String,
+    },
+    /// Installs an application.
+    InstallPackage {
+        /// Its name.
+        name: String,
+        /// Its version.
+        version: String,
+        /// The archive, within the staging folder.
+        path: String,
+    },
+    /// Merges configurations.
+    Configure {
+        /// `esf:configurations`, passwords as CONF-V1 writes them.
+        xml: String,
+        /// The host's own undo data.
+        undo: Vec<u8>,
+    },
+}
+
+impl Operation {
+    /// For messages: what it changes.
+    pub fn object(&self) -> String {
+        match self {
+            Operation::HoldConnection { .. } => "the cloud connection".into(),
+            Operation::PutCertificate {
+                keystore, alias, ..
+            } => format!("certificate {alias} of {keystore}"),
+            Operation::PutChain {
+                keystore, alias, ..
+            } => format!("key {alias} of {keystore}"),
+            Operation::InstallPackage { name, version, .. } => format!("package {name} {version}"),
+            Operation::Configure { .. } => "the configurations".into(),
+        }
+    }
+}
+
+/// All operations, and what the completion needs.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Plan {
+    /// Makes the keys of host operations unique: `{transaction}/{attempt}.{n}`.
+    pub attempt: u32,
+    /// In order.
+    pub operations: Vec<Operation>,
+    /// The signer that becomes trusted at the commit.
+    pub signer_pem: String,
+    /// For the record: digest of the manifest, lower hex.
+    pub manifest: String,
+}
+
+impl Plan {
+    /// The key of operation `n`.
+    pub fn key(&self, transaction: &str, n: usize) -> String {
+        format!("{transaction}/{}.{n}", self.attempt)
+    }
+}

@@ -1,0 +1,256 @@
+//! Carrying out what the state machine wants.
+
+use gateway_component_abi::value::Properties;
+
+use super::{wall_ms, Worker};
+use crate::diagnosis::{Code, Fault};
+use crate::provisioner::{Input, Output, Recovered};
+use crate::settings::{Parsed, Settings};
+use crate::transaction::{of_host, record, Engine};
+use crate::trust::RootCheck;
+
+impl Worker {
+    /// Does one thing; the input that answers it, unless it comes later.
+    pub(super) fn effect(&mut self, output: Output) -> Option<Input> {
+        let trouble = |result: Result<(), Fault>| result.err().map(Input::Trouble);
+        match output {
+            Output::Recover => Some(Input::Recovered(self.recover())),
+            Output::ReadBack => Some(Input::ReadBack(self.read_back())),
+            Output::Preflight => Some(Input::Preflight(self.preflight())),
+            Output::Connect(plan) => {
+                self.trusted.begin();
+                let result = self.reload_signers().and_then(|()| self.open_link(*plan));
+                trouble(result)
+            }
+            Output::Count {
+                n,
+                transaction,
+                identity,
+                parameters,
+            } => trouble(self.with_engine(|engine| {
+                engine.count(n, &transaction, &identity, &parameters, wall_ms())
+            })),
+            Output::Publish(message) => {
+                self.publish(message);
+                None
+            }
+            Output::Verify(request) => {
+                let nonce = self
+                    .plan
+                    .as_ref()
+                    .map(|plan| plan.nonce)
+                    .unwrap_or_default();
+                Some(Input::Verified(self.trusted.verify(
+                    &request,
+                    &nonce,
+                    wall_ms(),
+                )))
+            }
+            Output::CheckChain { pem } => Some(Input::ChainChecked(self.check_chain(&pem))),
+            Output::Stage(item) => Some(Input::Staged(self.with_engine(|e| e.stage(item)))),
+            Output::ReadConfigurations { pid } => {
+                Some(Input::Body(self.read_configurations(pid.as_deref())))
+            }
+            Output::Csr(csr) => Some(Input::Body(self.make_csr(&csr))),
+            Output::Seal { manifest } => {
+                let signer = self.trusted.leaf_pem().unwrap_or_default().to_owned();
+                Some(Input::Sealed(
+                    self.with_engine(|e| e.seal(&signer, &manifest)),
+                ))
+            }
+            Output::ApplyNext => Some(Input::Applied(self.with_engine(Engine::apply_next))),
+            Output::Prove { within } => self
+                .begin_proof(within)
+                .err()
+                .map(|fault| Input::Proved(Err(fault))),
+            Output::Commit => Some(Input::Committed(self.with_engine(|e| e.commit(wall_ms())))),
+            Output::Complete => {
+                let result = self.with_engine(Engine::complete);
+                let reloaded = self.reload_signers();
+                Some(Input::Completed(result.and(reloaded)))
+            }
+            Output::Undo => {
+                self.proof = None;
+                let result = self.with_engine(Engine::undo);
+                Some(Input::Undone(result))
+            }
+            Output::Disconnect => {
+                self.close_link();
+                None
+            }
+            Output::Finish => {
+                // What the record says of a success is known only before it is forgotten.
+                let entry = self.record_entry("ok");
+                let result = self.with_engine(Engine::finish);
+                if result.is_ok() {
+                    self.append_record(entry);
+                }
+                Some(Input::Finished(result))
+            }
+            Output::Abandon => trouble(self.with_engine(Engine::abandon)),
+            Output::Report { fault } => {
+                if let Some(fault) = fault {
+                    self.append_record(self.record_entry(fault.code.as_str()));
+                }
+                None
+            }
+            Output::Disable => Some(Input::Disabled(self.write_own(&[("enabled", false)]))),
+            Output::Reenable => {
+                trouble(self.write_own(&[("enabled", true), ("provisioned", false)]))
+            }
+        }
+    }
+
+    fn read_back(&self) -> Result<Box<Parsed>, Fault> {
+        let own = self.shared.pid();
+        let list = self
+            .host
+            .configurations(own, true)
+            .map_err(|e| of_host("the own configuration", &e))?;
+        let properties = list
+            .into_iter()
+            .find(|c| c.pid == own)
+            .map(|c| c.properties)
+            .unwrap_or_default();
+        Ok(Box::new(Settings::parse(&properties)))
+    }
+
+    fn recover(&mut self) -> Result<Recovered, Fault> {
+        self.engine = None;
+        let mut engine = Engine::open(self.host.clone(), self.shared.pid())?;
+        let recovered = engine.recover()?;
+        self.extras.last_transaction = engine.last_transaction().map(str::to_owned);
+        self.engine = Some(engine);
+        self.trusted.close_until(wall_ms());
+        self.reload_signers()?;
+        self.shared
+            .set_provisioned(recovered.memory.provisioned_before);
+        Ok(recovered)
+    }
+
+    /// Trusts the signers of DMKeystore.
+    fn reload_signers(&mut self) -> Result<(), Fault> {
+        self.extras.signers = self.trusted.reload(&*self.host)?;
+        if let Some(engine) = &self.engine {
+            self.shared
+                .set_provisioned(engine.memory().provisioned_before);
+        }
+        Ok(())
+    }
+
+    fn check_chain(&mut self, pem: &[u8]) -> Result<crate::provisioner::ChainSummary, Fault> {
+        let (mode, first) = match &self.plan {
+            Some(plan) if plan.settings.ca_authentication => {
+                (RootCheck::Required, !plan.reprovisioning)
+            }
+            Some(plan) => (RootCheck::ChainOnly, !plan.reprovisioning),
+            None => (RootCheck::Required, false),
+        };
+        let chain = self
+            .trusted
+            .check_chain(&*self.host, pem, mode, wall_ms() / 1000, first)?;
+        self.extras.chain(&chain);
+        Ok(crate::provisioner::ChainSummary {
+            leaf: chain.leaf_fingerprint().to_owned(),
+            root_verified: chain.root_verified,
+        })
+    }
+
+    fn read_configurations(&self, pid: Option<&str>) -> Result<Vec<u8>, Fault> {
+        let list = self
+            .host
+            .configurations(pid.unwrap_or_default(), false)
+            .map_err(|e| match e.status {
+                gateway_component_abi::status::E_NOT_FOUND => {
+                    Fault::not_found(format!("no configuration of {}", pid.unwrap_or_default()))
+                }
+                _ => of_host("the configurations", &e),
+            })?;
+        kura_formats::configurations::write(&list, &mut kura_formats::configurations::remote_seal)
+            .map_err(|e| Fault::new(Code::ApplyFailed, format!("the configurations: {e}")))
+    }
+
+    fn make_csr(&self, csr: &crate::protocol::Csr) -> Result<Vec<u8>, Fault> {
+        let refused = |e| of_host(&format!("key {} of {}", csr.alias, csr.keystore), &e);
+        let transaction = self.plan.as_ref().map_or("", |plan| &plan.transaction);
+        self.host
+            .create_key(
+                &format!("{transaction}/key/{}/{}", csr.keystore, csr.alias),
+                &csr.keystore,
+                &csr.alias,
+                &csr.algorithm,
+                csr.size,
+            )
+            .map_err(refused)?;
+        self.host
+            .csr(
+                &csr.keystore,
+                &csr.alias,
+                &csr.attributes,
+                &csr.signature_algorithm,
+            )
+            .map(String::into_bytes)
+            .map_err(refused)
+    }
+
+    fn write_own(&self, flags: &[(&str, bool)]) -> Result<(), Fault> {
+        let properties: Properties = flags
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).into()))
+            .collect();
+        self.host
+            .update_own(&properties)
+            .map_err(|e| of_host("the own configuration", &e))
+    }
+
+    fn record_entry(&self, outcome: &str) -> record::Entry {
+        let view = self.provisioner.view();
+        let plan = self.plan.as_ref();
+        record::Entry {
+            time: crate::time::rfc3339(wall_ms()),
+            transaction: view.transaction.unwrap_or_default().to_owned(),
+            attempt: view.attempts,
+            broker: plan
+                .map(|p| p.settings.broker.to_string())
+                .unwrap_or_default(),
+            account: plan
+                .map(|p| p.settings.account_name.clone())
+                .unwrap_or_default(),
+            client_id: plan
+                .map(|p| p.identity.client_id.clone())
+                .unwrap_or_default(),
+            username: plan
+                .map(|p| p.identity.username.clone())
+                .unwrap_or_default(),
+            chain: self.trusted.chain().to_vec(),
+            manifest: self
+                .engine
+                .as_ref()
+                .map(Engine::manifest)
+                .unwrap_or_default(),
+            packages: Vec::new(),
+            outcome: outcome.to_owned(),
+        }
+    }
+
+    /// A record that cannot be written stops nothing; the log says so.
+    fn append_record(&self, entry: record::Entry) {
+        let Some(engine) = &self.engine else { return };
+        if let Err(fault) = engine.record(entry) {
+            log::warn!("{}: {fault}", self.shared.pid());
+        }
+    }
+
+    fn with_engine<T>(
+        &mut self,
+        call: impl FnOnce(&mut Engine) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        match &mut self.engine {
+            Some(engine) => call(engine),
+            None => Err(Fault::new(
+                Code::StorageUnwritable,
+                "the journal is not open",
+            )),
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! The worker: one thread per active instance, a loop without decisions.
+//!
+//! It feeds the state machine of [`crate::provisioner`] with what happens, and carries out what
+//! it wants: `effects` does so, `link` and `proof` hold the two MQTT sessions, `preflight` the
+//! local checks, `shared` what other threads may see.
+
+mod effects;
+mod link;
+mod preflight;
+mod proof;
+mod shared;
+mod trusted;
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use crate::host::Host;
+use crate::provisioner::{Action, Input, Now, Plan, Provisioner, Refused};
+use crate::settings::Parsed;
+use crate::status::{self, Extras};
+use crate::transaction::Engine;
+use link::Link;
+use proof::Proof;
+pub use shared::Shared;
+use trusted::Trusted;
+
+/// The shortest time between two status documents to a watcher.
+const STATUS_INTERVAL: Duration = Duration::from_millis(100);
+
+/// What the worker is told.
+pub enum Command {
+    /// New parameters.
+    Configure(Box<Parsed>),
+    /// A person wants something.
+    Act(Action, Sender<Result<(), Refused>>),
+    /// Run the checks now.
+    Preflight(Sender<String>),
+    /// Who this gateway is.
+    Identity(Sender<String>),
+    /// Look again at what was missing.
+    SystemChanged,
+    /// From the provisioning session of that number.
+    Link(u64, mqtt_session::Event),
+    /// From the proof of that number.
+    Proof(u64, mqtt_session::Event),
+    /// End.
+    Stop,
+}
+
+/// The state of the worker thread.
+pub struct Worker {
+    host: Arc<dyn Host>,
+    shared: Arc<Shared>,
+    own: Sender<Command>,
+    commands: Receiver<Command>,
+    started: Instant,
+    provisioner: Provisioner,
+    engine: Option<Engine>,
+    link: Option<Link>,
+    proof: Option<Proof>,
+    /// Numbers the sessions, so that a late event of an ended one is known.
+    sessions: u64,
+    plan: Option<Plan>,
+    trusted: Trusted,
+    tls_cache: mqtt_session::SessionCache,
+    extras: Extras,
+    shown: Option<u64>,
+    shown_at: Option<Instant>,
+    said: Option<crate::provisioner::StateName>,
+}
+
+impl Worker {
+    /// A worker that has not begun.
+    pub fn new(
+        host: Arc<dyn Host>,
+        shared: Arc<Shared>,
+        own: Sender<Command>,
+        commands: Receiver<Command>,
+    ) -> Self {
+        Worker {
+            host,
+            own,
+            commands,
+            started: Instant::now(),
+            provisioner: Provisioner::new(),
+            engine: None,
+            link: None,
+            proof: None,
+            sessions: 0,
+            plan: None,
+            trusted: Trusted::new(shared.verifier()),
+            tls_cache: mqtt_session::SessionCache::default(),
+            extras: Extras::new(shared.pid()),
+            shared,
+            shown: None,
+            shown_at: None,
+            said: None,
+        }
+    }
+
+    /// Runs until [`Command::Stop`].
+    pub fn run(mut self) {
+        log::debug!("{}: active", self.shared.pid());
+        loop {
+            self.drain();
+            if self.shared.stopping() {
+                break;
+            }
+            self.show();
+            match self.next() {
+                Ok(Command::Stop) | Err(RecvTimeoutError::Disconnected) => break,
+                Ok(command) => self.take(command),
+                Err(RecvTimeoutError::Timeout) => {
+                    if self
+                        .provisioner
+                        .timeout()
+                        .is_some_and(|at| at <= self.now().mono)
+                    {
+                        self.input(Input::Timeout);
+                    }
+                }
+            }
+        }
+        log::debug!("{}: inactive", self.shared.pid());
+    }
+
+    fn next(&self) -> Result<Command, RecvTimeoutError> {
+        let now = self.now().mono;
+        let machine = self.provisioner.timeout().map(|at| at.saturating_sub(now));
+        let status = self.unshown().then(|| {
+            self.shown_at.map_or(Duration::ZERO, |at| {
+                STATUS_INTERVAL.saturating_sub(at.elapsed())
+            })
+        });
+        match (machine, status) {
+            (None, None) => self
+                .commands
+                .recv()
+                .map_err(|_| RecvTimeoutError::Disconnected),
+            (a, b) => {
+                let wait = a.unwrap_or(Duration::MAX).min(b.unwrap_or(Duration::MAX));
+                self.commands.recv_timeout(wait)
+            }
+        }
+    }
+
+    fn take(&mut self, command: Command) {
+        match command {
+            Command::Configure(parsed) => self.input(Input::Configured(parsed)),
+            Command::Act(action, answer) => {
+                let result = self.provisioner.act(self.now(), action);
+                log::info!(
+                    "{}: {action:?} {}",
+                    self.shared.pid(),
+                    match &result {
+                        Ok(()) => "accepted".to_owned(),
+                        Err(refused) => format!("refused: {}", refused.0),
+                    }
+                );
+                let _ = answer.send(result);
+            }
+            Command::Preflight(answer) => {
+                let report = self.check();
+                let _ = answer.send(report.to_json());
+            }
+            Command::Identity(answer) => {
+                let _ = answer.send(self.identity_sheet());
+            }
+            Command::SystemChanged => self.input(Input::SystemChanged),
+            Command::Link(number, event) => self.link_event(number, event),
+            Command::Proof(number, event) => self.proof_event(number, event),
+            Command::Stop => {}
+        }
+    }
+
+    fn now(&self) -> Now {
+        Now {
+            mono: self.started.elapsed(),
+            wall_ms: wall_ms(),
+        }
+    }
+
+    fn input(&mut self, input: Input) {
+        let now = self.now();
+        self.provisioner.handle(now, input);
+    }
+
+    /// Carries out everything that is wanted; each result goes back at once.
+    fn drain(&mut self) {
+        while let Some(output) = self.provisioner.poll() {
+            if self.shared.stopping() {
+                return;
+            }
+            if let Some(input) = self.effect(output) {
+                self.input(input);
+            }
+            self.show();
+        }
+    }
+
+    fn unshown(&self) -> bool {
+        self.shown != Some(self.provisioner.revision())
+    }
+
+    /// Publishes the status document if it changed, at most ten times a second to a watcher.
+    fn show(&mut self) {
+        if !self.unshown() {
+            return;
+        }
+        let view = self.provisioner.view();
+        let state = view.state;
+        if self.said != Some(state) {
+            self.said = Some(state);
+            status::log_change(self.shared.pid(), &view);
+            let event = status::event(self.shared.pid(), &view);
+            let _ = self.host.post(status::EVENT_TOPIC, &event);
+        }
+        self.extras.bytes = self.link.as_ref().map_or(self.extras.bytes, Link::bytes);
+        let document = status::document(&self.provisioner.view(), &self.extras, wall_ms());
+        self.shared.set_document(document);
+        if self
+            .shown_at
+            .is_some_and(|at| at.elapsed() < STATUS_INTERVAL)
+        {
+            return;
+        }
+        self.shown = Some(self.provisioner.revision());
+        self.shown_at = Some(Instant::now());
+        self.shared.notify();
+    }
+}
+
+/// Wall clock, ms since 1970; before that it is negative.
+fn wall_ms() -> i64 {
+    match SystemTime::now().duration_since(UNIX_EPOCH) {
+        Ok(time) => i64::try_from(time.as_millis()).unwrap_or(i64::MAX),
+        Err(before) => -i64::try_from(before.duration().as_millis()).unwrap_or(i64::MAX),
+    }
+}

@@ -1,0 +1,158 @@
+//! The proof: the component itself connects to the target account with the new credentials.
+//!
+//! Clean session, the client-id of the new configuration, nothing subscribed, nothing
+//! published. CONNACK 0 is the proof.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use gateway_component_abi::value::{Properties, Value};
+use mqtt_session::{BrokerUrl, ClientIdentity, Event, Options, Session, Tls};
+use openssl::pkey::PKey;
+use openssl::x509::X509;
+
+use super::{link, trusted, Command, Worker};
+use crate::diagnosis::{Code, Fault};
+use crate::host::{EntryKind, SSL_KEYSTORE};
+use crate::provisioner::Input;
+use crate::transaction::of_host;
+
+/// The proof under way.
+pub struct Proof {
+    number: u64,
+    target: String,
+    _session: Session,
+}
+
+impl Worker {
+    /// Begins the proof; its result comes as [`Input::Proved`].
+    pub(super) fn begin_proof(&mut self, within: Duration) -> Result<(), Fault> {
+        let Some(connection) = self
+            .host
+            .connection()
+            .map_err(|e| of_host("the cloud connection", &e))?
+        else {
+            return Err(Fault::new(
+                Code::HostUnsupported,
+                "the host has no gwc.cloud-connection/1: the new account cannot be proved",
+            ));
+        };
+        let properties = self
+            .host
+            .configurations(&connection.transport_pid, true)
+            .map_err(|e| of_host(&connection.transport_pid, &e))?
+            .into_iter()
+            .find(|c| c.pid == connection.transport_pid)
+            .map(|c| c.properties)
+            .unwrap_or_default();
+        let options = self.target(&connection.transport_pid, &properties, within)?;
+        let anchor = self
+            .shared
+            .anchor()
+            .map_err(|e| link::of_failure(&e, None))?;
+        let target = format!("{} as {}", options.broker, options.client_id);
+        log::info!("{}: proving {target}", self.shared.pid());
+        self.extras.target(&properties, &options.client_id);
+        self.sessions += 1;
+        let (number, own) = (self.sessions, self.own.clone());
+        let session = Session::open(&anchor, options, move |event| {
+            let _ = own.send(Command::Proof(number, event));
+        });
+        self.proof = Some(Proof {
+            number,
+            target,
+            _session: session,
+        });
+        Ok(())
+    }
+
+    fn target(
+        &self,
+        pid: &str,
+        properties: &Properties,
+        within: Duration,
+    ) -> Result<Options, Fault> {
+        let text = |name: &str| properties.get(name).and_then(Value::as_str).unwrap_or("");
+        let url = text("broker-url");
+        let broker: BrokerUrl = url
+            .parse()
+            .map_err(|e| Fault::new(Code::ProofFailed, format!("{pid}: broker-url {url}: {e}")))?;
+        let client_id = match text("client-id") {
+            "" => match &self.plan {
+                Some(plan) => plan.identity.client_id.clone(),
+                None => {
+                    return Err(Fault::new(
+                        Code::ProofFailed,
+                        format!("{pid}: no client-id"),
+                    ))
+                }
+            },
+            id => id.to_owned(),
+        };
+        let found = trusted::tls_anchors(&*self.host)?;
+        let mut options = Options::new(broker, client_id);
+        let username = text("username");
+        options.username = (!username.is_empty()).then(|| username.to_owned());
+        options.password = match properties.get("password") {
+            Some(value) => value
+                .as_secret()
+                .map(|secret| secret.expose())
+                .or_else(|| value.as_str())
+                .filter(|password| !password.is_empty())
+                .map(|password| zeroize::Zeroizing::new(password.to_owned())),
+            None => None,
+        };
+        options.tls = Tls {
+            anchors: found.roots,
+            crls: found.crls.into_iter().map(Arc::new).collect(),
+            client: self.client_identity()?,
+            session_cache: None,
+        };
+        options.deadline = Instant::now().checked_add(within);
+        Ok(options)
+    }
+
+    /// The client certificate for the target: the key of SSLKeystore that has a chain.
+    fn client_identity(&self) -> Result<Option<ClientIdentity>, Fault> {
+        let refused = |e| of_host(SSL_KEYSTORE, &e);
+        let broken = |e: openssl::error::ErrorStack| {
+            Fault::new(
+                Code::ProofFailed,
+                format!("{SSL_KEYSTORE}: client key: {e}"),
+            )
+        };
+        for entry in self.host.keystore(SSL_KEYSTORE).map_err(refused)? {
+            if entry.kind != EntryKind::PrivateKey || entry.pem.is_empty() {
+                continue;
+            }
+            let chain = X509::stack_from_pem(entry.pem.as_bytes()).map_err(broken)?;
+            let key = self
+                .host
+                .private_key(SSL_KEYSTORE, &entry.alias)
+                .map_err(refused)?;
+            let key = PKey::private_key_from_pem(key.expose().as_bytes()).map_err(broken)?;
+            return Ok(Some(ClientIdentity { chain, key }));
+        }
+        Ok(None)
+    }
+
+    pub(super) fn proof_event(&mut self, number: u64, event: Event) {
+        let Some(proof) = self.proof.as_ref().filter(|proof| proof.number == number) else {
+            return;
+        };
+        let result = match event {
+            Event::Connected { .. } => Ok(()),
+            Event::Failed(failure) => Err(Fault::new(
+                Code::ProofFailed,
+                format!("the new account did not accept {}", proof.target),
+            )
+            .because_of(&link::of_failure(&failure, None))),
+            _ => return,
+        };
+        // Connected: the session is dropped, which closes it. The cloud connection takes over.
+        if let Some(proof) = self.proof.take() {
+            proof._session.disconnect(Duration::from_millis(50));
+        }
+        self.input(Input::Proved(result));
+    }
+}

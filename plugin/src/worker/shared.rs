@@ -1,0 +1,154 @@
+//! What the worker shares with the threads of the host.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use mqtt_session::{Anchor, Failure};
+
+use crate::component::Watcher;
+use crate::diagnosis::{Code, Fault};
+use crate::status;
+use crate::trust::{Clock, Freshness, SignedView, Verifier};
+
+/// Shared by an instance and its worker.
+pub struct Shared {
+    pid: String,
+    document: Mutex<String>,
+    watcher: Mutex<Option<Watcher>>,
+    verifier: Arc<Mutex<Verifier>>,
+    /// Whether messages outside a session may be accepted.
+    provisioned: AtomicBool,
+    stopping: AtomicBool,
+    poisoned: AtomicBool,
+    /// Keeps paho's threads for the life of the instance.
+    anchor: Mutex<Option<Anchor>>,
+}
+
+impl Shared {
+    /// Of the instance `pid`.
+    pub fn new(pid: &str) -> Self {
+        Shared {
+            pid: pid.to_owned(),
+            document: Mutex::new(status::inactive(pid)),
+            watcher: Mutex::new(None),
+            verifier: Arc::new(Mutex::new(Verifier::new())),
+            provisioned: AtomicBool::new(false),
+            stopping: AtomicBool::new(false),
+            poisoned: AtomicBool::new(false),
+            anchor: Mutex::new(None),
+        }
+    }
+
+    /// The instance's pid.
+    pub fn pid(&self) -> &str {
+        &self.pid
+    }
+
+    /// The status document.
+    pub fn document(&self) -> String {
+        lock(&self.document).clone()
+    }
+
+    /// Replaces it, without telling the watcher.
+    pub fn set_document(&self, document: String) {
+        if !self.poisoned() {
+            *lock(&self.document) = document;
+        }
+    }
+
+    /// Tells the watcher. A watcher that ends its watch waits until this is over.
+    pub fn notify(&self) {
+        let document = self.document();
+        if let Some(watcher) = &*lock(&self.watcher) {
+            watcher(&document);
+        }
+    }
+
+    /// Sets or ends the watch.
+    pub fn watch(&self, watcher: Option<Watcher>) {
+        *lock(&self.watcher) = watcher;
+    }
+
+    /// The verifier of signed messages.
+    pub fn verifier(&self) -> Arc<Mutex<Verifier>> {
+        self.verifier.clone()
+    }
+
+    /// Whether messages outside a session may be accepted at all.
+    pub fn set_provisioned(&self, provisioned: bool) {
+        self.provisioned.store(provisioned, Ordering::Release);
+    }
+
+    /// Verifies a message outside a session. Fail-closed.
+    pub fn verify(
+        &self,
+        account: &str,
+        client_id: &str,
+        application_topic: &str,
+        payload: &[u8],
+    ) -> Result<(), Fault> {
+        if !self.provisioned.load(Ordering::Acquire) {
+            return Err(Fault::new(
+                Code::SignatureUntrusted,
+                "the gateway is not provisioned: no control message is accepted",
+            ));
+        }
+        let payload = kura_formats::payload::decode(payload, &Default::default())
+            .map_err(|e| Fault::new(Code::ProtocolMalformed, e.to_string()))?;
+        let view = SignedView {
+            account,
+            client_id,
+            application_topic,
+            payload: &payload,
+        };
+        lock(&self.verifier)
+            .verify(&view, Clock::Plausible(super::wall_ms()), Freshness::Window)
+            .map(drop)
+            .map_err(|e| super::trusted::of_signature(&e))
+    }
+
+    /// The one idle paho client of the instance.
+    pub fn anchor(&self) -> Result<Anchor, Failure> {
+        let mut slot = lock(&self.anchor);
+        match &*slot {
+            Some(anchor) => Ok(anchor.clone()),
+            None => {
+                let anchor = Anchor::new()?;
+                *slot = Some(anchor.clone());
+                Ok(anchor)
+            }
+        }
+    }
+
+    /// The worker is to end as soon as it can.
+    pub fn stop(&self) {
+        self.stopping.store(true, Ordering::Release);
+    }
+
+    /// Whether it is.
+    pub fn stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+
+    /// The worker has ended; the next one may begin.
+    pub fn rest(&self) {
+        self.stopping.store(false, Ordering::Release);
+        self.set_document(status::inactive(&self.pid));
+    }
+
+    /// A panic: from now on the status says so.
+    pub fn poison(&self) {
+        self.set_document(status::panicked(&self.pid));
+        self.poisoned.store(true, Ordering::Release);
+    }
+
+    /// Whether there was one.
+    pub fn poisoned(&self) -> bool {
+        self.poisoned.load(Ordering::Acquire)
+    }
+}
+
+/// A lock whose holder panicked still guards plain data.
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,166 @@
+//! Whom the worker trusts: certificates of the host's keystores, and the signers of messages.
+
+use std::sync::{Arc, Mutex};
+
+use openssl::x509::{X509Crl, X509};
+
+use super::shared::lock;
+use crate::diagnosis::{Code, Fault};
+use crate::host::{EntryKind, Host, DM_KEYSTORE, SSL_KEYSTORE};
+use crate::protocol::Request;
+use crate::transaction::of_host;
+use crate::trust::{
+    self, ChainError, Clock, Freshness, RootCheck, SignatureError, ValidChain, Verifier,
+};
+
+/// Certificates and lists of a keystore.
+#[derive(Default)]
+pub struct Certificates {
+    /// CA certificates.
+    pub roots: Vec<X509>,
+    /// End-entity certificates.
+    pub leaves: Vec<X509>,
+    /// Revocation lists.
+    pub crls: Vec<X509Crl>,
+}
+
+/// Reads a keystore. An entry that cannot be parsed is left out with a warning.
+pub fn certificates(host: &dyn Host, keystore: &str) -> Result<Certificates, Fault> {
+    let mut found = Certificates::default();
+    for entry in host.keystore(keystore).map_err(|e| of_host(keystore, &e))? {
+        let unreadable = |e: &dyn std::fmt::Display| {
+            log::warn!("{keystore}: entry {} cannot be read: {e}", entry.alias);
+        };
+        match entry.kind {
+            EntryKind::TrustedCertificate => match X509::stack_from_pem(entry.pem.as_bytes()) {
+                Ok(stack) => {
+                    for certificate in stack {
+                        if trust::is_ca(&certificate) {
+                            found.roots.push(certificate);
+                        } else {
+                            found.leaves.push(certificate);
+                        }
+                    }
+                }
+                Err(e) => unreadable(&e),
+            },
+            EntryKind::Crl => match X509Crl::from_pem(entry.pem.as_bytes()) {
+                Ok(crl) => found.crls.push(crl),
+                Err(e) => unreadable(&e),
+            },
+            EntryKind::PrivateKey => {}
+        }
+    }
+    Ok(found)
+}
+
+/// The anchors of TLS: every trusted certificate of SSLKeystore, also a broker's own.
+pub fn tls_anchors(host: &dyn Host) -> Result<Certificates, Fault> {
+    let mut found = certificates(host, SSL_KEYSTORE)?;
+    found.roots.append(&mut found.leaves);
+    Ok(found)
+}
+
+/// The signers of the session at hand, and of the time after it.
+pub struct Trusted {
+    verifier: Arc<Mutex<Verifier>>,
+    /// Leaf of the accepted chain.
+    leaf_pem: Option<String>,
+    chain: Vec<String>,
+}
+
+impl Trusted {
+    /// Around the verifier that the host's threads use, too.
+    pub fn new(verifier: Arc<Mutex<Verifier>>) -> Self {
+        Trusted {
+            verifier,
+            leaf_pem: None,
+            chain: Vec::new(),
+        }
+    }
+
+    /// Trusts what DMKeystore holds, and nobody else; returns the fingerprints.
+    pub fn reload(&mut self, host: &dyn Host) -> Result<Vec<String>, Fault> {
+        let found = certificates(host, DM_KEYSTORE)?;
+        let mut verifier = lock(&self.verifier);
+        for left_out in verifier.trust(&found.leaves, &found.crls) {
+            log::warn!("{DM_KEYSTORE}: not a signer: {left_out}");
+        }
+        Ok(verifier
+            .trusted_fingerprints()
+            .into_iter()
+            .map(str::to_owned)
+            .collect())
+    }
+
+    /// A new attempt: nothing is accepted yet.
+    pub fn begin(&mut self) {
+        self.leaf_pem = None;
+        self.chain.clear();
+    }
+
+    /// No message signed before this moment is accepted any more.
+    pub fn close_until(&self, timestamp_ms: i64) {
+        lock(&self.verifier).close_until(timestamp_ms);
+    }
+
+    /// Validates a received chain; at a first provisioning its leaf becomes the signer of the
+    /// session.
+    pub fn check_chain(
+        &mut self,
+        host: &dyn Host,
+        pem: &[u8],
+        mode: RootCheck,
+        now_s: i64,
+        becomes_signer: bool,
+    ) -> Result<ValidChain, Fault> {
+        let found = certificates(host, DM_KEYSTORE)?;
+        let chain = trust::validate_received(pem, &found.roots, &found.crls, mode, now_s)
+            .map_err(|e| of_chain(&e))?;
+        let leaf = chain
+            .leaf
+            .to_pem()
+            .map_err(|e| Fault::new(Code::TrustMalformed, e.to_string()))?;
+        self.leaf_pem = Some(String::from_utf8_lossy(&leaf).into_owned());
+        self.chain = chain.fingerprints().map(str::to_owned).collect();
+        if becomes_signer {
+            lock(&self.verifier).trust(std::slice::from_ref(&chain.leaf), &found.crls);
+        }
+        Ok(chain)
+    }
+
+    /// PEM of the accepted leaf.
+    pub fn leaf_pem(&self) -> Option<&str> {
+        self.leaf_pem.as_deref()
+    }
+
+    /// Fingerprints of the accepted chain, leaf first.
+    pub fn chain(&self) -> &[String] {
+        &self.chain
+    }
+
+    /// Verifies a request of the session.
+    pub fn verify(&self, request: &Request, nonce: &[u8; 32], now_ms: i64) -> Result<(), Fault> {
+        let view = request.signed_view();
+        lock(&self.verifier)
+            .verify(
+                &view,
+                Clock::Plausible(now_ms),
+                Freshness::Session { nonce },
+            )
+            .map(drop)
+            .map_err(|e| of_signature(&e))
+    }
+}
+
+/// A refused chain as a fault.
+fn of_chain(error: &ChainError) -> Fault {
+    let code = error.code().parse().unwrap_or(Code::TrustInvalid);
+    Fault::new(code, error.to_string())
+}
+
+/// A refused signature as a fault.
+pub fn of_signature(error: &SignatureError) -> Fault {
+    let code = error.code().parse().unwrap_or(Code::SignatureInvalid);
+    Fault::new(code, error.to_string())
+}

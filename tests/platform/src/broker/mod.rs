@@ -1,0 +1,284 @@
+//! A real mosquitto, driven: its folder, its process, its ports.
+//!
+//! Each broker has two listeners on the loopback interface, TLS for devices and a plain one for the
+//! platform, and the dynamic-security plugin, which ties every user to one client-id and to its own
+//! topics and which takes changes at once (see [`dynsec`]). This module starts, stops, freezes and
+//! kills; who may connect is decided by the platform. Used by the platform and by tests.
+
+pub mod dynsec;
+
+mod config;
+mod process;
+
+pub use config::{Installation, TlsStrength};
+
+use crate::pki::{Identity, PkiError};
+use crate::secret::{Secret, SecretError};
+use process::Process;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+/// Why a broker could not be driven.
+#[derive(Debug, thiserror::Error)]
+pub enum BrokerError {
+    /// Something is not installed.
+    #[error("{what} is not installed: apt install mosquitto, or set {variable}")]
+    NotInstalled {
+        /// What is missing.
+        what: &'static str,
+        /// The environment variable that names it.
+        variable: &'static str,
+    },
+    /// A file or folder of the broker.
+    #[error("{} cannot be written", path.display())]
+    File {
+        /// Which one.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// No port could be found.
+    #[error("no free port on 127.0.0.1")]
+    NoPort(#[source] std::io::Error),
+    /// The port that was asked for is taken.
+    #[error("port {port} on 127.0.0.1 is in use")]
+    PortInUse {
+        /// Which one.
+        port: u16,
+    },
+    /// The process could not be started or signalled.
+    #[error("mosquitto cannot be {action}")]
+    Process {
+        /// What was tried.
+        action: &'static str,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// The process ended, or said nothing, instead of running.
+    #[error("mosquitto ({name}) did not start: {reason}")]
+    NotRunning {
+        /// Which broker.
+        name: String,
+        /// Its last words.
+        reason: String,
+    },
+    /// Certificates or hashes could not be made.
+    #[error(transparent)]
+    Pki(#[from] PkiError),
+    /// Passwords could not be made.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+}
+
+/// What a broker is started with.
+#[derive(Clone, Debug)]
+pub struct BrokerSettings {
+    /// For logs: `provision` or `target`.
+    pub name: String,
+    /// Its working folder, created with mode 0700.
+    pub folder: PathBuf,
+    /// What it shows to devices.
+    pub certificate: Identity,
+    /// The TLS port. None: a free one.
+    pub port: Option<u16>,
+    /// Whether OpenSSL may refuse weak keys.
+    pub strength: TlsStrength,
+}
+
+/// The two ports of a broker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Ports {
+    tls: u16,
+    plain: u16,
+}
+
+/// A mosquitto. Killed when dropped, and by the kernel if this process dies.
+pub struct Broker {
+    settings: BrokerSettings,
+    installation: Installation,
+    platform_password: Secret,
+    ports: Ports,
+    process: Mutex<Option<Process>>,
+}
+
+/// The platform's own user name at each of its brokers.
+pub const PLATFORM_USER: &str = "provision-platform";
+
+/// How often another free port is tried if somebody was faster.
+const PORT_TRIES: usize = 20;
+
+impl Broker {
+    /// Writes the folder and starts the process; returns when both listeners are open.
+    pub fn start(settings: BrokerSettings) -> Result<Broker, BrokerError> {
+        let installation = Installation::find()?;
+        let file = |source| BrokerError::File {
+            path: settings.folder.clone(),
+            source,
+        };
+        std::fs::create_dir_all(&settings.folder).map_err(file)?;
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::set_permissions(&settings.folder, std::fs::Permissions::from_mode(0o700))
+            .map_err(file)?;
+        let platform_password = Secret::random(32)?;
+        let mut tries = PORT_TRIES;
+        loop {
+            let ports = free_ports(settings.port)?;
+            config::write(&settings, &installation, ports, &platform_password)?;
+            match Process::start(&installation, &settings.name, &settings.folder) {
+                Ok(process) => {
+                    return Ok(Broker {
+                        settings,
+                        installation,
+                        platform_password,
+                        ports,
+                        process: Mutex::new(Some(process)),
+                    })
+                }
+                Err(process::StartError::AddressInUse) => {
+                    tries -= 1;
+                    // A port that was asked for is not ours to replace.
+                    if let (Some(port), true) = (settings.port, tries < PORT_TRIES / 2) {
+                        return Err(BrokerError::PortInUse { port });
+                    }
+                    if tries == 0 {
+                        let taken = std::io::ErrorKind::AddrInUse.into();
+                        return Err(BrokerError::NoPort(taken));
+                    }
+                }
+                Err(process::StartError::Other(error)) => return Err(error),
+            }
+        }
+    }
+
+    /// Where devices connect: `mqtts://localhost:PORT`.
+    pub fn url(&self) -> String {
+        format!("mqtts://localhost:{}", self.ports.tls)
+    }
+
+    /// The TLS port on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.ports.tls
+    }
+
+    /// Where the platform connects: `mqtt://127.0.0.1:PORT`, without TLS.
+    pub fn platform_url(&self) -> String {
+        format!("mqtt://127.0.0.1:{}", self.ports.plain)
+    }
+
+    /// The plain port on 127.0.0.1.
+    pub fn platform_port(&self) -> u16 {
+        self.ports.plain
+    }
+
+    /// The password of [`PLATFORM_USER`], new at every start.
+    pub fn platform_password(&self) -> &Secret {
+        &self.platform_password
+    }
+
+    /// Its name in logs.
+    pub fn name(&self) -> &str {
+        &self.settings.name
+    }
+
+    /// Its working folder.
+    pub fn folder(&self) -> &Path {
+        &self.settings.folder
+    }
+
+    /// Kills the process at once, as a crash would. Its connections break.
+    pub fn kill(&self) {
+        // Dropping a process kills it.
+        self.lock().take();
+    }
+
+    /// Starts it again on the same ports, killing it before if it runs. It knows the platform's
+    /// user only, until the platform has told it the others.
+    pub fn restart(&self) -> Result<(), BrokerError> {
+        let mut process = self.lock();
+        process.take();
+        config::write(
+            &self.settings,
+            &self.installation,
+            self.ports,
+            &self.platform_password,
+        )?;
+        let started = Process::start(
+            &self.installation,
+            &self.settings.name,
+            &self.settings.folder,
+        );
+        *process = Some(started.map_err(|error| match error {
+            process::StartError::AddressInUse => BrokerError::PortInUse {
+                port: self.ports.tls,
+            },
+            process::StartError::Other(error) => error,
+        })?);
+        Ok(())
+    }
+
+    /// Freezes it: connections are accepted by the kernel and never answered.
+    pub fn freeze(&self) -> Result<(), BrokerError> {
+        self.signal(rustix::process::Signal::STOP)
+    }
+
+    /// Lets a frozen one go on.
+    pub fn thaw(&self) -> Result<(), BrokerError> {
+        self.signal(rustix::process::Signal::CONT)
+    }
+
+    fn signal(&self, signal: rustix::process::Signal) -> Result<(), BrokerError> {
+        match &*self.lock() {
+            Some(process) => process.signal(signal),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether the process runs.
+    pub fn is_running(&self) -> bool {
+        self.lock().as_ref().is_some_and(Process::is_running)
+    }
+
+    /// The process id, if it runs.
+    pub fn pid(&self) -> Option<u32> {
+        self.lock()
+            .as_ref()
+            .filter(|p| p.is_running())
+            .map(Process::pid)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Process>> {
+        self.process.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Debug for Broker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Broker")
+            .field("name", &self.settings.name)
+            .field("ports", &self.ports)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Finds ports by binding and releasing. mosquitto cannot be handed a socket, so somebody may be
+/// faster: then it says so, and another one is tried.
+fn free_ports(tls: Option<u16>) -> Result<Ports, BrokerError> {
+    let bind = |port: u16| TcpListener::bind(("127.0.0.1", port));
+    let tls_listener = match tls {
+        Some(port) => bind(port).map_err(|_| BrokerError::PortInUse { port })?,
+        None => bind(0).map_err(BrokerError::NoPort)?,
+    };
+    // Both are held until both are known, so that they differ.
+    let plain_listener = bind(0).map_err(BrokerError::NoPort)?;
+    let port = |listener: &TcpListener| {
+        listener
+            .local_addr()
+            .map(|a| a.port())
+            .map_err(BrokerError::NoPort)
+    };
+    Ok(Ports {
+        tls: port(&tls_listener)?,
+        plain: port(&plain_listener)?,
+    })
+}

@@ -1,0 +1,310 @@
+//! One attempt of one device: which step comes next, and what a reply means for it.
+
+use super::manifest::Manifest;
+use super::message::{Draft, MessageError, Outgoing};
+use super::trigger::Trigger;
+use crate::behaviour::{Behaviour, CommitFault, Order, Rejection, Signing, Step};
+use crate::pki::{Identity, PkiError};
+use kura_formats::payload::MetricValue;
+use kura_formats::topic::Method;
+use std::collections::VecDeque;
+use std::time::Instant;
+
+/// A step to be sent.
+#[derive(Clone, Debug)]
+pub(crate) struct Planned {
+    pub(crate) step: Step,
+    /// Sent in a wrong order on purpose: whatever the device says, the next step follows.
+    pub(crate) out_of_order: bool,
+    /// Certificates of this signer instead.
+    pub(crate) other: Option<Box<Identity>>,
+}
+
+/// Where the attempt stands.
+#[derive(Clone, Debug)]
+pub(crate) enum Phase {
+    /// The next step is due then.
+    Due(Instant),
+    /// A reply to this request is due before then.
+    Waiting {
+        request_id: String,
+        planned: Planned,
+        deadline: Instant,
+    },
+    /// A reject has been sent; its reply, or its deadline, ends the conversation.
+    Rejected {
+        request_id: String,
+        deadline: Instant,
+    },
+    /// Nothing more will be sent.
+    Stalled { deadline: Instant },
+}
+
+/// Who talks, about what.
+pub(crate) struct Conversation {
+    pub(crate) client_id: String,
+    pub(crate) trigger: Trigger,
+    pub(crate) request: i64,
+    pub(crate) job: i64,
+    pub(crate) attempt: i64,
+    pub(crate) behaviour: Behaviour,
+    pub(crate) phase: Phase,
+    pub(crate) commit_sent: bool,
+    /// Who signs: whose chain is sent, or at re-provisioning one that the device trusts.
+    signing_as: Identity,
+    /// From then on the device can check signatures.
+    signer_known: bool,
+    steps: VecDeque<Planned>,
+    manifest: Manifest,
+    certificates: Vec<u8>,
+    documents: Vec<Vec<u8>>,
+    target_root: Option<Vec<u8>>,
+}
+
+/// What an attempt is made of.
+pub(crate) struct Material {
+    pub(crate) signer: Identity,
+    pub(crate) signing_as: Identity,
+    pub(crate) documents: Vec<Vec<u8>>,
+    /// Body of the keystore request.
+    pub(crate) target_root: Option<Vec<u8>>,
+}
+
+/// Names of a message.
+pub(crate) struct Names<'a> {
+    pub(crate) account: &'a str,
+    pub(crate) requester: &'a str,
+}
+
+impl Conversation {
+    pub(crate) fn new(
+        client_id: &str,
+        trigger: Trigger,
+        (request, job, attempt): (i64, i64, i64),
+        behaviour: Behaviour,
+        material: Material,
+        now: Instant,
+    ) -> Result<Conversation, PkiError> {
+        let certificates = match &behaviour.certificates {
+            Some(bytes) => bytes.clone(),
+            None => material.signer.chain_pem()?,
+        };
+        let steps = plan(
+            &behaviour.order,
+            material.target_root.is_some(),
+            material.documents.len(),
+        );
+        Ok(Conversation {
+            client_id: client_id.to_owned(),
+            signer_known: !trigger.trusted_signers.is_empty(),
+            trigger,
+            request,
+            job,
+            attempt,
+            phase: Phase::Due(now + behaviour.delay),
+            behaviour,
+            commit_sent: false,
+            signing_as: material.signing_as,
+            steps,
+            manifest: Manifest::default(),
+            certificates,
+            documents: material.documents,
+            target_root: material.target_root,
+        })
+    }
+
+    /// Takes the next step, if there is one.
+    pub(crate) fn next_step(&mut self) -> Option<Planned> {
+        self.steps.pop_front()
+    }
+
+    /// Whether configurations are still to be sent.
+    pub(crate) fn configurations_left(&self) -> bool {
+        self.steps
+            .iter()
+            .any(|p| matches!(p.step, Step::Configuration(_)))
+    }
+
+    /// The request of a step.
+    pub(crate) fn message(
+        &mut self,
+        planned: &Planned,
+        names: &Names<'_>,
+    ) -> Result<Outgoing, MessageError> {
+        let mut metrics = Vec::new();
+        let (app, method, resources) = address(planned.step);
+        if planned.step == Step::Commit {
+            let (transaction, nonce, digest) = self.commit_values()?;
+            metrics.push(("prov.transaction.id", MetricValue::from(transaction)));
+            metrics.push(("prov.nonce", MetricValue::from(nonce)));
+            metrics.push(("prov.manifest.sha256", MetricValue::from(digest)));
+        }
+        let body = match (&planned.other, planned.step) {
+            (Some(other), _) => Some(other.chain_pem()?),
+            (None, step) => self.body(step).map(<[u8]>::to_vec),
+        };
+        // At first provisioning nobody can check a signature before the chain is there.
+        let signed = self.signer_known || !matches!(planned.step, Step::Certificates);
+        let signer = signed.then_some((&self.signing_as, self.behaviour.signing));
+        let draft = Draft {
+            account: names.account,
+            client_id: &self.client_id,
+            requester: names.requester,
+            app,
+            method,
+            resources,
+            nonce: &self.trigger.nonce,
+            metrics,
+            body,
+            gzip: self.trigger.gzip,
+        };
+        let message = draft.finish(signer)?;
+        self.signer_known |= planned.step == Step::Certificates;
+        self.commit_sent |= planned.step == Step::Commit && !planned.out_of_order;
+        Ok(message)
+    }
+
+    /// The reject.
+    pub(crate) fn reject(
+        &self,
+        rejection: &Rejection,
+        names: &Names<'_>,
+    ) -> Result<Outgoing, MessageError> {
+        let signer = (&self.signing_as, Signing::Right);
+        let signer = self.signer_known.then_some(signer);
+        reject(
+            &self.client_id,
+            &self.trigger.nonce,
+            rejection,
+            names,
+            signer,
+        )
+    }
+
+    /// Adds an accepted step to the manifest.
+    pub(crate) fn accepted(&mut self, planned: &Planned) -> Result<(), MessageError> {
+        let path = match planned.step {
+            Step::Certificates => "PROV-V1/certificates",
+            Step::TargetRoot => "KEYS-V1/keystores/entries/certificate",
+            Step::Configuration(_) => "CONF-V1/configurations",
+            Step::Commit => return Ok(()),
+        };
+        if planned.out_of_order && planned.step == Step::Certificates {
+            // The same chain again is one item.
+            return Ok(());
+        }
+        if let Some(body) = self.body(planned.step).map(<[u8]>::to_vec) {
+            self.manifest.add(path, &body)?;
+        }
+        Ok(())
+    }
+
+    fn body(&self, step: Step) -> Option<&[u8]> {
+        match step {
+            Step::Certificates => Some(&self.certificates),
+            Step::TargetRoot => self.target_root.as_deref(),
+            Step::Configuration(number) => self.documents.get(number).map(Vec::as_slice),
+            Step::Commit => None,
+        }
+    }
+
+    fn commit_values(&self) -> Result<(String, Vec<u8>, Vec<u8>), MessageError> {
+        let flip = |bytes: Vec<u8>| bytes.into_iter().map(|b| !b).collect::<Vec<u8>>();
+        let mut transaction = self.trigger.transaction_id.clone();
+        let mut nonce = self.trigger.nonce.clone();
+        let mut digest = self.manifest.digest()?;
+        match self.behaviour.commit {
+            CommitFault::None => {}
+            CommitFault::Digest => digest = flip(digest),
+            CommitFault::Nonce => nonce = flip(nonce),
+            CommitFault::Transaction => {
+                transaction = "00000000-0000-4000-8000-000000000000".to_owned();
+            }
+        }
+        Ok((transaction, nonce, digest))
+    }
+}
+
+/// A reject outside of a conversation, too.
+pub(crate) fn reject(
+    client_id: &str,
+    nonce: &[u8],
+    rejection: &Rejection,
+    names: &Names<'_>,
+    signer: Option<(&Identity, Signing)>,
+) -> Result<Outgoing, MessageError> {
+    let mut metrics = vec![
+        (
+            "prov.error.code",
+            MetricValue::from(rejection.code.as_str()),
+        ),
+        (
+            "prov.error.message",
+            MetricValue::from(rejection.message.as_str()),
+        ),
+    ];
+    if let Some(seconds) = rejection.retry_after {
+        metrics.push(("retry.after", MetricValue::from(seconds)));
+    }
+    let draft = Draft {
+        account: names.account,
+        client_id,
+        requester: names.requester,
+        app: "PROV-V1",
+        method: Method::Exec,
+        resources: &["reject"],
+        nonce,
+        metrics,
+        body: None,
+        gzip: false,
+    };
+    draft.finish(signer)
+}
+
+fn address(step: Step) -> (&'static str, Method, &'static [&'static str]) {
+    match step {
+        Step::Certificates => ("PROV-V1", Method::Put, &["certificates"]),
+        Step::TargetRoot => (
+            "KEYS-V1",
+            Method::Post,
+            &["keystores", "entries", "certificate"],
+        ),
+        Step::Configuration(_) => ("CONF-V1", Method::Put, &["configurations"]),
+        Step::Commit => ("PROV-V1", Method::Exec, &["commit"]),
+    }
+}
+
+fn plan(order: &Order, target_root: bool, documents: usize) -> VecDeque<Planned> {
+    let in_order = |step| Planned {
+        step,
+        out_of_order: false,
+        other: None,
+    };
+    let wrong = |step| Planned {
+        step,
+        out_of_order: true,
+        other: None,
+    };
+    let mut steps = VecDeque::new();
+    match order {
+        Order::ConfigurationFirst => steps.push_back(wrong(Step::Configuration(0))),
+        Order::CommitFirst => steps.push_back(wrong(Step::Commit)),
+        Order::Right | Order::CertificatesTwice | Order::OtherCertificates(_) => {}
+    }
+    steps.push_back(in_order(Step::Certificates));
+    match order {
+        Order::CertificatesTwice => steps.push_back(wrong(Step::Certificates)),
+        Order::OtherCertificates(other) => steps.push_back(Planned {
+            step: Step::Certificates,
+            out_of_order: true,
+            other: Some(other.clone()),
+        }),
+        Order::Right | Order::ConfigurationFirst | Order::CommitFirst => {}
+    }
+    if target_root {
+        steps.push_back(in_order(Step::TargetRoot));
+    }
+    steps.extend((0..documents).map(|n| in_order(Step::Configuration(n))));
+    steps.push_back(in_order(Step::Commit));
+    steps
+}
