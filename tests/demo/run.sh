@@ -38,7 +38,7 @@ say "The cloud: certificates, and a provision request for client-id $client_id, 
 "$bin/provision-platform" request create --data "$work/cloud" --client-id "$client_id" \
     --username "$username" --password-file "$work/password" --activation-key-generate \
     --expires-on +1h --max-attempts 5 --json >"$work/request.json"
-key=$(sed -n 's/.*"activation_key": *"\([A-Za-z0-9]*\)".*/\1/p' "$work/request.json" | head -1)
+key=$(sed -n 's/.*"generated_activation_key": *"\([A-Za-z0-9]*\)".*/\1/p' "$work/request.json" | head -1)
 
 say "The platform starts its broker"
 "$bin/provision-platform" run --data "$work/cloud" --ready-file "$work/ready.json" >&2 &
