@@ -185,7 +185,10 @@ fn run(queue: &Arc<Queue>, sender: &SyncSender<Event>) {
         }
     }
     if state.dropped > 0 {
-        log::warn!("{} posted events were dropped for a slow reader", state.dropped);
+        log::warn!(
+            "{} posted events were dropped for a slow reader",
+            state.dropped
+        );
     }
 }
 

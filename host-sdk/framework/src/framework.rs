@@ -136,7 +136,10 @@ impl Framework {
             CallError::new(
                 status::E_INVALID,
                 "connection.invalid",
-                format!("{pid:?} is not {}-SUFFIX with letters and digits", stack::CLOUD_SERVICE),
+                format!(
+                    "{pid:?} is not {}-SUFFIX with letters and digits",
+                    stack::CLOUD_SERVICE
+                ),
             )
         })?;
         environment::create_stack(&self.configuration, &stack).map_err(configuration_error)?;
@@ -173,7 +176,9 @@ impl Framework {
 
     /// The identity sheet (JSON) of a component.
     pub fn identity(&self, pid: &str) -> Result<String, CallError> {
-        self.instance(pid)?.identity().map_err(|e| e.to_call_error())
+        self.instance(pid)?
+            .identity()
+            .map_err(|e| e.to_call_error())
     }
 
     /// Runs the local checks of a component and waits for them, at most 5 s (JSON).
@@ -200,9 +205,8 @@ impl Framework {
 
     /// The ProvisioningServices that are configured, sorted.
     pub fn provisioning_pids(&self) -> Vec<String> {
-        let ours = |pid: &String| {
-            Stack::of_member(pid).is_some_and(|stack| stack.provisioning == *pid)
-        };
+        let ours =
+            |pid: &String| Stack::of_member(pid).is_some_and(|stack| stack.provisioning == *pid);
         self.configuration.pids().into_iter().filter(ours).collect()
     }
 

@@ -166,11 +166,7 @@ impl Instance {
         refused(status, &err, &self.pid, name)
     }
 
-    fn plain(
-        &self,
-        name: &'static str,
-        function: Option<PlainFn>,
-    ) -> Result<(), ComponentError> {
+    fn plain(&self, name: &'static str, function: Option<PlainFn>) -> Result<(), ComponentError> {
         let function = function.ok_or_else(|| self.without(name))?;
         let mut err = error::blank();
         // SAFETY: self.this is alive, err lives for the call.

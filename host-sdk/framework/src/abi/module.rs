@@ -225,7 +225,10 @@ fn line(raw: GwcStr, name: &str) -> Result<String, Misuse> {
 
 fn optional(raw: GwcStr, name: &str) -> Result<String, Misuse> {
     if raw.len > MAX_TEXT as u64 {
-        return Err(Misuse(format!("{name}: {} bytes, at most {MAX_TEXT}", raw.len)));
+        return Err(Misuse(format!(
+            "{name}: {} bytes, at most {MAX_TEXT}",
+            raw.len
+        )));
     }
     // SAFETY: NULL or text of the module, as long as it says.
     let text = unsafe { text::text(raw) }.map_err(|e| Misuse(format!("{name}: {e}")))?;

@@ -43,13 +43,12 @@ impl Object {
         // SAFETY: runs the constructors of the library. The host trusts the files in its plugin
         // directory as its own code (loader::access refuses those that others may write), and the
         // contract forbids constructors with side effects.
-        let library =
-            unsafe { Library::open(Some(path), RTLD_NOW | RTLD_LOCAL) }.map_err(|e| {
-                LoadError::Dependency {
-                    path: path.to_owned(),
-                    reason: LoadError::linker_text(&e, path),
-                }
-            })?;
+        let library = unsafe { Library::open(Some(path), RTLD_NOW | RTLD_LOCAL) }.map_err(|e| {
+            LoadError::Dependency {
+                path: path.to_owned(),
+                reason: LoadError::linker_text(&e, path),
+            }
+        })?;
         let mut object = Object {
             library: ManuallyDrop::new(library),
             keep: false,

@@ -47,7 +47,10 @@ pub fn birth(
             "kura_version",
             fact(names::FRAMEWORK_VERSION).or(Some(version.to_owned())),
         ),
-        ("application_framework", Some(crate::framework::NAME.to_owned())),
+        (
+            "application_framework",
+            Some(crate::framework::NAME.to_owned()),
+        ),
         ("application_framework_version", Some(version.to_owned())),
         ("osgi_framework", Some(UNKNOWN.to_owned())),
         ("osgi_framework_version", Some(UNKNOWN.to_owned())),
@@ -113,13 +116,17 @@ fn interface(system: &SystemProperties) -> Option<String> {
 }
 
 fn processors() -> String {
-    std::thread::available_parallelism().map_or(1, usize::from).to_string()
+    std::thread::available_parallelism()
+        .map_or(1, usize::from)
+        .to_string()
 }
 
 /// Of the machine; Kura says how much its Java machine has, in kB.
 fn total_memory_kb() -> Option<String> {
     let info = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = info.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let line = info
+        .lines()
+        .find_map(|line| line.strip_prefix("MemTotal:"))?;
     Some(line.trim().trim_end_matches("kB").trim().to_owned())
 }
 
@@ -135,5 +142,7 @@ fn uptime_ms() -> u64 {
 pub(crate) fn now_ms() -> i64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+        .map_or(0, |since| {
+            i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+        })
 }

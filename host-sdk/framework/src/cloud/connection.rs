@@ -85,7 +85,9 @@ impl Connection {
         let (done, wait) = channel();
         let _ = self.commands.send(Command::Disconnect(done));
         // An actor that has ended has dropped the sender.
-        move || drop(wait.recv_timeout(LONGEST_QUIESCE * 2))
+        move || {
+            let _ = wait.recv_timeout(LONGEST_QUIESCE * 2);
+        }
     }
 }
 
@@ -165,7 +167,10 @@ impl Actor {
         let get = |pid: &str| self.surroundings.configuration.get(pid).unwrap_or_default();
         let (cloud, data) = (get(&self.stack.cloud), get(&self.stack.data));
         let transport = get(&self.stack.transport);
-        let mac = self.surroundings.system.get(crate::system::names::PRIMARY_MAC);
+        let mac = self
+            .surroundings
+            .system
+            .get(crate::system::names::PRIMARY_MAC);
         let link = Link::of(&cloud, &transport, mac.as_deref());
         let identity = Identity::of(&cloud);
         let renamed = self.identity.as_ref().is_some_and(|old| *old != identity);
@@ -228,7 +233,12 @@ impl Actor {
         options.first = self.lifecycle(&link, "BIRTH", 1, announced.as_deref());
         self.epoch += 1;
         let (epoch, events) = (self.epoch, self.events.clone());
-        log::info!("{} connects to {} as {}", self.stack.cloud, link.broker, link.client_id);
+        log::info!(
+            "{} connects to {} as {}",
+            self.stack.cloud,
+            link.broker,
+            link.client_id
+        );
         self.show(ConnectionState::Connecting, None);
         let session = Session::open(&anchor, options, move |event| {
             let _ = events.send(Command::Session(epoch, event));
@@ -256,7 +266,10 @@ impl Actor {
                     ours.then(|| open.announced.take()).flatten()
                 });
                 if let Some((_, transaction)) = announced {
-                    log::info!("{}: the account knows of transaction {transaction}", self.stack.cloud);
+                    log::info!(
+                        "{}: the account knows of transaction {transaction}",
+                        self.stack.cloud
+                    );
                     if self.transaction.as_ref() == Some(&transaction) {
                         self.transaction = None;
                     }
@@ -285,7 +298,10 @@ impl Actor {
         log::warn!("{}: {reason}", self.stack.cloud);
         let wanted = self.wanted();
         if wanted {
-            let pause = self.policy.as_ref().map_or(Duration::from_secs(60), |p| p.retry);
+            let pause = self
+                .policy
+                .as_ref()
+                .map_or(Duration::from_secs(60), |p| p.retry);
             self.retry = Some(Instant::now() + pause + jitter(pause));
         }
         let state = if wanted {
@@ -325,7 +341,13 @@ impl Actor {
         let payload = match name {
             "DC" => birth::disconnect(system, identity),
             // No application answers yet.
-            _ => birth::birth(system, &self.surroundings.version, identity, &[], transaction),
+            _ => birth::birth(
+                system,
+                &self.surroundings.version,
+                identity,
+                &[],
+                transaction,
+            ),
         };
         let topic = link
             .topics
@@ -354,7 +376,11 @@ impl Actor {
         let quiesce = self.policy.as_ref().map_or(LONGEST_QUIESCE, |p| p.quiesce);
         open.session
             .disconnect(quiesce.clamp(Duration::from_millis(100), LONGEST_QUIESCE));
-        log::info!("{} is disconnected from {}", self.stack.cloud, open.link.broker);
+        log::info!(
+            "{} is disconnected from {}",
+            self.stack.cloud,
+            open.link.broker
+        );
     }
 
     fn show(&self, state: ConnectionState, last_error: Option<String>) {

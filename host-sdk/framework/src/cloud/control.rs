@@ -54,7 +54,13 @@ mod tests {
         let put = "$EDC/a/c/CONF-V1/PUT/configurations";
         assert_eq!(look(message(put, false)), Verdict::Dropped);
         assert_eq!(look(message(put, true)), Verdict::Ignored);
-        assert_eq!(look(message("$EDC/a/c/MQTT/BIRTH", false)), Verdict::Ignored);
-        assert_eq!(look(message("$EDC/a/d/CONF-V1/GET/x", false)), Verdict::Ignored);
+        assert_eq!(
+            look(message("$EDC/a/c/MQTT/BIRTH", false)),
+            Verdict::Ignored
+        );
+        assert_eq!(
+            look(message("$EDC/a/d/CONF-V1/GET/x", false)),
+            Verdict::Ignored
+        );
     }
 }

@@ -73,7 +73,8 @@ fn tls(surroundings: &Surroundings, key_alias: Option<&str>) -> Result<Tls, Prep
         ..Tls::default()
     };
     for entry in entries.iter().filter(|entry| entry.kind == EntryKind::Crl) {
-        tls.crls.push(X509Crl::from_pem(entry.pem.as_bytes())?);
+        tls.crls
+            .push(X509Crl::from_pem(entry.pem.as_bytes())?.into());
     }
     // As in Kura, a key in the keystore is shown to a broker that asks; a key whose certificate has
     // not come yet is none.

@@ -145,7 +145,10 @@ impl Link {
         let client_id = client_id(transport, mac)?;
         let encoding = text(cloud, "payload.encoding");
         if encoding.as_deref().is_some_and(|e| e != "kura-protobuf") {
-            return Err(invalid("payload.encoding", "only kura-protobuf is spoken here"));
+            return Err(invalid(
+                "payload.encoding",
+                "only kura-protobuf is spoken here",
+            ));
         }
         let prefix = text(cloud, "topic.control-prefix").unwrap_or_else(|| "$EDC".to_owned());
         let topics = Topics::new(&prefix).map_err(|e| invalid("topic.control-prefix", e))?;
@@ -278,7 +281,10 @@ mod tests {
             one.will.unwrap().topic,
             "$EDC/account-name/AABBCCDDEEFF/MQTT/LWT"
         );
-        assert_eq!(link(&[url, ("client-id", "a.b/c")]).unwrap().client_id, "a-b-c");
+        assert_eq!(
+            link(&[url, ("client-id", "a.b/c")]).unwrap().client_id,
+            "a-b-c"
+        );
     }
 
     #[test]

@@ -52,9 +52,8 @@ impl Stack {
     /// suffix of letters and digits, `-2`. `None` for everything else.
     pub fn of(cloud_pid: &str) -> Option<Stack> {
         let rest = cloud_pid.strip_prefix(CLOUD_SERVICE)?;
-        let plain = |suffix: &str| {
-            !suffix.is_empty() && suffix.bytes().all(|b| b.is_ascii_alphanumeric())
-        };
+        let plain =
+            |suffix: &str| !suffix.is_empty() && suffix.bytes().all(|b| b.is_ascii_alphanumeric());
         if !rest.is_empty() && !rest.strip_prefix('-').is_some_and(plain) {
             return None;
         }
@@ -81,8 +80,14 @@ impl Stack {
         let target = |pid: &str| Value::from(format!("(kura.service.pid={pid})"));
         let cloud = Properties::from([
             ("DataService.target".to_owned(), target(&self.data)),
-            ("kura.cloud.service.factory.pid".to_owned(), STACK_FACTORY.into()),
-            ("kura.cloud.connection.factory.pid".to_owned(), STACK_FACTORY.into()),
+            (
+                "kura.cloud.service.factory.pid".to_owned(),
+                STACK_FACTORY.into(),
+            ),
+            (
+                "kura.cloud.connection.factory.pid".to_owned(),
+                STACK_FACTORY.into(),
+            ),
         ]);
         let data = Properties::from([(
             "DataTransportService.target".to_owned(),
@@ -146,7 +151,11 @@ mod tests {
             Stack::of_member(PROVISIONING_SERVICE).unwrap().cloud,
             CLOUD_SERVICE
         );
-        for bad in ["x", "org.eclipse.kura.cloud.CloudService-", "org.eclipse.kura.cloud.CloudService-a-b"] {
+        for bad in [
+            "x",
+            "org.eclipse.kura.cloud.CloudService-",
+            "org.eclipse.kura.cloud.CloudService-a-b",
+        ] {
             assert_eq!(Stack::of(bad), None, "{bad}");
         }
     }

@@ -71,9 +71,7 @@ pub(super) fn start(
     hub: &Hub,
     properties: &Properties,
 ) -> Result<Arc<Instance>, ComponentError> {
-    let instance = timed(pid, "create", || {
-        library.create(factory_pid, pid, services)
-    })?;
+    let instance = timed(pid, "create", || library.create(factory_pid, pid, services))?;
     let (posts, name) = (hub.clone(), pid.to_owned());
     let watched = instance.watch(move |document| {
         posts.post(Event::Status {
@@ -119,7 +117,10 @@ fn timed<R>(pid: &str, call: &str, run: impl FnOnce() -> R) -> R {
     let result = run();
     let took = start.elapsed();
     if took > SLOW {
-        log::warn!("{pid}: {call} held up all components for {} ms", took.as_millis());
+        log::warn!(
+            "{pid}: {call} held up all components for {} ms",
+            took.as_millis()
+        );
     } else {
         log::debug!("{pid}: {call} took {} µs", took.as_micros());
     }

@@ -163,9 +163,7 @@ impl ConfigurationAccess for OwnConfiguration {
     }
 
     fn restore(&self, key: &str, undo: &[u8]) -> Result<(), CallError> {
-        self.service
-            .restore(key, undo)
-            .map_err(configuration_error)
+        self.service.restore(key, undo).map_err(configuration_error)
     }
 }
 

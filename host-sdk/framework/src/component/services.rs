@@ -118,13 +118,8 @@ pub trait KeystoreService: Send + Sync {
         signature_algorithm: &str,
     ) -> Result<String, CallError>;
     /// Sets the chain of an existing key.
-    fn put_chain(
-        &self,
-        key: &str,
-        keystore: &str,
-        alias: &str,
-        pem: &str,
-    ) -> Result<(), CallError>;
+    fn put_chain(&self, key: &str, keystore: &str, alias: &str, pem: &str)
+        -> Result<(), CallError>;
     /// The private key as PKCS#8 PEM or a `pkcs11:` URI.
     fn private_key(&self, keystore: &str, alias: &str) -> Result<Secret, CallError>;
 }

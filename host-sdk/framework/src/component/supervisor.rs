@@ -162,7 +162,9 @@ impl Drop for Supervisor {
 
 impl Shared {
     fn instances(&self) -> MutexGuard<'_, BTreeMap<String, Entry>> {
-        self.instances.lock().unwrap_or_else(PoisonError::into_inner)
+        self.instances
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn plugins(&self) -> MutexGuard<'_, Registry> {
@@ -300,8 +302,15 @@ impl Shared {
             }
             None => {
                 let services = self.environment.services(pid);
-                delivery::start(&library, &factory_pid, pid, services, &self.hub, &properties)
-                    .map(|instance| entry.instance = Some(instance))
+                delivery::start(
+                    &library,
+                    &factory_pid,
+                    pid,
+                    services,
+                    &self.hub,
+                    &properties,
+                )
+                .map(|instance| entry.instance = Some(instance))
             }
         };
         entry.origin = entry.instance.is_some().then(|| wanted).flatten();

@@ -93,7 +93,10 @@ pub(super) fn start(options: Options) -> Result<Framework, StartError> {
 
     let system = Arc::new(SystemProperties::load(options.properties.as_deref())?);
     let crypto = Arc::new(Crypto::open(&data)?);
-    let keystores = Arc::new(Keystores::open(&data.join("keystores"), Arc::clone(&crypto))?);
+    let keystores = Arc::new(Keystores::open(
+        &data.join("keystores"),
+        Arc::clone(&crypto),
+    )?);
     let configuration = open_configuration(&data, &crypto, options.seed.as_deref())?;
 
     let hub = Hub::default();

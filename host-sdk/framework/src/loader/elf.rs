@@ -72,9 +72,17 @@ fn examine(file: &mut (impl Read + Seek), length: u64) -> io::Result<Option<Stri
         return wrong("it is an ELF file, but not a shared library");
     }
     let (program, sections, sizes) = if wide {
-        (at(32, 8), at(40, 8), [at(54, 2), at(56, 2), at(58, 2), at(60, 2)])
+        (
+            at(32, 8),
+            at(40, 8),
+            [at(54, 2), at(56, 2), at(58, 2), at(60, 2)],
+        )
     } else {
-        (at(28, 4), at(32, 4), [at(42, 2), at(44, 2), at(46, 2), at(48, 2)])
+        (
+            at(28, 4),
+            at(32, 4),
+            [at(42, 2), at(44, 2), at(46, 2), at(48, 2)],
+        )
     };
     let [program_size, program_count, section_size, section_count] = sizes;
     let mut end = sections.saturating_add(section_size * section_count);

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::watch::Stamp;
 use super::{descriptor, version, PluginInfo, PluginState};
-use crate::loader::{LoadError, Library, OpenOptions};
+use crate::loader::{Library, LoadError, OpenOptions};
 use crate::metatype::Ocd;
 
 /// All plugins, and for each factory pid the one that makes it: the newest version, among equals the
@@ -53,7 +53,12 @@ impl Registry {
         match &outcome {
             Ok(loaded) => {
                 let module = loaded.library.module();
-                log::info!("plugin {} {} from {}", module.name, module.version, path.display());
+                log::info!(
+                    "plugin {} {} from {}",
+                    module.name,
+                    module.version,
+                    path.display()
+                );
                 if let Some(note) = &loaded.note {
                     log::warn!("{note}");
                 }
@@ -162,12 +167,11 @@ impl Registry {
         let mut note = None;
         for kind in &library.module().components {
             let factory = &kind.factory_pid;
-            let ocd = descriptor::embedded(&library, factory).map_err(|what| {
-                LoadError::Malformed {
+            let ocd =
+                descriptor::embedded(&library, factory).map_err(|what| LoadError::Malformed {
                     path: path.to_owned(),
                     what,
-                }
-            })?;
+                })?;
             note = note.or_else(|| descriptor::compare(path, factory, &ocd));
             definitions.insert(factory.clone(), ocd);
         }

@@ -275,6 +275,9 @@ mod tests {
         assert_eq!(pending.look(with(3), at(2_100)), []);
         let replaced = Change::Arrived(path.clone(), stamp(3));
         assert_eq!(pending.look(with(3), at(2_400)), [replaced]);
-        assert_eq!(pending.look(BTreeMap::new(), at(2_500)), [Change::Gone(path)]);
+        assert_eq!(
+            pending.look(BTreeMap::new(), at(2_500)),
+            [Change::Gone(path)]
+        );
     }
 }

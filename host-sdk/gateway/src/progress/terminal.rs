@@ -63,7 +63,8 @@ impl Progress {
 
     /// Says one line, above the drawing.
     pub fn say(&self, line: &str) {
-        self.drawing.suspend(|| eprintln!("{line}"));
+        // Standard error may be gone; that is no reason to stop.
+        let _ = self.drawing.suspend(|| writeln!(io::stderr(), "{line}"));
     }
 
     /// Shows the document as it is now.
@@ -100,9 +101,6 @@ impl Progress {
         wanted.extend(lines::troubles(document));
         while self.rows.len() < wanted.len() {
             let bar = self.drawing.add(ProgressBar::new_spinner());
-            if let Ok(style) = ProgressStyle::with_template("  {wide_msg}") {
-                bar.set_style(style);
-            }
             self.rows.push(bar);
         }
         for bar in self.rows.drain(wanted.len()..) {
@@ -110,9 +108,23 @@ impl Progress {
             self.drawing.remove(&bar);
         }
         for (bar, line) in self.rows.iter().zip(wanted) {
+            if let Ok(style) = ProgressStyle::with_template(template(&line)) {
+                bar.set_style(style);
+            }
             bar.set_message(line);
             bar.tick();
         }
+    }
+}
+
+/// A row in the colour of its mark, where the terminal has colours and nobody set NO_COLOR.
+fn template(line: &str) -> &'static str {
+    match line.chars().next() {
+        Some('✓') => "  {wide_msg:.green}",
+        Some('✗') => "  {wide_msg:.red}",
+        Some('▸') => "  {wide_msg:.cyan.bold}",
+        Some('·') => "  {wide_msg:.dim}",
+        _ => "  {wide_msg}",
     }
 }
 
@@ -120,7 +132,10 @@ impl Told {
     /// The lines to say so that everything in `document` has been said once.
     fn changes(&mut self, document: &Document) -> Vec<String> {
         let mut out = Vec::new();
-        let mut headline = lines::in_words(document.state).to_owned();
+        let mut headline = match document.instance.as_str() {
+            "" => lines::ABSENT.to_owned(),
+            _ => lines::in_words(document.state).to_owned(),
+        };
         if let Some(attempts) = document.attempts_in_words() {
             headline.push_str(&format!(", attempt {attempts}"));
         }
@@ -186,7 +201,7 @@ mod tests {
     fn plain_lines_say_each_change_once() {
         let mut told = Told::default();
         let first = Document::parse(
-            r#"{"state":"connecting","attempt":1,"steps":[{"name":"connect","state":"running"}]}"#,
+            r#"{"instance":"p","state":"connecting","attempt":1,"steps":[{"name":"connect","state":"running"}]}"#,
         )
         .unwrap();
         assert_eq!(
@@ -198,7 +213,7 @@ mod tests {
         );
         assert!(told.changes(&first).is_empty());
         let second = Document::parse(
-            r#"{"state":"waiting","attempt":1,"steps":[{"name":"connect","state":"failed"}],
+            r#"{"instance":"p","state":"waiting","attempt":1,"steps":[{"name":"connect","state":"failed"}],
                 "error":{"code":"network.refused","message":"refused by 127.0.0.1:1"}}"#,
         )
         .unwrap();

@@ -21,10 +21,17 @@ pub(super) static TABLE: GwcLog = GwcLog {
 
 unsafe extern "C" fn max_level(ctx: *mut c_void) -> u32 {
     // SAFETY: ctx as the contract says.
-    panic::catch_unwind(|| unsafe { find(ctx) }.ok()?.services.log.as_ref().map(|l| l.max_level()))
-        .ok()
-        .flatten()
-        .map_or(0, |filter| filter as u32)
+    panic::catch_unwind(|| {
+        unsafe { find(ctx) }
+            .ok()?
+            .services
+            .log
+            .as_ref()
+            .map(|l| l.max_level())
+    })
+    .ok()
+    .flatten()
+    .map_or(0, |filter| filter as u32)
 }
 
 unsafe extern "C" fn write(ctx: *mut c_void, level: u32, target: GwcStr, message: GwcStr) {
