@@ -6,10 +6,10 @@ use abi_stable::StableAbi;
 use crate::component::GwcComponent;
 use crate::status::{GwcError, GwcStatus};
 
-/// `GWC_EXT_ACTION`.
+/// The id of the extension.
 pub const EXT_ACTION: &str = "gwc.action/1";
 
-/// `gwc_action`.
+/// What may be asked of a component. Owned by its module.
 #[repr(C)]
 #[derive(Clone, Copy, StableAbi)]
 pub struct GwcAction {
@@ -17,17 +17,17 @@ pub struct GwcAction {
     pub struct_size: u32,
     /// 0.
     pub reserved: u32,
-    /// Ends the pause and starts the next attempt. [any-thread]
+    /// Ends the pause and starts the next attempt. `[any-thread]`
     pub retry_now:
         Option<unsafe extern "C" fn(this: *mut GwcComponent, err: *mut GwcError) -> GwcStatus>,
-    /// Aborts the provisioning, rolls back, and sets enabled=false. [any-thread]
+    /// Aborts the provisioning, rolls back, and sets enabled=false. `[any-thread]`
     pub cancel:
         Option<unsafe extern "C" fn(this: *mut GwcComponent, err: *mut GwcError) -> GwcStatus>,
-    /// Sets enabled=true and provisioned=false. [any-thread]
+    /// Sets enabled=true and provisioned=false. `[any-thread]`
     pub reprovision:
         Option<unsafe extern "C" fn(this: *mut GwcComponent, err: *mut GwcError) -> GwcStatus>,
     /// The clock stepped, the network came up, a MAC appeared: check again now. Never refused.
-    /// [any-thread]
+    /// `[any-thread]`
     pub system_changed:
         Option<unsafe extern "C" fn(this: *mut GwcComponent, err: *mut GwcError) -> GwcStatus>,
 }

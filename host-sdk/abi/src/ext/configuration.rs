@@ -9,9 +9,9 @@ use abi_stable::StableAbi;
 use crate::status::{GwcError, GwcStatus};
 use crate::types::{GwcBytes, GwcProperties, GwcSink, GwcStr};
 
-/// `GWC_EXT_CONFIGURATION`.
+/// The id of the extension.
 pub const EXT_CONFIGURATION: &str = "gwc.configuration/1";
-/// Password values in clear; else they are empty
+/// A flag of `get`: Password values in clear; else they are empty.
 pub const CONFIGURATION_SECRETS: u32 = 1;
 
 /// The configuration of one component.
@@ -22,25 +22,25 @@ pub struct GwcConfigurationItem {
     pub struct_size: u32,
     /// 0.
     pub reserved: u32,
-    /// kura.service.pid
+    /// The `kura.service.pid`.
     pub pid: GwcStr,
-    /// empty for a singleton
+    /// The `service.factoryPid`; empty for a singleton.
     pub factory_pid: GwcStr,
-    /// `properties`.
+    /// The properties. Borrowed as the item is.
     pub properties: *const GwcProperties,
 }
 
-/// items are item_size bytes apart. A pid occurs once.
+/// Configurations of several components; a pid occurs once.
 #[repr(C)]
 #[derive(Clone, Copy, StableAbi)]
 pub struct GwcConfigurationList {
     /// Size of this struct as its writer compiled it, in bytes.
     pub struct_size: u32,
-    /// `item_size`.
+    /// Distance of the items, in bytes.
     pub item_size: u32,
-    /// `count`.
+    /// How many items there are.
     pub count: u64,
-    /// `items`.
+    /// The items, `item_size` bytes apart; NULL only if `count` is 0.
     pub items: *const GwcConfigurationItem,
 }
 
@@ -50,11 +50,11 @@ pub struct GwcConfigurationList {
 pub struct GwcConfigurationSink {
     /// The receiver's own pointer, handed back as the first argument.
     pub ctx: *mut c_void,
-    /// `put`.
+    /// Receives the list, which is borrowed for the call.
     pub put: Option<unsafe extern "C" fn(ctx: *mut c_void, list: *const GwcConfigurationList)>,
 }
 
-/// `gwc_configuration`.
+/// The configuration service. Owned by the host.
 #[repr(C)]
 #[derive(Clone, Copy, StableAbi)]
 pub struct GwcConfiguration {
@@ -63,7 +63,7 @@ pub struct GwcConfiguration {
     /// 0.
     pub reserved: u32,
     /// The configuration of pid, or of every component where pid is empty. GWC_E_NOT_FOUND if
-    /// there is none. [worker]
+    /// there is none. `[worker]`
     pub get: Option<
         unsafe extern "C" fn(
             ctx: *mut c_void,
@@ -74,7 +74,7 @@ pub struct GwcConfiguration {
         ) -> GwcStatus,
     >,
     /// Merges properties into the calling instance's own configuration. The host answers by an
-    /// update of the instance, later. [worker]
+    /// update of the instance, later. `[worker]`
     pub update_own: Option<
         unsafe extern "C" fn(
             ctx: *mut c_void,
@@ -85,7 +85,7 @@ pub struct GwcConfiguration {
     /// Checks list against the metatypes the host knows, without changing anything. metatypes
     /// are count descriptors (XML) that staged packages will bring. out, where its put is not
     /// NULL, receives what the configurations would be: defaults, then running, then list.
-    /// GWC_E_INVALID names the first pid and property that does not fit. [worker]
+    /// GWC_E_INVALID names the first pid and property that does not fit. `[worker]`
     pub validate: Option<
         unsafe extern "C" fn(
             ctx: *mut c_void,
@@ -97,7 +97,7 @@ pub struct GwcConfiguration {
         ) -> GwcStatus,
     >,
     /// What restore needs to bring the components named by pids back to what they are now,
-    /// absent ones included. Opaque; secrets in it are encrypted. [worker]
+    /// absent ones included. Opaque; secrets in it are encrypted. `[worker]`
     pub capture: Option<
         unsafe extern "C" fn(
             ctx: *mut c_void,
@@ -108,7 +108,7 @@ pub struct GwcConfiguration {
         ) -> GwcStatus,
     >,
     /// Merges list into the configurations, creating factory components that do not exist, all
-    /// in one snapshot. [worker]
+    /// in one snapshot. `[worker]`
     pub apply: Option<
         unsafe extern "C" fn(
             ctx: *mut c_void,
@@ -117,7 +117,7 @@ pub struct GwcConfiguration {
             err: *mut GwcError,
         ) -> GwcStatus,
     >,
-    /// Brings back what capture saw. [worker]
+    /// Brings back what capture saw. `[worker]`
     pub restore: Option<
         unsafe extern "C" fn(
             ctx: *mut c_void,

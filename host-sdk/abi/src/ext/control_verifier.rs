@@ -7,10 +7,10 @@ use crate::component::GwcComponent;
 use crate::status::{GwcError, GwcStatus};
 use crate::types::{GwcBytes, GwcStr};
 
-/// `GWC_EXT_CONTROL_VERIFIER`.
+/// The id of the extension.
 pub const EXT_CONTROL_VERIFIER: &str = "gwc.control-verifier/1";
 
-/// `gwc_control_verifier`.
+/// The verifier. Owned by the module of the component.
 #[repr(C)]
 #[derive(Clone, Copy, StableAbi)]
 pub struct GwcControlVerifier {
@@ -21,7 +21,7 @@ pub struct GwcControlVerifier {
     /// GWC_OK if the payload (a KuraPayload as received) is signed by a trusted device-
     /// management certificate for this account, client-id and application topic
     /// ("CONF-V1/PUT/configurations"), fresh and not seen before. Else GWC_E_DENIED with the
-    /// code signature.*. [any-thread]
+    /// code signature.*. `[any-thread]`
     pub verify: Option<
         unsafe extern "C" fn(
             this: *mut GwcComponent,

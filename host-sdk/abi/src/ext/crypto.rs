@@ -7,10 +7,10 @@ use abi_stable::StableAbi;
 use crate::status::{GwcError, GwcStatus};
 use crate::types::{GwcBytes, GwcSink};
 
-/// `GWC_EXT_CRYPTO`.
+/// The id of the extension.
 pub const EXT_CRYPTO: &str = "gwc.crypto/1";
 
-/// `gwc_crypto`.
+/// Encryption under the gateway's key. Owned by the host.
 #[repr(C)]
 #[derive(Clone, Copy, StableAbi)]
 pub struct GwcCrypto {
@@ -18,7 +18,7 @@ pub struct GwcCrypto {
     pub struct_size: u32,
     /// 0.
     pub reserved: u32,
-    /// Encrypts and authenticates. [worker]
+    /// Encrypts and authenticates. `[worker]`
     pub encrypt: Option<
         unsafe extern "C" fn(
             ctx: *mut c_void,
@@ -27,7 +27,7 @@ pub struct GwcCrypto {
             err: *mut GwcError,
         ) -> GwcStatus,
     >,
-    /// GWC_E_INVALID if it was not encrypted here, or was changed. [worker]
+    /// GWC_E_INVALID if it was not encrypted here, or was changed. `[worker]`
     pub decrypt: Option<
         unsafe extern "C" fn(
             ctx: *mut c_void,

@@ -7,10 +7,10 @@ use abi_stable::StableAbi;
 use crate::status::{GwcError, GwcStatus};
 use crate::types::GwcStr;
 
-/// `GWC_EXT_EVENTS`.
+/// The id of the extension.
 pub const EXT_EVENTS: &str = "gwc.events/1";
 
-/// `gwc_events`.
+/// The event bus. Owned by the host.
 #[repr(C)]
 #[derive(Clone, Copy, StableAbi)]
 pub struct GwcEvents {
@@ -18,7 +18,7 @@ pub struct GwcEvents {
     pub struct_size: u32,
     /// 0.
     pub reserved: u32,
-    /// Posts an event; json is an object of its properties. [worker]
+    /// Posts an event; json is an object of its properties. `[worker]`
     pub post: Option<
         unsafe extern "C" fn(
             ctx: *mut c_void,

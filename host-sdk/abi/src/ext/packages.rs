@@ -8,10 +8,10 @@ use abi_stable::StableAbi;
 use crate::status::{GwcError, GwcStatus};
 use crate::types::{GwcSink, GwcStr};
 
-/// `GWC_EXT_PACKAGES`.
+/// The id of the extension.
 pub const EXT_PACKAGES: &str = "gwc.packages/1";
 
-/// `gwc_package`.
+/// An installed application.
 #[repr(C)]
 #[derive(Clone, Copy, StableAbi)]
 pub struct GwcPackage {
@@ -19,23 +19,23 @@ pub struct GwcPackage {
     pub struct_size: u32,
     /// 0.
     pub reserved: u32,
-    /// `name`.
+    /// Its name.
     pub name: GwcStr,
-    /// `version`.
+    /// Its version.
     pub version: GwcStr,
 }
 
-/// put is called once per package.
+/// As [`GwcSink`], for packages: put is called once per package.
 #[repr(C)]
 #[derive(Clone, Copy, StableAbi)]
 pub struct GwcPackageSink {
     /// The receiver's own pointer, handed back as the first argument.
     pub ctx: *mut c_void,
-    /// `put`.
+    /// Receives one package, which is borrowed for the call.
     pub put: Option<unsafe extern "C" fn(ctx: *mut c_void, package: *const GwcPackage)>,
 }
 
-/// `gwc_packages`.
+/// Installing applications. Owned by the host.
 #[repr(C)]
 #[derive(Clone, Copy, StableAbi)]
 pub struct GwcPackages {
@@ -43,7 +43,7 @@ pub struct GwcPackages {
     pub struct_size: u32,
     /// 0.
     pub reserved: u32,
-    /// The installed packages. [worker]
+    /// The installed packages. `[worker]`
     pub list: Option<
         unsafe extern "C" fn(
             ctx: *mut c_void,
@@ -53,7 +53,7 @@ pub struct GwcPackages {
     >,
     /// Reads the archive at path without installing it, and hands its metatype descriptors to
     /// out, one put each. GWC_E_INVALID where it is no package of this name and version.
-    /// [worker]
+    /// `[worker]`
     pub inspect: Option<
         unsafe extern "C" fn(
             ctx: *mut c_void,
@@ -64,7 +64,7 @@ pub struct GwcPackages {
             err: *mut GwcError,
         ) -> GwcStatus,
     >,
-    /// Installs the archive at path, replacing another version. [worker]
+    /// Installs the archive at path, replacing another version. `[worker]`
     pub install: Option<
         unsafe extern "C" fn(
             ctx: *mut c_void,
@@ -75,11 +75,11 @@ pub struct GwcPackages {
             err: *mut GwcError,
         ) -> GwcStatus,
     >,
-    /// Brings back what was there before the install of that key. [worker]
+    /// Brings back what was there before the install of that key. `[worker]`
     pub revert: Option<
         unsafe extern "C" fn(ctx: *mut c_void, key: GwcStr, err: *mut GwcError) -> GwcStatus,
     >,
-    /// Forgets what revert needs for that key. [worker]
+    /// Forgets what revert needs for that key. `[worker]`
     pub settle: Option<
         unsafe extern "C" fn(ctx: *mut c_void, key: GwcStr, err: *mut GwcError) -> GwcStatus,
     >,

@@ -7,10 +7,10 @@ use abi_stable::StableAbi;
 use crate::status::{GwcError, GwcStatus};
 use crate::types::GwcSink;
 
-/// `GWC_EXT_STORAGE`.
+/// The id of the extension.
 pub const EXT_STORAGE: &str = "gwc.storage/1";
 
-/// `gwc_storage`.
+/// The private folder. Owned by the host.
 #[repr(C)]
 #[derive(Clone, Copy, StableAbi)]
 pub struct GwcStorage {
@@ -19,7 +19,7 @@ pub struct GwcStorage {
     /// 0.
     pub reserved: u32,
     /// The absolute path of the instance's own folder, which exists, has mode 0700, and
-    /// survives restarts and upgrades. [worker]
+    /// survives restarts and upgrades. `[worker]`
     pub folder: Option<
         unsafe extern "C" fn(ctx: *mut c_void, out: GwcSink, err: *mut GwcError) -> GwcStatus,
     >,
