@@ -1,5 +1,6 @@
 //! A gateway of one's own: all services over one data folder, plugins from a directory.
 
+use std::io::{stdout, Write};
 use std::path::PathBuf;
 
 use gateway_host_sdk::{Framework, Options};
@@ -13,12 +14,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         plugins,
         ..Options::default()
     })?;
-    gateway.settle();
     for plugin in gateway.plugins() {
-        println!("plugin {}: {:?}", plugin.name, plugin.state);
+        writeln!(stdout(), "plugin {}: {:?}", plugin.name, plugin.state)?;
     }
     for pid in gateway.provisioning_pids() {
-        println!("{pid}: {}", gateway.status(&pid).unwrap_or_default());
+        let status = gateway.status(&pid).unwrap_or_default();
+        writeln!(stdout(), "{pid}: {status}")?;
     }
     gateway.shutdown();
     Ok(())
