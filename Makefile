@@ -9,8 +9,8 @@ MAKEFLAGS += --no-print-directory
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 PREFIX ?= /usr/local
 tools = @tests/checks/tools.sh
-# What demonstration and tests run: the plugin and the two binaries.
-parts := -p provisioning-service -p gateway -p provision-platform
+# Always the whole workspace, so that demonstration and tests share what was compiled.
+compile = @cargo build --locked --workspace
 
 .PHONY: help
 help: ## list the targets
@@ -23,18 +23,18 @@ install-tools: ## install everything that any target needs
 .PHONY: build
 build: ## compile the plugin, the gateway and the platform
 	$(tools) build
-	@cargo build --locked $(parts)
+	$(compile)
 
 .PHONY: demo
 demo: ## watch a gateway provision itself, on loopback; the last line is the outcome as JSON
 	$(tools) build run
-	@cargo build --locked $(parts)
+	$(compile)
 	@BIN='$(TARGET)/debug' tests/demo/story.sh once
 
 .PHONY: console
 console: ## the same, left running with its web page; PORT=8080 chooses the port, Ctrl-C ends it
 	$(tools) build run
-	@cargo build --locked $(parts)
+	$(compile)
 	@BIN='$(TARGET)/debug' PORT='$(PORT)' tests/demo/story.sh console
 
 .PHONY: test
@@ -72,7 +72,7 @@ sbom: ## write the parts list of plugin and gateway (CycloneDX JSON)
 .PHONY: screenshot
 screenshot: ## make docs/console.png anew from the running console
 	$(tools) build run page
-	@cargo build --locked $(parts)
+	$(compile)
 	@BIN='$(TARGET)/debug' tests/demo/screenshot.sh docs/console.png
 
 .PHONY: readme

@@ -21,6 +21,7 @@ test  | have strace                  | strace          | strace
 test  | have chromium                | chromium        | chromium
 test  | have curl                    | curl            | curl
 test  | have python3                 | python3         | Python 3.11
+test  | have pgrep                   | procps          | pgrep
 page  | have chromium                | chromium        | chromium
 lint  | have shellcheck              | shellcheck      | shellcheck
 lint  | have python3                 | python3         | Python 3.11

@@ -110,7 +110,9 @@ if [ "$mode" = console ]; then
         sleep 0.1
     done
     # On a terminal the gateway has shown the link itself, above its progress.
-    [ -t 2 ] && [ -t 1 ] || "$gateway" console --data "$device/data"
+    if ! { [ -t 1 ] && [ -t 2 ]; }; then
+        "$gateway" console --data "$device/data"
+    fi
     code=0
     wait "$pid_of_gateway" || code=$?
     exit "$code"
