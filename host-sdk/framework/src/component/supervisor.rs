@@ -313,7 +313,11 @@ impl Shared {
                 .map(|instance| entry.instance = Some(instance))
             }
         };
-        entry.origin = entry.instance.is_some().then(|| wanted).flatten();
+        entry.origin = if entry.instance.is_some() {
+            wanted
+        } else {
+            None
+        };
         (entry.state, entry.error) = match outcome {
             Ok(()) => (ComponentState::Active, None),
             Err(e) => {

@@ -20,8 +20,8 @@ pub(super) static TABLE: GwcLog = GwcLog {
 };
 
 unsafe extern "C" fn max_level(ctx: *mut c_void) -> u32 {
-    // SAFETY: ctx as the contract says.
     panic::catch_unwind(|| {
+        // SAFETY: ctx as the contract says.
         unsafe { find(ctx) }
             .ok()?
             .services
