@@ -254,8 +254,7 @@ impl Site {
     /// Whether the cloud connection is connected.
     pub fn connected(&self) -> Result<bool, SiteError> {
         Ok(self.framework()?.connections().iter().any(|info| {
-            info.pid == CONNECTION
-                && info.state == gateway_host_sdk::cloud::ConnectionState::Connected
+            info.pid == CONNECTION && info.state == gateway_host_sdk::ConnectionState::Connected
         }))
     }
 
