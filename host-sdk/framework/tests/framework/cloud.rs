@@ -1,0 +1,1 @@
+//! Cloud connections against a real broker.
