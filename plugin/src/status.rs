@@ -155,7 +155,22 @@ pub fn document(view: &View<'_>, extras: &Extras, wall_ms: i64) -> String {
             })
         })
         .collect();
-    let identity = view.identity.or(extras.identity.as_ref());
+    // Frozen are the two names alone; what the gateway says of itself is beside them.
+    let known = extras.identity.as_ref();
+    let identity = view.identity.or(known);
+    let problems: Vec<Value> = view
+        .parsed
+        .map_or(&[][..], |parsed| parsed.problems())
+        .iter()
+        .map(|problem| {
+            json!({
+                "parameter": problem.parameter,
+                "given": problem.given,
+                "allowed": problem.allowed,
+                "message": problem.to_string(),
+            })
+        })
+        .collect();
     let target = extras
         .target
         .as_ref()
@@ -179,16 +194,16 @@ pub fn document(view: &View<'_>, extras: &Extras, wall_ms: i64) -> String {
         })),
         "steps": steps,
         "error": view.fault.map(|(fault, at)| fault.document(rfc3339(*at))),
-        "problems": view.parsed.map_or(&[][..], |p| p.problems()),
+        "problems": problems,
         "warnings": warnings(view, extras, wall_ms),
         "bytes": extras.bytes,
-        "identity": identity.map(|identity| json!({
-            "client_id": identity.client_id,
-            "username": identity.username,
-            "serial_number": identity.serial,
-            "mac_address": identity.mac,
-            "model": identity.model,
-        })),
+        "identity": {
+            "client_id": identity.map(|i| &i.client_id),
+            "username": identity.map(|i| &i.username),
+            "serial_number": known.and_then(|i| i.serial.as_ref()),
+            "mac_address": known.and_then(|i| i.mac.as_ref()),
+            "model": known.and_then(|i| i.model.as_ref()),
+        },
         "trust": {
             "root_verified": extras.root_verified,
             "signers": extras.signers,

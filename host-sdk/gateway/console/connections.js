@@ -88,7 +88,7 @@ function showHead(head, connection, refresh) {
       ["Client-id", connection.clientId],
       ["Broker", connection.broker],
     ])),
-    connection.lastError ? note(up ? "warn" : "bad", el("p", {}, connection.lastError)) : null);
+    connection.lastError ? el("div", { class: "summary" }, note(up ? "warn" : "", el("p", {}, connection.lastError))) : null);
 }
 
 /** Tabs by the titles and in the order of Kura; each form is made when its tab is first opened. */

@@ -136,8 +136,9 @@ fn text_is_kept_as_it_is() {
             "{xml:?}"
         );
     }
-    let xml = HEAD.to_owned() + "<esf:configuration pid=\"a&#10;b&#9;c\nd\"/></esf:configurations>";
-    assert_eq!(try_read(&xml).unwrap()[0].pid, "a\nb\tc d");
+    let xml =
+        HEAD.to_owned() + "<esf:configuration pid=\"a&#10;b&#9;c\nd\te\"/></esf:configurations>";
+    assert_eq!(try_read(&xml).unwrap()[0].pid, "a\nb\tc d e");
 }
 
 #[test]

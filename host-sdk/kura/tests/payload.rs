@@ -109,7 +109,28 @@ fn whatever_is_not_shown_counts_as_unknown() {
     ] {
         assert!(read(&bytes).has_unknown_fields, "{what}");
     }
-    assert!(!read(&field(5000, b"\x0a\x01i\x10\x03")).has_unknown_fields);
+    let values: [&[u8]; 7] = [
+        b"\x19\0\0\0\0\0\0\0\0",
+        b"\x25\0\0\0\0",
+        b"\x28\0",
+        b"\x30\0",
+        b"\x38\0",
+        b"\x42\0",
+        b"\x4a\0",
+    ];
+    for kind in 0..7u8 {
+        let metric = |value: &[u8]| {
+            field(
+                5000,
+                &[b"\x0a\x01i\x10".as_slice(), &[kind], value].concat(),
+            )
+        };
+        assert!(!read(&metric(b"")).has_unknown_fields);
+        for (index, value) in values.iter().enumerate() {
+            let unknown = read(&metric(value)).has_unknown_fields;
+            assert_eq!(unknown, index != usize::from(kind), "{kind} {index}");
+        }
+    }
 }
 
 #[test]

@@ -1,46 +1,40 @@
-//! Provisioning profile 1: what travels between device and platform.
+//! Provisioning profile 1, as pure functions: what a message from the platform asks for, what the
+//! trigger and the replies say, what was accepted so far.
 //!
-//! Our own design on top of Kura's public remote-management applications (ESF's wire format is
-//! not public). Pure: bytes in, values out, and back. The order of a conversation is kept by
-//! [`crate::provisioner::conversation`]; Kura's own formats are in crate `kura-formats`.
+//! | file | question |
+//! |---|---|
+//! | `trigger` | what does the first message say? |
+//! | `request` | is this message a request to us, and from whom? |
+//! | `operation` | what does it ask for, exactly? |
+//! | `ledger` | was it answered already? |
+//! | `reply` | what do replies and notifications look like? |
+//! | `manifest` | what was accepted, in one digest? |
+//! | `signature` | which bytes did the platform sign? |
+//!
+//! No socket, file, clock or randomness in here: times, ids and nonces are inputs. Nothing is
+//! decided about order or trust either; `provisioner` does, and checks a request in this order:
+//! ids (`request`), recorded reply (`ledger`), signature (`signature` and `trust`), existence and
+//! content (`operation`).
+//!
+//! ESF's own provisioning messages are not public. `CONF-V1`, `KEYS-V1` and `DEPLOY-V2` are those
+//! of Eclipse Kura; `PROV-V1` is this project's own.
 
-mod incoming;
-mod ledger;
-mod manifest;
-mod operation;
-mod reply;
-mod trigger;
+pub mod ledger;
+pub mod manifest;
+pub mod names;
+pub mod operation;
+pub mod reply;
+pub mod request;
+pub mod signature;
+#[cfg(test)]
+mod testing;
+pub mod trigger;
 
-pub use incoming::{classify, Incoming, Request};
-pub use ledger::{Ledger, Recorded};
-pub use manifest::{Manifest, ManifestItem};
-pub use operation::{CsrRequest, Operation};
-pub use reply::{reply_error, reply_ok};
-pub use trigger::{subscription, trigger, trigger_topic, BirthFacts};
-
-/// The application of the steps that are ours.
-pub const PROV_APP: &str = "PROV-V1";
-
-/// Names of the metrics that are ours.
-pub mod metric {
-    /// INT32: the profile, 1.
-    pub const PROFILE: &str = "prov.profile";
-    /// String: the transaction's UUID.
-    pub const TRANSACTION: &str = "prov.transaction.id";
-    /// BYTES: 32, new for every attempt.
-    pub const NONCE: &str = "prov.nonce";
-    /// String: the activation key.
-    pub const ACTIVATION_KEY: &str = "activation.key";
-    /// String: fingerprints of the trusted signers, comma-separated.
-    pub const TRUSTED_SIGNERS: &str = "prov.trusted.signers";
-    /// String: the cloud connection that is provisioned.
-    pub const CONNECTION_PID: &str = "prov.connection.pid";
-    /// BYTES: SHA-256 of the manifest.
-    pub const MANIFEST: &str = "prov.manifest.sha256";
-    /// String: code of a reject.
-    pub const ERROR_CODE: &str = "prov.error.code";
-    /// String: words of a reject.
-    pub const ERROR_MESSAGE: &str = "prov.error.message";
-    /// INT32: seconds.
-    pub const RETRY_AFTER: &str = "retry.after";
-}
+pub use ledger::{Ledger, Lookup};
+pub use manifest::{Item, Manifest, Slot};
+pub use operation::{
+    Commit, Csr, Download, Hash, HashAlgorithm, KeystoreCertificate, Operation, Reject,
+};
+pub use reply::{DownloadState, Outgoing, Replies};
+pub use request::{Inbox, Incoming, Request};
+pub use trigger::{Birth, Trigger};

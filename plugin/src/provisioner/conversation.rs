@@ -5,13 +5,19 @@
 //! content. Pure, as everything in here: a signature is verified, an item staged by whoever
 //! carries the [`Decision`]s out, and the result comes back. One request is at hand at a time.
 
+use kura_formats::topic::Topics;
+
 use super::outputs::Output;
 use super::steps::Step;
 use crate::diagnosis::{Code, Fault};
 use crate::protocol::{
-    self, Incoming, Ledger, Manifest, ManifestItem, Operation, Recorded, Request,
+    self, Commit, Inbox, Incoming, Ledger, Lookup, Manifest, Operation, Outgoing, Reject, Replies,
+    Request,
 };
 use crate::transaction::Item;
+
+/// The application topic of the chain.
+const CERTIFICATES: &str = "PROV-V1/PUT/certificates";
 
 /// What a validated chain is to the conversation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,26 +44,23 @@ pub enum Decision {
 /// Where the reply of a request goes, to be made later.
 #[derive(Clone, Debug)]
 pub struct ReplyTo {
-    topic: String,
+    replies: Replies,
+    request: Box<Request>,
     /// Lower hex of the manifest.
     manifest: String,
 }
 
 impl ReplyTo {
     /// 200.
-    pub fn ok(&self, wall_ms: i64) -> Output {
-        Output::Publish {
-            topic: self.topic.clone(),
-            payload: protocol::reply_ok(None, wall_ms),
-        }
+    pub fn ok(&self, wall_ms: i64) -> Option<Output> {
+        let reply = self.replies.done(&self.request, None, wall_ms).ok();
+        reply.map(Output::Publish)
     }
 
     /// The fault's own code.
-    pub fn error(&self, fault: &Fault, wall_ms: i64) -> Output {
-        Output::Publish {
-            topic: self.topic.clone(),
-            payload: protocol::reply_error(fault, wall_ms),
-        }
+    pub fn error(&self, fault: &Fault, wall_ms: i64) -> Option<Output> {
+        let reply = self.replies.refused(&self.request, fault, wall_ms).ok();
+        reply.map(Output::Publish)
     }
 
     /// Lower hex of the manifest's digest.
@@ -68,8 +71,8 @@ impl ReplyTo {
 
 /// One attempt's conversation.
 pub struct Conversation {
-    account: String,
-    client_id: String,
+    inbox: Inbox,
+    replies: Replies,
     transaction: String,
     nonce: [u8; 32],
     reprovisioning: bool,
@@ -77,19 +80,20 @@ pub struct Conversation {
     manifest: Manifest,
     /// Digest of the accepted certificates body.
     certificates: Option<[u8; 32]>,
-    downloading: bool,
     /// Keystore, alias and request (PEM) of the keys made for the platform.
     keys: Vec<(String, String, Vec<u8>)>,
     configurations: u32,
     applying: bool,
     at_hand: Option<AtHand>,
     last_refusal: Option<Fault>,
+    /// Messages that could not be answered.
+    unanswered: u32,
 }
 
 struct AtHand {
     request: Box<Request>,
     /// What is entered in the manifest once it is accepted.
-    item: Option<ManifestItem>,
+    item: Option<protocol::Item>,
     wall_ms: i64,
 }
 
@@ -102,21 +106,22 @@ impl Conversation {
         nonce: [u8; 32],
         reprovisioning: bool,
     ) -> Self {
+        let inbox = Inbox::new(Topics::default(), account, client_id);
         Conversation {
-            account: account.to_owned(),
-            client_id: client_id.to_owned(),
+            replies: Replies::to(&inbox),
+            inbox,
             transaction: transaction.to_owned(),
             nonce,
             reprovisioning,
             ledger: Ledger::default(),
             manifest: Manifest::default(),
             certificates: None,
-            downloading: false,
             keys: Vec::new(),
             configurations: 0,
             applying: false,
             at_hand: None,
             last_refusal: None,
+            unanswered: 0,
         }
     }
 
@@ -140,53 +145,47 @@ impl Conversation {
         retained: bool,
         wall_ms: i64,
     ) -> Vec<Decision> {
-        if retained {
-            return Vec::new();
-        }
-        let request = match protocol::classify(&self.account, &self.client_id, topic, payload) {
+        let request = match self.inbox.read(topic, retained, payload) {
             Incoming::Ignored => return Vec::new(),
-            Incoming::Unanswerable(reason) => {
-                log::warn!("a message on {topic} cannot be answered: {reason}");
-                return Vec::new();
-            }
+            Incoming::Undecodable(reason) => return self.cannot_answer(topic, &reason),
+            Incoming::Unanswerable(reason) => return self.cannot_answer(topic, &reason),
             Incoming::Request(request) => request,
         };
-        match self.ledger.look_up(&request) {
-            Recorded::New => {}
-            Recorded::Same(payload) => return vec![self.publish(&request, payload)],
-            Recorded::Pending => return Vec::new(),
-            Recorded::Other => {
-                let fault = Fault::new(
-                    Code::ProtocolUnexpected,
-                    format!(
-                        "request.id {} was used for another request",
-                        request.request_id
-                    ),
-                );
-                return vec![self.publish(&request, protocol::reply_error(&fault, wall_ms))];
+        match self.ledger.lookup(&request) {
+            Lookup::New => {}
+            Lookup::Repeated(reply) => return vec![publish(reply)],
+            Lookup::Pending => return Vec::new(),
+            Lookup::Conflict(fault) => {
+                let reply = self.replies.refused(&request, &fault, wall_ms).ok();
+                return reply.into_iter().map(publish).collect();
             }
         }
         let application_topic = request.application_topic.clone();
         log::debug!("request {application_topic}");
+        self.ledger.open(&request);
+        let certificates = application_topic == CERTIFICATES;
         self.at_hand = Some(AtHand {
             request: request.clone(),
             item: None,
             wall_ms,
         });
-        if self.signature_demanded(&request) {
+        if self.signature_demanded(certificates) {
             return vec![Decision::Do(Output::Verify(request))];
         }
         self.dispatch()
     }
 
     /// From the certificates on everything is signed; at a re-provisioning from the start.
-    fn signature_demanded(&self, request: &Request) -> bool {
-        if self.reprovisioning {
-            return true;
-        }
-        // The same chain again needs no more than the first time.
-        let again = matches!(request.operation, Ok(Operation::Certificates));
-        self.certificates.is_some() && !again
+    fn signature_demanded(&self, certificates: bool) -> bool {
+        // At a first provisioning the same chain again needs no more than the first time.
+        self.reprovisioning || (self.certificates.is_some() && !certificates)
+    }
+
+    /// Counted and logged: nobody can be answered (rulings, 9).
+    fn cannot_answer(&mut self, topic: &str, reason: &dyn std::error::Error) -> Vec<Decision> {
+        self.unanswered += 1;
+        log::warn!("a message on {topic} cannot be answered: {reason}");
+        Vec::new()
     }
 
     /// The signature of the request at hand was judged.
@@ -202,55 +201,52 @@ impl Conversation {
         let Some(at_hand) = &self.at_hand else {
             return Vec::new();
         };
-        let operation = match &at_hand.request.operation {
-            Ok(operation) => operation.clone(),
-            Err(fault) => return self.refuse(fault.clone(), true),
+        let operation = match at_hand.request.operation() {
+            Ok(operation) => operation,
+            // Before the certificates nothing else is looked into, the reject excepted.
+            Err(_) if self.certificates.is_none() && !at_hand.request.is_reject() => {
+                return self.refuse(unexpected("PROV-V1/certificates comes first"), true);
+            }
+            Err(fault) => return self.refuse(fault, true),
         };
+        if operation == Operation::Unknown {
+            let fault = Operation::not_found(&at_hand.request);
+            return self.refuse(fault, true);
+        }
         if self.applying {
             return self.refuse(unexpected("the commit is being carried out"), true);
         }
         let body = at_hand.request.body().to_vec();
-        let resource = at_hand.request.resource_path();
         match operation {
             Operation::Certificates => self.take_certificates(body),
-            Operation::Reject {
-                code,
-                message,
-                retry_after,
-                nonce,
-            } => self.rejected(&code, &message, retry_after, nonce.as_deref()),
+            Operation::Reject(reject) => self.rejected(&reject),
             Operation::GetConfigurations { pid } => {
                 vec![Decision::Do(Output::ReadConfigurations { pid })]
             }
-            Operation::Commit {
-                transaction,
-                nonce,
-                manifest,
-            } => self.commit(&transaction, &nonce, &manifest),
             _ if self.certificates.is_none() => {
                 self.refuse(unexpected("PROV-V1/certificates comes first"), true)
             }
-            Operation::Configurations { list } => {
+            Operation::Commit(commit) => self.commit(&commit),
+            Operation::Configurations {
+                pid,
+                configurations,
+            } => {
                 self.configurations += 1;
                 self.stage(
-                    Item::Configurations(list),
-                    ManifestItem::body(&resource, &body),
+                    Item::Configurations(configurations),
+                    protocol::Item::Configurations { pid },
                 )
             }
-            Operation::KeystoreCertificate {
-                keystore,
-                alias,
-                pem,
-            } => self.stage(
+            Operation::KeystoreCertificate(certificate) => self.stage(
                 Item::Certificate {
-                    keystore,
-                    alias,
-                    pem,
+                    keystore: certificate.keystore,
+                    alias: certificate.alias,
+                    pem: certificate.certificate,
                 },
-                ManifestItem::body(&resource, &body),
+                protocol::Item::KeystoreCertificate,
             ),
-            Operation::CredentialsCertificate { pem } => {
-                let Some((keystore, alias)) = self.key_of(&pem) else {
+            Operation::CredentialsCertificate => {
+                let Some((keystore, alias)) = self.key_of(&body) else {
                     return self.refuse(
                         unexpected("the certificate is for none of the requested keys"),
                         true,
@@ -260,16 +256,17 @@ impl Conversation {
                     Item::Chain {
                         keystore,
                         alias,
-                        pem,
+                        pem: String::from_utf8_lossy(&body).into_owned(),
                     },
-                    ManifestItem::body(&resource, &body),
+                    protocol::Item::CredentialsCertificate,
                 )
             }
             Operation::Csr(csr) => vec![Decision::Do(Output::Csr(csr))],
-            Operation::Download => self.refuse(
+            Operation::Download(_) => self.refuse(
                 Fault::new(Code::PackageFailed, "this host installs no packages"),
                 true,
             ),
+            Operation::Unknown => Vec::new(),
         }
     }
 
@@ -292,10 +289,8 @@ impl Conversation {
                 let Some(at_hand) = &mut self.at_hand else {
                     return Vec::new();
                 };
-                let body = at_hand.request.body().to_vec();
-                let resource = at_hand.request.resource_path();
-                self.certificates = Some(openssl::sha::sha256(&body));
-                at_hand.item = Some(ManifestItem::body(&resource, &body));
+                self.certificates = Some(openssl::sha::sha256(at_hand.request.body()));
+                at_hand.item = Some(protocol::Item::Certificates);
                 let root = if summary.root_verified {
                     "root verified"
                 } else {
@@ -317,7 +312,7 @@ impl Conversation {
         self.refuse(fault, true)
     }
 
-    fn stage(&mut self, item: Item, entry: ManifestItem) -> Vec<Decision> {
+    fn stage(&mut self, item: Item, entry: protocol::Item) -> Vec<Decision> {
         if let Some(at_hand) = &mut self.at_hand {
             at_hand.item = Some(entry);
         }
@@ -345,20 +340,19 @@ impl Conversation {
     pub fn body(&mut self, result: Result<Vec<u8>, Fault>, _wall_ms: i64) -> Vec<Decision> {
         match result {
             Ok(body) => {
-                let operation = self.at_hand.as_ref().map(|at| &at.request.operation);
+                let operation = self.at_hand.as_ref().map(|at| at.request.operation());
                 if let Some(Ok(Operation::Csr(csr))) = operation {
-                    self.keys
-                        .push((csr.keystore.clone(), csr.alias.clone(), body.clone()));
+                    self.keys.push((csr.keystore, csr.alias, body.clone()));
                 }
-                self.accept(Some(&body))
+                self.accept(Some(body))
             }
             Err(fault) => self.refuse(fault, true),
         }
     }
 
     /// Keystore and alias of the requested key that the leaf certifies.
-    fn key_of(&self, pem: &str) -> Option<(String, String)> {
-        let chain = openssl::x509::X509::stack_from_pem(pem.as_bytes()).ok()?;
+    fn key_of(&self, pem: &[u8]) -> Option<(String, String)> {
+        let chain = openssl::x509::X509::stack_from_pem(pem).ok()?;
         let key = chain.first()?.public_key().ok()?;
         self.keys
             .iter()
@@ -370,14 +364,8 @@ impl Conversation {
             .map(|(keystore, alias, _)| (keystore.clone(), alias.clone()))
     }
 
-    fn rejected(
-        &mut self,
-        code: &str,
-        message: &str,
-        retry_after: Option<i32>,
-        nonce: Option<&[u8]>,
-    ) -> Vec<Decision> {
-        if nonce != Some(&self.nonce[..]) {
+    fn rejected(&mut self, reject: &Reject) -> Vec<Decision> {
+        if reject.nonce != self.nonce {
             return self.refuse(
                 Fault::new(
                     Code::TransactionMismatch,
@@ -387,58 +375,56 @@ impl Conversation {
             );
         }
         let mut decisions = self.accept(None);
-        decisions.push(Decision::End(Fault::rejected(code, message, retry_after)));
+        decisions.push(Decision::End(reject.fault()));
         decisions
     }
 
-    fn commit(&mut self, transaction: &str, nonce: &[u8], manifest: &[u8]) -> Vec<Decision> {
-        if self.certificates.is_none() {
-            return self.refuse(unexpected("PROV-V1/certificates comes first"), true);
-        }
-        if self.downloading {
-            return self.refuse(unexpected("a download is under way"), true);
-        }
-        let digest = self.manifest.digest();
-        let differs = if transaction != self.transaction {
-            Some("prov.transaction.id is not that of this transaction")
-        } else if nonce != self.nonce {
-            Some("prov.nonce is not that of this attempt")
-        } else if manifest != digest {
-            Some("prov.manifest.sha256 is not that of what was received")
-        } else {
-            None
+    /// Any error to it ends the attempt (rulings, 12).
+    fn commit(&mut self, commit: &Commit) -> Vec<Decision> {
+        let differs = |what| Err(Fault::new(Code::TransactionMismatch, what));
+        let checked = match self.manifest.digest() {
+            None => Err(unexpected("a download is under way")),
+            Some(_) if commit.transaction_id != self.transaction => {
+                differs("prov.transaction.id is not that of this transaction")
+            }
+            Some(_) if commit.nonce != self.nonce => {
+                differs("prov.nonce is not that of this attempt")
+            }
+            Some(digest) if commit.manifest != digest => {
+                differs("prov.manifest.sha256 is not that of what was received")
+            }
+            Some(digest) => Ok(digest),
         };
-        if let Some(what) = differs {
-            let fault = Fault::new(Code::TransactionMismatch, what);
-            let mut decisions = self.refuse(fault.clone(), true);
-            decisions.push(Decision::End(fault));
-            return decisions;
-        }
-        let Some(at_hand) = &self.at_hand else {
+        let digest = match checked {
+            Ok(digest) => digest,
+            Err(fault) => {
+                let mut decisions = self.refuse(fault.clone(), true);
+                decisions.push(Decision::End(fault));
+                return decisions;
+            }
+        };
+        // The ledger keeps it open: a repetition meanwhile has no second effect.
+        let Some(at_hand) = self.at_hand.take() else {
             return Vec::new();
         };
         self.applying = true;
-        let reply = ReplyTo {
-            topic: at_hand.request.reply_topic(),
+        vec![Decision::Commit(ReplyTo {
+            replies: self.replies.clone(),
+            request: at_hand.request,
             manifest: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
-        };
-        // A repetition while the commit is carried out has no second effect.
-        self.ledger.pending(&at_hand.request);
-        self.at_hand = None;
-        vec![Decision::Commit(reply)]
+        })]
     }
 
     /// The request at hand is accepted.
-    fn accept(&mut self, body: Option<&[u8]>) -> Vec<Decision> {
+    fn accept(&mut self, body: Option<Vec<u8>>) -> Vec<Decision> {
         let Some(at_hand) = self.at_hand.take() else {
             return Vec::new();
         };
         if let Some(item) = at_hand.item {
-            self.manifest.accept(&item);
+            self.manifest.accepted_body(item, at_hand.request.body());
         }
-        let payload = protocol::reply_ok(body, at_hand.wall_ms);
-        self.ledger.record(&at_hand.request, &payload);
-        vec![self.publish(&at_hand.request, payload)]
+        let reply = self.replies.done(&at_hand.request, body, at_hand.wall_ms);
+        self.answer(&at_hand.request, reply.ok(), true)
     }
 
     /// The request at hand is refused. A 403 ends the attempt (rulings, 12).
@@ -447,11 +433,10 @@ impl Conversation {
             return Vec::new();
         };
         log::debug!("refused {}: {fault}", at_hand.request.application_topic);
-        let payload = protocol::reply_error(&fault, at_hand.wall_ms);
-        if record {
-            self.ledger.record(&at_hand.request, &payload);
-        }
-        let mut decisions = vec![self.publish(&at_hand.request, payload)];
+        let reply = self
+            .replies
+            .refused(&at_hand.request, &fault, at_hand.wall_ms);
+        let mut decisions = self.answer(&at_hand.request, reply.ok(), record);
         if fault.response_code() == 403 {
             decisions.push(Decision::End(fault));
         } else {
@@ -460,12 +445,22 @@ impl Conversation {
         decisions
     }
 
-    fn publish(&self, request: &Request, payload: Vec<u8>) -> Decision {
-        Decision::Do(Output::Publish {
-            topic: request.reply_topic(),
-            payload,
-        })
+    fn answer(
+        &mut self,
+        request: &Request,
+        reply: Option<Outgoing>,
+        record: bool,
+    ) -> Vec<Decision> {
+        match &reply {
+            Some(reply) if record => self.ledger.record(request, reply.clone()),
+            _ => self.ledger.forget(request),
+        }
+        reply.into_iter().map(publish).collect()
     }
+}
+
+fn publish(message: Outgoing) -> Decision {
+    Decision::Do(Output::Publish(message))
 }
 
 fn unexpected(what: &str) -> Fault {

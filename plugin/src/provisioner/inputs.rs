@@ -84,6 +84,8 @@ pub struct Refused(pub String);
 pub enum Input {
     /// The parameters, at activate and at each update.
     Configured(Box<Parsed>),
+    /// Result of [`super::Output::ReadBack`]: what the host holds now.
+    ReadBack(Result<Box<Parsed>, Fault>),
     /// Result of [`super::Output::Recover`].
     Recovered(Result<Recovered, Fault>),
     /// Result of [`super::Output::Preflight`].

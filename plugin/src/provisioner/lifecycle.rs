@@ -20,7 +20,9 @@ impl Provisioner {
     pub fn handle(&mut self, now: Now, input: Input) {
         self.now = now;
         match input {
-            Input::Configured(parsed) => self.configured(*parsed),
+            Input::Configured(parsed) => self.delivered(*parsed),
+            Input::ReadBack(Ok(parsed)) => self.configured(*parsed),
+            Input::ReadBack(Err(fault)) => self.remember(fault),
             Input::Recovered(result) => self.recovered(result),
             Input::Preflight(result) => self.preflighted(result),
             Input::Trouble(fault) => self.trouble(fault),
@@ -77,6 +79,33 @@ impl Provisioner {
                 }
                 _ => refuse("a provisioning is running already"),
             },
+        }
+    }
+
+    /// A configuration from the host. What was delivered before our own writing arrived there is
+    /// old: then what counts is what the host holds now.
+    fn delivered(&mut self, parsed: Parsed) {
+        match self.written {
+            Some(written) if written != (parsed.enabled, parsed.provisioned) => {
+                self.written = None;
+                self.push(Output::ReadBack);
+            }
+            _ => {
+                self.written = None;
+                self.configured(parsed);
+            }
+        }
+    }
+
+    /// We wrote the two through the host and read them back: from now on they are so.
+    fn wrote(&mut self, enabled: bool, provisioned: bool) {
+        let Some(parsed) = &mut self.parsed else {
+            return;
+        };
+        if (parsed.enabled, parsed.provisioned) != (enabled, provisioned) {
+            parsed.enabled = enabled;
+            parsed.provisioned = provisioned;
+            self.written = Some((enabled, provisioned));
         }
     }
 
@@ -179,6 +208,9 @@ impl Provisioner {
         if self.used_up(&settings) {
             return self.disable(Idle::GaveUp);
         }
+        if matches!(self.state, State::Idle(_)) {
+            self.fault = None;
+        }
         self.steps.reset();
         self.steps.run(Step::Preflight, self.now.wall_ms);
         self.enter(State::Preflight);
@@ -186,9 +218,10 @@ impl Provisioner {
     }
 
     fn used_up(&self, settings: &Settings) -> bool {
-        settings
-            .max_attempts
-            .is_some_and(|max| self.memory.attempts >= max)
+        self.memory.transaction.is_some()
+            && settings
+                .max_attempts
+                .is_some_and(|max| self.memory.attempts >= max)
     }
 
     fn recovered(&mut self, result: Result<Recovered, Fault>) {
@@ -499,7 +532,7 @@ impl Provisioner {
         let mut outputs = Vec::new();
         // The commit stands whatever happens next, and the platform hears so once.
         if let (Some(reply), true) = (reply.take(), *linked) {
-            outputs.push(reply.ok(wall));
+            outputs.extend(reply.ok(wall));
             *replied = Some(now + REPLY_WAIT);
         }
         match result {
@@ -531,6 +564,7 @@ impl Provisioner {
             Ok(()) => {
                 self.fault = None;
                 self.memory.succeed();
+                self.wrote(false, true);
                 self.steps.end(false, self.now.wall_ms);
                 self.push(Output::Report { fault: None });
                 self.evaluate();
@@ -594,7 +628,7 @@ impl Provisioner {
         let then = then.clone();
         if let Some((to, fault)) = reply.take() {
             if *linked {
-                self.outputs.push_back(to.error(&fault, self.now.wall_ms));
+                self.outputs.extend(to.error(&fault, self.now.wall_ms));
             }
             self.outputs.push_back(Output::Disconnect);
         }
@@ -655,6 +689,8 @@ impl Provisioner {
             return self.remember(fault);
         }
         let then = then.clone();
+        let provisioned = self.parsed.as_ref().is_some_and(|p| p.provisioned);
+        self.wrote(false, provisioned);
         if self.memory.transaction.is_some() {
             self.push(Output::Abandon);
             let attempts = self.memory.attempts;

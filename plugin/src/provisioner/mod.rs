@@ -133,6 +133,8 @@ pub struct Provisioner {
     /// The random part of the next pause, 0 to 250 per mille.
     jitter_per_mille: u32,
     revision: u64,
+    /// `(enabled, provisioned)` that was written through the host and not delivered back yet.
+    written: Option<(bool, bool)>,
 }
 
 impl Default for Provisioner {
@@ -155,6 +157,7 @@ impl Provisioner {
             now: Now::default(),
             jitter_per_mille: 0,
             revision: 0,
+            written: None,
         }
     }
 

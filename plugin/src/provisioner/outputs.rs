@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::diagnosis::Fault;
-use crate::protocol::{CsrRequest, Request};
+use crate::protocol::{Csr, Outgoing, Request};
 use crate::settings::{Identity, Settings};
 use crate::transaction::Item;
 
@@ -28,6 +28,8 @@ pub struct Plan {
 pub enum Output {
     /// Follow the journal: [`super::Input::Recovered`].
     Recover,
+    /// Read the own configuration from the host: [`super::Input::ReadBack`].
+    ReadBack,
     /// Run the local checks: [`super::Input::Preflight`].
     Preflight,
     /// Open the link and send the trigger: [`super::Input::Session`].
@@ -44,12 +46,7 @@ pub enum Output {
         parameters: String,
     },
     /// Publish on the link, QoS 1.
-    Publish {
-        /// Topic.
-        topic: String,
-        /// Encoded payload.
-        payload: Vec<u8>,
-    },
+    Publish(Outgoing),
     /// Verify the signature of the request at hand: [`super::Input::Verified`].
     Verify(Box<Request>),
     /// Validate a received chain and, if it holds, take its leaf as signer of this session:
@@ -66,7 +63,7 @@ pub enum Output {
         pid: Option<String>,
     },
     /// A certificate request for a key of the host: [`super::Input::Body`].
-    Csr(CsrRequest),
+    Csr(Csr),
     /// Write the plan: [`super::Input::Sealed`].
     Seal {
         /// Digest of the manifest, lower hex, for the record.

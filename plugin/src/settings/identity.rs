@@ -185,3 +185,149 @@ fn known(given: &str) -> Option<String> {
         && mqtt_text(given);
     holds.then(|| given.to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn facts(mac: Option<&str>, serial: Option<&str>) -> SystemFacts {
+        SystemFacts {
+            mac: mac.map(str::to_owned),
+            serial: serial.map(str::to_owned),
+            model: Some("Model".into()),
+        }
+    }
+
+    #[test]
+    fn the_gateway_names_itself_by_its_hardware() {
+        for mac in [
+            "00:e0:c7:0a:5f:89",
+            "00-E0-C7-0A-5F-89",
+            "00e0.c70a.5f89",
+            " 00E0C70A5F89 ",
+        ] {
+            let identity =
+                Identity::derive(None, None, &facts(Some(mac), Some(" S-1/é "))).unwrap();
+            assert_eq!(identity.client_id, "00E0C70A5F89", "{mac}");
+            assert_eq!(identity.username, "00E0C70A5F89-S-1/é");
+            assert_eq!(identity.mac.as_deref(), Some("00E0C70A5F89"));
+            assert_eq!(identity.serial.as_deref(), Some("S-1/é"));
+            assert_eq!(identity.model.as_deref(), Some("Model"));
+        }
+    }
+
+    #[test]
+    fn parameters_go_before_hardware() {
+        let none = facts(None, None);
+        let identity = Identity::derive(Some("网关"), Some("user"), &none).unwrap();
+        assert_eq!(
+            (identity.client_id.as_str(), identity.username.as_str()),
+            ("网关", "user")
+        );
+        assert_eq!((identity.mac, identity.serial), (None, None));
+        let known = facts(Some("00E0C70A5F89"), Some("S"));
+        let identity = Identity::derive(Some("id"), None, &known).unwrap();
+        assert_eq!(identity.username, "00E0C70A5F89-S");
+        let identity = Identity::derive(None, Some("user"), &facts(Some("00E0C70A5F89"), None));
+        assert_eq!(identity.unwrap().client_id, "00E0C70A5F89");
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        let mac = Some("00E0C70A5F89");
+        for (client_id, username, mac, serial, message) in [
+            (
+                None,
+                None,
+                None,
+                None,
+                "no MAC address and no serial number yet, and client-id and username are empty",
+            ),
+            (
+                None,
+                None,
+                mac,
+                None,
+                "no serial number yet, and username is empty",
+            ),
+            (
+                None,
+                None,
+                None,
+                Some("S"),
+                "no MAC address yet, and client-id and username are empty",
+            ),
+            (
+                None,
+                Some("u"),
+                None,
+                None,
+                "no MAC address yet, and client-id is empty",
+            ),
+            (
+                Some("c"),
+                None,
+                None,
+                Some("S"),
+                "no MAC address yet, and username is empty",
+            ),
+            (
+                Some("c"),
+                None,
+                mac,
+                None,
+                "no serial number yet, and username is empty",
+            ),
+            (
+                Some("c"),
+                None,
+                None,
+                None,
+                "no MAC address and no serial number yet, and username is empty",
+            ),
+        ] {
+            let fault = Identity::derive(client_id, username, &facts(mac, serial)).unwrap_err();
+            assert_eq!(fault.code, Code::IdentityMissing);
+            assert!(fault.message.ends_with(message), "{fault}");
+        }
+    }
+
+    #[test]
+    fn dummies_are_no_hardware() {
+        for mac in [
+            "",
+            "00:00:00:00:00:00",
+            "eth0",
+            "00E0C70A5F8",
+            "00E0C70A5",
+            "null",
+        ] {
+            assert!(
+                Identity::derive(None, Some("u"), &facts(Some(mac), None)).is_err(),
+                "{mac}"
+            );
+        }
+        for serial in ["", "  ", "UNKNOWN", "unknown", "a\0b", &"x".repeat(201)] {
+            let known = facts(Some("00E0C70A5F89"), Some(serial));
+            assert!(Identity::derive(None, None, &known).is_err(), "{serial}");
+        }
+    }
+
+    #[test]
+    fn the_sheet_says_what_is_known_and_from_where() {
+        let sheet = IdentitySheet::of(Some("c"), None, &facts(Some("00:E0:C7:0A:5F:89"), None));
+        let json = serde_json::to_value(&sheet).unwrap();
+        assert_eq!(
+            json,
+            serde_json::json!({
+                "client_id": "c", "username": null, "serial_number": null,
+                "mac_address": "00E0C70A5F89", "model": "Model",
+                "sources": {
+                    "client_id": "parameter", "username": "unknown", "serial_number": "unknown",
+                    "mac_address": "host", "model": "host",
+                },
+            })
+        );
+    }
+}

@@ -5,6 +5,7 @@ use gateway_component_abi::value::Properties;
 use super::{wall_ms, Worker};
 use crate::diagnosis::{Code, Fault};
 use crate::provisioner::{Input, Output, Recovered};
+use crate::settings::{Parsed, Settings};
 use crate::transaction::{of_host, record, Engine};
 use crate::trust::RootCheck;
 
@@ -14,6 +15,7 @@ impl Worker {
         let trouble = |result: Result<(), Fault>| result.err().map(Input::Trouble);
         match output {
             Output::Recover => Some(Input::Recovered(self.recover())),
+            Output::ReadBack => Some(Input::ReadBack(self.read_back())),
             Output::Preflight => Some(Input::Preflight(self.preflight())),
             Output::Connect(plan) => {
                 self.trusted.begin();
@@ -28,8 +30,8 @@ impl Worker {
             } => trouble(self.with_engine(|engine| {
                 engine.count(n, &transaction, &identity, &parameters, wall_ms())
             })),
-            Output::Publish { topic, payload } => {
-                self.publish(topic, payload);
+            Output::Publish(message) => {
+                self.publish(message);
                 None
             }
             Output::Verify(request) => {
@@ -99,6 +101,20 @@ impl Worker {
         }
     }
 
+    fn read_back(&self) -> Result<Box<Parsed>, Fault> {
+        let own = self.shared.pid();
+        let list = self
+            .host
+            .configurations(own, true)
+            .map_err(|e| of_host("the own configuration", &e))?;
+        let properties = list
+            .into_iter()
+            .find(|c| c.pid == own)
+            .map(|c| c.properties)
+            .unwrap_or_default();
+        Ok(Box::new(Settings::parse(&properties)))
+    }
+
     fn recover(&mut self) -> Result<Recovered, Fault> {
         self.engine = None;
         let mut engine = Engine::open(self.host.clone(), self.shared.pid())?;
@@ -154,7 +170,7 @@ impl Worker {
             .map_err(|e| Fault::new(Code::ApplyFailed, format!("the configurations: {e}")))
     }
 
-    fn make_csr(&self, csr: &crate::protocol::CsrRequest) -> Result<Vec<u8>, Fault> {
+    fn make_csr(&self, csr: &crate::protocol::Csr) -> Result<Vec<u8>, Fault> {
         let refused = |e| of_host(&format!("key {} of {}", csr.alias, csr.keystore), &e);
         let transaction = self.plan.as_ref().map_or("", |plan| &plan.transaction);
         self.host
@@ -170,7 +186,7 @@ impl Worker {
             .csr(
                 &csr.keystore,
                 &csr.alias,
-                &csr.subject,
+                &csr.attributes,
                 &csr.signature_algorithm,
             )
             .map(String::into_bytes)

@@ -3,11 +3,13 @@
 
 use std::time::Duration;
 
+use kura_formats::payload;
+use kura_formats::topic::{TopicError, Topics};
 use mqtt_session::{Event, Failure, Options, Publish, Session, Tls};
 
 use super::{trusted, Command, Worker};
 use crate::diagnosis::{Code, Fault};
-use crate::protocol;
+use crate::protocol::Outgoing;
 use crate::provisioner::{Input, Plan, SessionEvent};
 use crate::status::Bytes;
 
@@ -44,7 +46,7 @@ impl Worker {
         let settings = &plan.settings;
         let identity = &plan.identity;
         let found = trusted::tls_anchors(&*self.host)?;
-        let facts = self.birth_facts(&plan)?;
+        let trigger = self.trigger(&plan)?;
         let mut options = Options::new(settings.broker.clone(), &identity.client_id);
         options.username = Some(identity.username.clone());
         options.password = Some(zeroize::Zeroizing::new(
@@ -57,13 +59,19 @@ impl Worker {
             client: None,
             session_cache: Some(self.tls_cache.clone()),
         };
+        let topics = Topics::default();
+        let unfit = |e: TopicError| Fault::new(Code::ConfigInvalid, e.to_string());
         options.subscriptions = vec![(
-            protocol::subscription(&settings.account_name, &identity.client_id),
+            topics
+                .subscription(&settings.account_name, &identity.client_id)
+                .map_err(unfit)?,
             1,
         )];
         options.first = Some(Publish::new(
-            protocol::trigger_topic(&settings.account_name, &identity.client_id),
-            protocol::trigger(&facts, super::wall_ms()),
+            trigger
+                .topic(&topics, &settings.account_name)
+                .map_err(unfit)?,
+            payload::encode(&trigger.payload(super::wall_ms())),
             1,
         ));
         self.sessions += 1;
@@ -84,9 +92,12 @@ impl Worker {
     }
 
     /// Publishes on the link; without one the message is lost, as on a broken network.
-    pub(super) fn publish(&mut self, topic: String, payload: Vec<u8>) {
+    pub(super) fn publish(&mut self, message: Outgoing) {
         let Some(link) = &mut self.link else { return };
-        match link.session.publish(Publish::new(topic, payload, 1)) {
+        match link
+            .session
+            .publish(Publish::new(message.topic, message.payload, 1))
+        {
             Ok(_) => link.outstanding += 1,
             Err(failure) => log::debug!("{}: not published: {failure}", self.shared.pid()),
         }

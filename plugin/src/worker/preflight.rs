@@ -13,7 +13,7 @@ use crate::build;
 use crate::diagnosis::{Code, Fault};
 use crate::host::DM_KEYSTORE;
 use crate::metatype::FACTORY_PID;
-use crate::protocol::BirthFacts;
+use crate::protocol::{Birth, Trigger};
 use crate::provisioner::{Plan, Ready};
 use crate::settings::{Identity, IdentitySheet, Settings, SystemFacts};
 use crate::transaction::of_host;
@@ -302,13 +302,13 @@ impl Worker {
         Ok("no other instance uses this platform".into())
     }
 
-    /// What the trigger says of the gateway.
-    pub(super) fn birth_facts(&self, plan: &Plan) -> Result<BirthFacts, Fault> {
+    /// The message that starts the flow.
+    pub(super) fn trigger(&self, plan: &Plan) -> Result<Trigger, Fault> {
         let get = |name: &str| {
             self.host
                 .system(name)
                 .map_err(|e| of_host(name, &e))
-                .map(Option::unwrap_or_default)
+                .map(|value| value.filter(|text| !text.is_empty()))
         };
         let interface = get(SYSTEM_PRIMARY_INTERFACE)?;
         let mac = get(SYSTEM_PRIMARY_MAC)?;
@@ -316,25 +316,33 @@ impl Worker {
             .host
             .connection()
             .map_err(|e| of_host("the cloud connection", &e))?;
-        Ok(BirthFacts {
+        Ok(Trigger {
+            // Unique as the nonce is.
+            request_id: plan
+                .nonce
+                .iter()
+                .take(16)
+                .map(|byte| format!("{byte:02x}"))
+                .collect(),
             client_id: plan.identity.client_id.clone(),
-            transaction: plan.transaction.clone(),
+            transaction_id: plan.transaction.clone(),
             nonce: plan.nonce,
             activation_key: plan.settings.activation_key.clone(),
             trusted_signers: self.extras.signers.clone(),
             connection_pid: connection.map(|c| c.pid).unwrap_or_default(),
-            serial_number: get(SYSTEM_SERIAL_NUMBER)?,
-            display_name: get("kura.device.name")?,
-            model_id: get("kura.model.id")?,
-            firmware_version: get("kura.firmware.version")?,
-            os: get("os.name")?,
-            connection_interface: if mac.is_empty() {
-                interface
-            } else {
-                format!("{interface} ({mac})")
+            birth: Birth {
+                serial_number: get(SYSTEM_SERIAL_NUMBER)?,
+                display_name: get("kura.device.name")?,
+                model_id: get("kura.model.id")?,
+                firmware_version: get("kura.firmware.version")?,
+                os: get("os.name")?,
+                connection_interface: match (interface, mac) {
+                    (Some(interface), Some(mac)) => Some(format!("{interface} ({mac})")),
+                    (interface, mac) => interface.or(mac),
+                },
+                connection_ip: get(SYSTEM_PRIMARY_IP)?,
+                uptime_ms: Some(uptime_ms()),
             },
-            connection_ip: get(SYSTEM_PRIMARY_IP)?,
-            uptime_ms: uptime_ms(),
         })
     }
 }
@@ -381,8 +389,8 @@ fn uuid_v4(mut bytes: [u8; 16]) -> String {
 }
 
 /// Time since boot, ms.
-fn uptime_ms() -> i64 {
-    let uptime = rustix::system::sysinfo().uptime;
-    #[allow(clippy::useless_conversion)] // 32 bits on some machines
-    i64::from(uptime).saturating_mul(1000)
+fn uptime_ms() -> u64 {
+    u64::try_from(rustix::system::sysinfo().uptime)
+        .unwrap_or(0)
+        .saturating_mul(1000)
 }

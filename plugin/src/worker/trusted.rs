@@ -10,7 +10,7 @@ use crate::host::{EntryKind, Host, DM_KEYSTORE, SSL_KEYSTORE};
 use crate::protocol::Request;
 use crate::transaction::of_host;
 use crate::trust::{
-    self, ChainError, Clock, Freshness, RootCheck, SignatureError, SignedView, ValidChain, Verifier,
+    self, ChainError, Clock, Freshness, RootCheck, SignatureError, ValidChain, Verifier,
 };
 
 /// Certificates and lists of a keystore.
@@ -141,12 +141,7 @@ impl Trusted {
 
     /// Verifies a request of the session.
     pub fn verify(&self, request: &Request, nonce: &[u8; 32], now_ms: i64) -> Result<(), Fault> {
-        let view = SignedView {
-            account: &request.account,
-            client_id: &request.client_id,
-            application_topic: &request.application_topic,
-            payload: &request.payload,
-        };
+        let view = request.signed_view();
         lock(&self.verifier)
             .verify(
                 &view,

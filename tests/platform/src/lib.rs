@@ -20,6 +20,7 @@
 
 pub mod behaviour;
 pub mod broker;
+mod changes;
 pub mod clock;
 pub mod configuration;
 mod engine;
@@ -29,6 +30,7 @@ pub mod link;
 pub mod pki;
 pub mod platform;
 pub mod secret;
+mod settings;
 pub mod store;
 
 pub use engine::EngineError;

@@ -93,10 +93,13 @@ fn show(data: &Path, keystore: Option<&str>, json: bool) -> Result<(), CliError>
     Ok(())
 }
 
+/// The keystores of a data folder, where the framework has them; made if there are none yet, so
+/// that a gateway can be given its CAs before its first start.
 fn open(data: &Path) -> Result<Keystores, CliError> {
-    durable_file::create_folder(data)
-        .map_err(|e| CliError::host(format!("{} cannot be made", data.display()), e))?;
-    let failed = |e| CliError::host("x", e);
-    let crypto = Crypto::open(data).map_err(failed)?;
-    Keystores::open(&data.join("keystores"), Arc::new(crypto)).map_err(|e| CliError::host("x", e))
+    let folder =
+        |e: std::io::Error| CliError::host(format!("{} cannot be used", data.display()), e);
+    durable_file::create_folder(data).map_err(folder)?;
+    let crypto = Crypto::open(data).map_err(|e| CliError::host("no key of the gateway", e))?;
+    Keystores::open(&data.join("keystores"), Arc::new(crypto))
+        .map_err(|e| CliError::host("the keystores cannot be opened", e))
 }

@@ -11,7 +11,7 @@ use crate::status::Document;
 #[derive(Debug, Default)]
 pub struct Watched {
     wanted: Option<String>,
-    unreadable: bool,
+    told: String,
 }
 
 impl Watched {
@@ -20,30 +20,35 @@ impl Watched {
     pub fn new(wanted: Option<String>) -> Watched {
         Watched {
             wanted,
-            unreadable: false,
+            told: String::new(),
         }
     }
 
-    /// Its document and its connection now; empty ones while its plugin is not there.
+    /// Its document and its connection now; an empty document while its plugin is not there.
     pub fn now(&mut self, framework: &Framework) -> (Document, Link) {
-        let pid = self
-            .wanted
-            .clone()
-            .or_else(|| framework.provisioning_pids().into_iter().next());
-        let Some(pid) = pid else {
+        let first = || framework.provisioning_pids().into_iter().next();
+        let Some(pid) = self.wanted.clone().or_else(first) else {
             return (Document::default(), Link::default());
         };
-        let document = framework.status(&pid).map(|text| Document::parse(&text));
-        let document = match document {
-            Some(Ok(document)) => document,
+        let document = match framework.status(&pid).map(|text| Document::parse(&text)) {
+            Some(Ok(mut document)) => {
+                document.instance.clone_from(&pid);
+                document
+            }
             Some(Err(e)) => {
-                if !self.unreadable {
-                    log::warn!("{pid}: its status document is not readable: {e}");
-                }
-                self.unreadable = true;
+                self.tell(format!("{pid}: its status document is not readable: {e}"));
                 Document::default()
             }
-            None => Document::default(),
+            None => {
+                let components = framework.components();
+                let of_it = components
+                    .into_iter()
+                    .find(|component| component.pid == pid);
+                if let Some(error) = of_it.and_then(|component| component.error) {
+                    self.tell(format!("{pid}: {error}"));
+                }
+                Document::default()
+            }
         };
         let connections = framework.connections();
         let of_it = connections
@@ -56,5 +61,13 @@ impl Watched {
             broker: connection.broker,
         });
         (document, link.unwrap_or_default())
+    }
+
+    /// Logs what keeps the document away, once.
+    fn tell(&mut self, why: String) {
+        if why != self.told {
+            log::warn!("{why}");
+            self.told = why;
+        }
     }
 }

@@ -7,9 +7,15 @@ use jiff::Timestamp;
 use crate::clock;
 use crate::status::{Document, State, Step, StepState};
 
+/// Instead of the line where there is nothing to tell of.
+pub const ABSENT: &str = "no ProvisioningService yet; its plugin belongs into the plugin folder";
+
 /// One line for where things stand: `waiting, attempt 2 of 5, next attempt in 42 s`.
 #[must_use]
 pub fn headline(document: &Document, now: Timestamp) -> String {
+    if document.instance.is_empty() {
+        return ABSENT.to_owned();
+    }
     let mut line = in_words(document.state).to_owned();
     if let Some(attempts) = document.attempts_in_words() {
         line.push_str(&format!(", attempt {attempts}"));
@@ -127,7 +133,7 @@ mod tests {
     #[test]
     fn a_pause_counts_down_to_the_next_attempt() {
         let waiting = document(
-            r#"{"state":"waiting","attempt":2,"max_attempts":5,"next_attempt_at":"2026-01-01T00:00:52Z",
+            r#"{"instance":"p","state":"waiting","attempt":2,"max_attempts":5,"next_attempt_at":"2026-01-01T00:00:52Z",
                 "deadline_at":"2026-01-01T00:05:00Z"}"#,
         );
         assert_eq!(
@@ -138,7 +144,9 @@ mod tests {
 
     #[test]
     fn a_deadline_that_has_passed_is_not_counted_below_zero() {
-        let late = document(r#"{"state":"connecting","deadline_at":"2025-12-31T00:00:00Z"}"#);
+        let late = document(
+            r#"{"instance":"p","state":"connecting","deadline_at":"2025-12-31T00:00:00Z"}"#,
+        );
         assert_eq!(headline(&late, now()), "connecting to the provision broker");
     }
 

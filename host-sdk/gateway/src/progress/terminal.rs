@@ -120,7 +120,10 @@ impl Told {
     /// The lines to say so that everything in `document` has been said once.
     fn changes(&mut self, document: &Document) -> Vec<String> {
         let mut out = Vec::new();
-        let mut headline = lines::in_words(document.state).to_owned();
+        let mut headline = match document.instance.as_str() {
+            "" => lines::ABSENT.to_owned(),
+            _ => lines::in_words(document.state).to_owned(),
+        };
         if let Some(attempts) = document.attempts_in_words() {
             headline.push_str(&format!(", attempt {attempts}"));
         }
@@ -186,7 +189,7 @@ mod tests {
     fn plain_lines_say_each_change_once() {
         let mut told = Told::default();
         let first = Document::parse(
-            r#"{"state":"connecting","attempt":1,"steps":[{"name":"connect","state":"running"}]}"#,
+            r#"{"instance":"p","state":"connecting","attempt":1,"steps":[{"name":"connect","state":"running"}]}"#,
         )
         .unwrap();
         assert_eq!(
@@ -198,7 +201,7 @@ mod tests {
         );
         assert!(told.changes(&first).is_empty());
         let second = Document::parse(
-            r#"{"state":"waiting","attempt":1,"steps":[{"name":"connect","state":"failed"}],
+            r#"{"instance":"p","state":"waiting","attempt":1,"steps":[{"name":"connect","state":"failed"}],
                 "error":{"code":"network.refused","message":"refused by 127.0.0.1:1"}}"#,
         )
         .unwrap();

@@ -5,6 +5,8 @@ use axum::body::Bytes;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::Json;
+use gateway_component_abi::status;
+use gateway_host_sdk::CallError;
 use serde::de::DeserializeOwned;
 use serde::Serialize;
 use serde_json::{json, Value};
@@ -56,6 +58,20 @@ impl Refusal {
             StatusCode::INTERNAL_SERVER_ERROR,
             crate::cli::error::chain(error),
         )
+    }
+
+    /// What the framework or a component answered, its `GWC_E_...` as a status. The body has
+    /// its `code`, too.
+    #[must_use]
+    pub fn called(error: &CallError) -> Refusal {
+        let status = match error.status {
+            status::E_NOT_FOUND => StatusCode::NOT_FOUND,
+            status::E_STATE | status::E_CONFLICT | status::E_BUSY => StatusCode::CONFLICT,
+            status::E_INVALID | status::E_INVALID_ARGUMENT => StatusCode::BAD_REQUEST,
+            status::E_UNSUPPORTED => StatusCode::NOT_IMPLEMENTED,
+            _ => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        Refusal::new(status, &error.message).with("code", &error.code)
     }
 
     /// Adds a field to the body.

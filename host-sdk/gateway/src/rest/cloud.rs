@@ -9,7 +9,7 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::routing::{get, post};
 use axum::Router;
-use gateway_host_sdk::{CallError, ConnectionInfo, ConnectionState};
+use gateway_host_sdk::{ConnectionInfo, ConnectionState};
 use serde::Deserialize;
 use serde_json::{json, Value};
 
@@ -74,7 +74,8 @@ fn instance(connection: &ConnectionInfo) -> Value {
     json!({
         "cloudConnectionFactoryPid": FACTORY,
         "cloudEndpointPid": connection.pid,
-        "state": state(connection.state),
+        // Kura knows UNREGISTERED, DISCONNECTED and CONNECTED; the way there is CONNECTING.
+        "state": connection.state.as_str(),
         "cloudEndpointType": "CLOUD_CONNECTION_MANAGER",
         "stackComponentPids": stack_of(connection),
         "provisioningPid": connection.provisioning_pid,
@@ -82,16 +83,8 @@ fn instance(connection: &ConnectionInfo) -> Value {
         "clientId": connection.client_id,
         "broker": connection.broker,
         "lastError": connection.last_error,
+        "since": connection.since_ms,
     })
-}
-
-/// Kura knows UNREGISTERED, DISCONNECTED and CONNECTED; the way there is CONNECTING.
-fn state(state: ConnectionState) -> &'static str {
-    match state {
-        ConnectionState::Connected => "CONNECTED",
-        ConnectionState::Connecting => "CONNECTING",
-        ConnectionState::Disconnected => "DISCONNECTED",
-    }
 }
 
 fn stack_of(connection: &ConnectionInfo) -> Vec<&str> {
@@ -130,7 +123,7 @@ async fn create(State(shared): State<Shared>, body: Bytes) -> Answer {
         shared
             .framework
             .create_connection(&pid)
-            .map_err(|e| refusal(&e))?;
+            .map_err(|e| Refusal::called(&e))?;
         done()
     })
     .await
@@ -142,7 +135,7 @@ async fn delete(State(shared): State<Shared>, body: Bytes) -> Answer {
         shared
             .framework
             .delete_connection(&pid)
-            .map_err(|e| refusal(&e))?;
+            .map_err(|e| Refusal::called(&e))?;
         done()
     })
     .await
@@ -151,7 +144,10 @@ async fn delete(State(shared): State<Shared>, body: Bytes) -> Answer {
 async fn connect(State(shared): State<Shared>, body: Bytes) -> Answer {
     let pid = Endpoint::pid(&body)?;
     blocking(shared, move |shared| {
-        shared.framework.connect(&pid).map_err(|e| refusal(&e))?;
+        shared
+            .framework
+            .connect(&pid)
+            .map_err(|e| Refusal::called(&e))?;
         done()
     })
     .await
@@ -160,7 +156,10 @@ async fn connect(State(shared): State<Shared>, body: Bytes) -> Answer {
 async fn disconnect(State(shared): State<Shared>, body: Bytes) -> Answer {
     let pid = Endpoint::pid(&body)?;
     blocking(shared, move |shared| {
-        shared.framework.disconnect(&pid).map_err(|e| refusal(&e))?;
+        shared
+            .framework
+            .disconnect(&pid)
+            .map_err(|e| Refusal::called(&e))?;
         done()
     })
     .await
@@ -182,8 +181,4 @@ fn find(shared: &Shared, pid: &str) -> Result<ConnectionInfo, Refusal> {
         .into_iter()
         .find(|c| c.pid == pid);
     found.ok_or_else(|| Refusal::absent(format!("there is no cloud connection {pid:?}")))
-}
-
-fn refusal(error: &CallError) -> Refusal {
-    Refusal::conflict(error)
 }

@@ -13,7 +13,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use axum::Router;
-use gateway_host_sdk::{Action, CallError};
+use gateway_host_sdk::Action;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -61,14 +61,24 @@ async fn status(State(shared): State<Shared>, Path(pid): Path<String>) -> Answer
 
 async fn identity(State(shared): State<Shared>, Path(pid): Path<String>) -> Answer {
     blocking(shared, move |shared| {
-        document(shared.framework.identity(&pid).map_err(|e| refusal(&e))?)
+        document(
+            shared
+                .framework
+                .identity(&pid)
+                .map_err(|e| Refusal::called(&e))?,
+        )
     })
     .await
 }
 
 async fn preflight(State(shared): State<Shared>, Path(pid): Path<String>) -> Answer {
     blocking(shared, move |shared| {
-        document(shared.framework.preflight(&pid).map_err(|e| refusal(&e))?)
+        document(
+            shared
+                .framework
+                .preflight(&pid)
+                .map_err(|e| Refusal::called(&e))?,
+        )
     })
     .await
 }
@@ -84,7 +94,7 @@ async fn act(State(shared): State<Shared>, Path(pid): Path<String>, body: Bytes)
         shared
             .framework
             .act(&pid, action)
-            .map_err(|e| refusal(&e))?;
+            .map_err(|e| Refusal::called(&e))?;
         done()
     })
     .await
@@ -98,9 +108,4 @@ fn absent(pid: &str) -> Refusal {
     Refusal::absent(format!(
         "there is no provisioning {pid:?}, or its plugin is not loaded"
     ))
-}
-
-/// Why an instance did not answer.
-fn refusal(error: &CallError) -> Refusal {
-    Refusal::conflict(error)
 }

@@ -4,7 +4,6 @@ use kura_formats::payload::MetricValue;
 
 use super::world::{World, CHAIN, CONF};
 use crate::diagnosis::{Code, Fault};
-use crate::protocol::metric;
 use crate::provisioner::StateName;
 
 #[test]
@@ -157,7 +156,10 @@ fn a_reject_without_this_attempts_nonce_rejects_nothing() {
     let id = world.request(
         "PROV-V1/EXEC/reject",
         &[],
-        &[(metric::ERROR_CODE, MetricValue::from("request.expired"))],
+        &[
+            ("prov.error.code", MetricValue::from("request.expired")),
+            ("prov.nonce", MetricValue::Bytes(vec![99; 32])),
+        ],
     );
     assert_eq!(world.reply(&id), Some((409, Some("transaction.mismatch"))));
     assert_eq!(world.state(), StateName::Receiving);

@@ -7,7 +7,7 @@ use gateway_component_abi::value::{Properties, Secret};
 use kura_formats::payload::{self, MetricValue, Payload};
 
 use crate::diagnosis::{Code, Fault};
-use crate::protocol::{metric, Manifest, ManifestItem};
+use crate::protocol::{names, Item, Manifest, Outgoing};
 use crate::provisioner::{
     ChainSummary, Input, Memory, Now, Output, Plan, Provisioner, Ready, Recovered, SessionEvent,
     StateName,
@@ -55,6 +55,8 @@ pub struct World {
     pub leaked: u32,
     /// The last restart found a commit record.
     pub recovered_committed: bool,
+    /// What the journal would say: memory, and whether a commit record is open.
+    journal: (Memory, bool),
     linked: bool,
     entropy: u8,
     manifest: Manifest,
@@ -226,16 +228,13 @@ impl World {
     }
 
     pub fn certificates(&mut self) -> String {
-        self.manifest
-            .accept(&ManifestItem::body("PROV-V1/certificates", CHAIN));
+        self.manifest.accepted_body(Item::Certificates, CHAIN);
         self.request("PROV-V1/PUT/certificates", CHAIN, &[])
     }
 
     pub fn configuration(&mut self) -> String {
-        self.manifest.accept(&ManifestItem::body(
-            "CONF-V1/configurations",
-            CONF.as_bytes(),
-        ));
+        self.manifest
+            .accepted_body(Item::Configurations { pid: None }, CONF.as_bytes());
         self.request("CONF-V1/PUT/configurations", CONF.as_bytes(), &[])
     }
 
@@ -251,14 +250,17 @@ impl World {
         };
         let transaction = transaction.unwrap_or(&plan.transaction).to_owned();
         let nonce = nonce.map_or(plan.nonce, |byte| [byte; 32]);
-        let digest = digest.map_or(self.manifest.digest(), |byte| [byte; 32]);
+        let digest = digest.map_or(self.manifest.digest().unwrap(), |byte| [byte; 32]);
         self.request(
             "PROV-V1/EXEC/commit",
             &[],
             &[
-                (metric::TRANSACTION, transaction.as_str().into()),
-                (metric::NONCE, MetricValue::Bytes(nonce.to_vec())),
-                (metric::MANIFEST, MetricValue::Bytes(digest.to_vec())),
+                (names::PROV_TRANSACTION_ID, transaction.as_str().into()),
+                (names::PROV_NONCE, MetricValue::Bytes(nonce.to_vec())),
+                (
+                    names::PROV_MANIFEST_SHA256,
+                    MetricValue::Bytes(digest.to_vec()),
+                ),
             ],
         )
     }
@@ -266,12 +268,12 @@ impl World {
     pub fn reject(&mut self, code: &str, retry_after: Option<i32>) -> String {
         let nonce = self.plan.as_ref().unwrap().nonce.to_vec();
         let mut extra = vec![
-            (metric::ERROR_CODE, MetricValue::from(code)),
-            (metric::ERROR_MESSAGE, MetricValue::from("because")),
-            (metric::NONCE, MetricValue::Bytes(nonce)),
+            ("prov.error.code", MetricValue::from(code)),
+            (names::PROV_ERROR_MESSAGE, MetricValue::from("because")),
+            (names::PROV_NONCE, MetricValue::Bytes(nonce)),
         ];
         if let Some(seconds) = retry_after {
-            extra.push((metric::RETRY_AFTER, MetricValue::Int32(seconds)));
+            extra.push((names::RETRY_AFTER, MetricValue::Int32(seconds)));
         }
         self.request("PROV-V1/EXEC/reject", &[], &extra)
     }
@@ -321,6 +323,10 @@ impl World {
 
     fn effect(&mut self, output: Output) -> Option<Input> {
         let (name, input) = match output {
+            Output::ReadBack => {
+                let parsed = Settings::parse(&self.properties);
+                ("read back", Some(Input::ReadBack(Ok(Box::new(parsed)))))
+            }
             Output::Recover => ("recover", Some(Input::Recovered(self.recovered.clone()))),
             Output::Preflight => ("preflight", Some(Input::Preflight(self.ready()))),
             Output::Connect(plan) => {
@@ -346,7 +352,7 @@ impl World {
                 };
                 ("count", None)
             }
-            Output::Publish { topic, payload } => {
+            Output::Publish(Outgoing { topic, payload }) => {
                 if !self.linked {
                     self.leaked += 1;
                 }

@@ -159,9 +159,14 @@ fn first_state(platform_password: &Secret) -> Result<Value, BrokerError> {
             allow("subscribePattern", "$EDC/#"),
         ],
     });
-    let mut client = hashed(platform_password)?;
-    client["username"] = PLATFORM_USER.into();
-    client["roles"] = json!([{"rolename": "platform"}]);
+    let password = Hashed::new(platform_password)?;
+    let client = json!({
+        "username": PLATFORM_USER,
+        "password": password.hash,
+        "salt": password.salt,
+        "iterations": ITERATIONS,
+        "roles": [{"rolename": "platform"}],
+    });
     Ok(json!({
         "clients": [client],
         "roles": [platform],
@@ -174,18 +179,25 @@ fn first_state(platform_password: &Secret) -> Result<Value, BrokerError> {
     }))
 }
 
-/// A password as the plugin stores it: PBKDF2 with SHA-512.
-fn hashed(password: &Secret) -> Result<Value, BrokerError> {
-    const ITERATIONS: usize = 101; // What the plugin itself uses.
-    let mut salt = [0; 12];
-    let mut hash = [0; 64];
-    let error = || openssl_error("a password hash");
-    rand_bytes(&mut salt).map_err(error())?;
-    let text = password.reveal().as_bytes();
-    pbkdf2_hmac(text, &salt, ITERATIONS, MessageDigest::sha512(), &mut hash).map_err(error())?;
-    Ok(json!({
-        "password": BASE64_STANDARD.encode(hash),
-        "salt": BASE64_STANDARD.encode(salt),
-        "iterations": ITERATIONS,
-    }))
+/// Rounds of the password hash; what the plugin itself uses.
+const ITERATIONS: usize = 101;
+
+/// A password as the plugin stores it: PBKDF2 with SHA-512, hash and salt in base64.
+struct Hashed {
+    hash: String,
+    salt: String,
+}
+
+impl Hashed {
+    fn new(password: &Secret) -> Result<Hashed, BrokerError> {
+        let mut salt = [0; 12];
+        let mut hash = [0; 64];
+        let error = || openssl_error("a password hash");
+        rand_bytes(&mut salt).map_err(error())?;
+        let text = password.reveal().as_bytes();
+        let digest = MessageDigest::sha512();
+        pbkdf2_hmac(text, &salt, ITERATIONS, digest, &mut hash).map_err(error())?;
+        let (hash, salt) = (BASE64_STANDARD.encode(hash), BASE64_STANDARD.encode(salt));
+        Ok(Hashed { hash, salt })
+    }
 }

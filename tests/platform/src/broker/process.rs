@@ -5,6 +5,7 @@ use super::config::CONFIGURATION;
 use super::{BrokerError, Installation};
 use rustix::process::{kill_process, Pid, Signal};
 use std::io::{BufRead, BufReader};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::sync::mpsc::{channel, RecvTimeoutError, Sender};
@@ -150,6 +151,8 @@ fn lock(child: &Mutex<Child>) -> std::sync::MutexGuard<'_, Child> {
 fn spawn(mosquitto: &Path, configuration: &Path) -> std::io::Result<(Child, ChildStderr)> {
     let with = |mut command: Command| {
         command.arg("-c").arg(configuration);
+        // A Ctrl-C on the terminal is for us: we end it in good order.
+        command.process_group(0);
         command
             .stdin(Stdio::null())
             .stdout(Stdio::null())

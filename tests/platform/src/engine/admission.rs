@@ -6,7 +6,7 @@ use crate::behaviour::Rejection;
 use crate::broker::dynsec::{Access, Client};
 use crate::clock::{self, Millis};
 use crate::flow::conversation::Phase;
-use crate::platform::Admission;
+use crate::settings::Admission;
 use crate::store::{JobState, ProvisionRequest, Window};
 
 impl Engine {

@@ -12,12 +12,13 @@ mod station;
 mod trigger;
 
 use crate::behaviour::Script;
+use crate::changes::Changes;
 use crate::clock::{self, Millis};
 use crate::flow::conversation::{Conversation, Names, Phase};
 use crate::flow::message::MessageError;
 use crate::link::{LinkError, Notice};
 use crate::pki::PkiError;
-use crate::platform::{Changes, Settings};
+use crate::settings::Settings;
 use crate::store::{Store, StoreError};
 use kura_formats::topic::{Incoming, Topics};
 use mqtt_session::Message;
@@ -34,7 +35,7 @@ pub(crate) enum Input {
     /// Bring the brokers in line with the database now.
     Sync(Sender<Result<(), String>>),
     /// Behave like this from the next attempt on.
-    Script(Script),
+    Script(Box<Script>),
     /// End.
     Stop,
 }
@@ -69,7 +70,6 @@ pub(crate) struct Engine {
     /// None: the target account lives at the provision broker.
     target: Option<Station>,
     conversations: HashMap<String, Conversation>,
-    /// Rejects to devices that have no conversation: request-id, and what to do with the answer.
     script: Script,
     topics: Topics,
     requester: String,
@@ -141,7 +141,7 @@ impl Engine {
                 // The one who asked may have stopped waiting.
                 let _ = done.send(result);
             }
-            Input::Script(script) => self.script = script,
+            Input::Script(script) => self.script = *script,
             Input::Stop => {}
         }
     }

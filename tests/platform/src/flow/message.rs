@@ -8,7 +8,7 @@ use kura_formats::request::{self, Ids};
 use kura_formats::topic::{Method, RequestTopic, TopicError, Topics};
 use openssl::error::ErrorStack;
 use openssl::rand::rand_bytes;
-use provisioning_service::trust::{sign, SignedView, Value};
+use provisioning_service::trust::{sign, SignedView};
 
 /// Why a request could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -139,26 +139,7 @@ fn canonical(topic: &RequestTopic, payload: &Payload) -> Option<Vec<u8>> {
         account: &topic.account,
         client_id: &topic.client_id,
         application_topic: &application_topic,
-        timestamp: payload.timestamp,
-        metrics: payload
-            .metrics
-            .iter()
-            .map(|m| (m.name.as_str(), by_reference(&m.value)))
-            .collect(),
-        body: payload.body.as_deref(),
-        unsigned: None,
+        payload,
     }
     .canonical()
-}
-
-fn by_reference(value: &MetricValue) -> Value<'_> {
-    match value {
-        MetricValue::Double(v) => Value::Double(*v),
-        MetricValue::Float(v) => Value::Float(*v),
-        MetricValue::Int64(v) => Value::Int64(*v),
-        MetricValue::Int32(v) => Value::Int32(*v),
-        MetricValue::Bool(v) => Value::Bool(*v),
-        MetricValue::String(v) => Value::String(v),
-        MetricValue::Bytes(v) => Value::Bytes(v),
-    }
 }

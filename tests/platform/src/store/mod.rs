@@ -7,13 +7,15 @@
 mod attempt;
 mod device;
 mod job;
+mod new_request;
 mod request;
 mod schema;
 
 pub use attempt::{Attempt, Exchange};
 pub use device::Device;
 pub use job::{Job, JobState};
-pub use request::{Attachment, NewRequest, ProvisionRequest, TargetCredentials, Window};
+pub use new_request::{Attachment, NewRequest};
+pub use request::{ProvisionRequest, TargetCredentials, Window};
 
 use crate::secret::{SecretError, Vault};
 use rusqlite::Connection;

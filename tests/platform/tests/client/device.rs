@@ -3,14 +3,14 @@
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use super::{Client, Login};
-use kura_formats::payload::{decode, encode, Limits, MetricValue, Payload};
+use kura_formats::payload::{decode, encode, Limits, Payload};
 use kura_formats::request::{ids, refusal, reply, ResponseCode};
 use kura_formats::topic::{Incoming, RequestTopic, Topics};
 use mqtt_session::Failure;
 use openssl::sha::sha256;
 use provision_platform::harness::TestPlatform;
 use provisioning_service::trust::{
-    validate_received, Clock, Freshness, RootCheck, SignedView, Value, Verifier,
+    validate_received, Clock, Freshness, RootCheck, SignedView, Verifier,
 };
 
 pub const ACCOUNT: &str = "ec-provisioning";
@@ -125,15 +125,7 @@ impl Device {
             account: &request.topic.account,
             client_id: &request.topic.client_id,
             application_topic: &application_topic,
-            timestamp: request.payload.timestamp,
-            metrics: request
-                .payload
-                .metrics
-                .iter()
-                .map(|m| (m.name.as_str(), by_reference(&m.value)))
-                .collect(),
-            body: request.payload.body.as_deref(),
-            unsigned: None,
+            payload: &request.payload,
         };
         let clock = Clock::Plausible(provision_platform::clock::now());
         let freshness = Freshness::Session { nonce: &self.nonce };
@@ -207,17 +199,5 @@ impl Device {
         self.judge(&commit).unwrap();
         self.check_commit(&commit);
         (commit, configuration.payload.body.unwrap())
-    }
-}
-
-fn by_reference(value: &MetricValue) -> Value<'_> {
-    match value {
-        MetricValue::Double(v) => Value::Double(*v),
-        MetricValue::Float(v) => Value::Float(*v),
-        MetricValue::Int64(v) => Value::Int64(*v),
-        MetricValue::Int32(v) => Value::Int32(*v),
-        MetricValue::Bool(v) => Value::Bool(*v),
-        MetricValue::String(v) => Value::String(v),
-        MetricValue::Bytes(v) => Value::Bytes(v),
     }
 }

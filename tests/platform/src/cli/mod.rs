@@ -1,0 +1,120 @@
+//! The commands, and how their errors are told.
+
+mod lock;
+mod output;
+mod pki;
+mod request;
+mod run;
+
+use clap::{Parser, Subcommand};
+use provision_platform::store::StoreError;
+use std::error::Error;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// The cloud side of a device provisioning: a real MQTT broker, provision requests, jobs, and a
+/// small PKI. For demonstrations, tests and rehearsals; its wire profile is this project's own.
+#[derive(Parser)]
+#[command(
+    name = "provision-platform",
+    version,
+    after_help = "Examples:\n  \
+        provision-platform demo-pki --out cloud/pki\n  \
+        printf %s \"$PASSWORD\" | provision-platform request create --data cloud \\\n      \
+            --client-id 0011223344AA --username 0011223344AA-SN1 --password-stdin\n  \
+        provision-platform run --data cloud --port 8883\n  \
+        provision-platform request show --data cloud --client-id 0011223344AA\n\n\
+        A data folder holds pki/, platform.sqlite, secrets.key and broker/. Whatever is missing \
+        is made."
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Make the certificates of a platform.
+    DemoPki(pki::Arguments),
+    /// Provision requests: who may be provisioned, and into what.
+    #[command(subcommand)]
+    Request(request::Command),
+    /// Run the platform until Ctrl-C or SIGTERM.
+    Run(Box<run::Arguments>),
+}
+
+/// The data folder, for every command that has one.
+#[derive(clap::Args)]
+struct Data {
+    /// The data folder.
+    #[arg(long = "data", value_name = "DIR", default_value = "platform-data")]
+    folder: PathBuf,
+}
+
+/// Why a command did not work.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    /// The caller must write something else: exit code 2.
+    #[error("{0}")]
+    Usage(String),
+    /// Something else must change: exit code 1.
+    #[error("{0}")]
+    Other(String),
+}
+
+impl Failure {
+    fn other(error: &dyn Error) -> Failure {
+        Failure::Other(with_causes(error))
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Failure {
+        match error {
+            StoreError::Invalid { .. } => Failure::Usage(error.to_string()),
+            _ => Failure::other(&error),
+        }
+    }
+}
+
+/// An error and its causes on one line.
+fn with_causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let inner_text = inner.to_string();
+        // A transparent error says the same as its cause.
+        if !text.ends_with(&inner_text) {
+            text = format!("{text}: {inner_text}");
+        }
+        cause = inner.source();
+    }
+    text
+}
+
+/// Writes to standard output; a reader that went away is no error.
+fn print(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes());
+    let _ = out.flush();
+}
+
+pub(crate) fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Command::DemoPki(arguments) => pki::make(&arguments),
+        Command::Request(command) => request::execute(command),
+        Command::Run(arguments) => run::run(&arguments),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            // Nothing is left to tell it to if standard error is gone.
+            let _ = writeln!(std::io::stderr(), "provision-platform: {failure}");
+            ExitCode::from(match failure {
+                Failure::Usage(_) => 2,
+                Failure::Other(_) => 1,
+            })
+        }
+    }
+}

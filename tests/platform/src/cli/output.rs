@@ -1,0 +1,158 @@
+//! Requests, jobs and attempts as people and programs read them. No secret is among them.
+
+use provision_platform::clock::{self, Millis};
+use provision_platform::store::{Job, ProvisionRequest, Store, StoreError, Window};
+use serde_json::{json, Value};
+
+fn time(time: Option<Millis>) -> Value {
+    time.map(clock::text).into()
+}
+
+/// `ENABLED` or `DISABLED`, with the reason why it cannot be used now.
+fn status(request: &ProvisionRequest) -> &'static str {
+    match (request.enabled, request.window(clock::now())) {
+        (false, _) => "DISABLED",
+        (true, Window::Active) => "ENABLED",
+        (true, Window::NotActive) => "NOT ACTIVE",
+        (true, Window::Expired) => "EXPIRED",
+    }
+}
+
+/// Everything about a request.
+pub(super) fn document(store: &Store, request: &ProvisionRequest) -> Result<Value, StoreError> {
+    let jobs = store.jobs(request.id)?;
+    let jobs: Vec<Value> = jobs
+        .iter()
+        .map(|j| job(store, j))
+        .collect::<Result<_, _>>()?;
+    let names: Vec<String> = store
+        .attachments(request.id)?
+        .into_iter()
+        .map(|a| a.name)
+        .collect();
+    Ok(json!({
+        "id": request.id,
+        "client_id": request.client_id,
+        "username": request.username,
+        "status": status(request),
+        "activation_key": request.activation_key.is_some(),
+        "activates_on": time(request.activates_on),
+        "expires_on": time(request.expires_on),
+        "attempts": request.attempts,
+        "max_attempts": request.max_attempts,
+        "account": request.target.account,
+        "target_client_id": request.target.client_id,
+        "configurations": names,
+        "created_on": time(Some(request.created_on)),
+        "jobs": jobs,
+    }))
+}
+
+fn job(store: &Store, job: &Job) -> Result<Value, StoreError> {
+    let mut attempts = Vec::new();
+    for attempt in store.attempts(job.id)? {
+        let exchanges: Vec<Value> = store
+            .exchanges(attempt.id)?
+            .into_iter()
+            .map(|e| {
+                json!({
+                    "request": e.application_topic,
+                    "bytes": e.payload_bytes,
+                    "sent_on": e.sent_on,
+                    "replied_on": e.replied_on,
+                    "response_code": e.response_code,
+                    "error_code": e.error_code,
+                    "message": e.message,
+                })
+            })
+            .collect();
+        attempts.push(json!({
+            "number": attempt.number,
+            "started_on": time(Some(attempt.started_on)),
+            "ended_on": time(attempt.ended_on),
+            "outcome": attempt.outcome,
+            "message": attempt.message,
+            "exchanges": exchanges,
+        }));
+    }
+    Ok(json!({
+        "transaction_id": job.transaction_id,
+        "state": job.state.as_str(),
+        "error_code": job.error_code,
+        "error_message": job.error_message,
+        "changed_on": time(Some(job.changed_on)),
+        "attempts": attempts,
+    }))
+}
+
+/// One request in a few lines.
+pub(super) fn sheet(store: &Store, request: &ProvisionRequest) -> Result<String, StoreError> {
+    let or = |time: Option<Millis>, other: &str| time.map_or(other.to_owned(), clock::text);
+    let limit = request
+        .max_attempts
+        .map_or("no limit".to_owned(), |m| m.to_string());
+    let mut text = format!(
+        "provision request {}\n\
+         \x20 client-id       {}\n\
+         \x20 username        {}\n\
+         \x20 status          {}\n\
+         \x20 activation key  {}\n\
+         \x20 active          from {} until {}\n\
+         \x20 attempts        {} of {limit}\n\
+         \x20 target          {} as {}\n",
+        request.id,
+        request.client_id,
+        request.username,
+        status(request),
+        if request.activation_key.is_some() {
+            "required"
+        } else {
+            "none"
+        },
+        or(Some(request.activates_on.unwrap_or(request.created_on)), ""),
+        or(request.expires_on, "for ever"),
+        request.attempts,
+        request.target.account,
+        request.target.client_id,
+    );
+    for job in store.jobs(request.id)? {
+        let transaction = job
+            .transaction_id
+            .as_deref()
+            .unwrap_or("no device has come");
+        text.push_str(&format!(
+            "  job             {} ({transaction})\n",
+            job.state
+        ));
+        for attempt in store.attempts(job.id)? {
+            let outcome = attempt.outcome.as_deref().unwrap_or("running");
+            let message = attempt.message.unwrap_or_default();
+            let start = clock::text(attempt.started_on);
+            text.push_str(&format!(
+                "    attempt {}     {start}  {outcome}  {message}\n",
+                attempt.number
+            ));
+        }
+    }
+    Ok(text)
+}
+
+/// All requests, one a line.
+pub(super) fn table(store: &Store, requests: &[ProvisionRequest]) -> Result<String, StoreError> {
+    let mut text = format!(
+        "{:>4}  {:<24} {:<12} {:<14} {:>8}\n",
+        "ID", "CLIENT-ID", "STATUS", "JOB", "ATTEMPTS"
+    );
+    for request in requests {
+        let job = store.current_job(request.id)?;
+        let state = job.map_or("", |job| job.state.as_str());
+        text.push_str(&format!(
+            "{:>4}  {:<24} {:<12} {state:<14} {:>8}\n",
+            request.id,
+            request.client_id,
+            status(request),
+            request.attempts,
+        ));
+    }
+    Ok(text)
+}

@@ -1,0 +1,107 @@
+//! What a new provision request consists of, and what is right about it.
+
+use super::StoreError;
+use crate::clock::Millis;
+use crate::secret::Secret;
+
+/// What a new request consists of.
+#[derive(Clone, Debug)]
+pub struct NewRequest {
+    /// The MQTT client-id of the device in the provisioning account, 1..255.
+    pub client_id: String,
+    /// Its user name there, 1..255. One request per user name: the broker ties a user name to one
+    /// client-id.
+    pub username: String,
+    /// Its password there.
+    pub password: Secret,
+    /// What the device must present in its trigger, <= 255.
+    pub activation_key: Option<Secret>,
+    /// Not before. None: at once.
+    pub activates_on: Option<Millis>,
+    /// Not at or after. None: never expires.
+    pub expires_on: Option<Millis>,
+    /// Triggers answered, >= 1. None: no limit.
+    pub max_attempts: Option<u32>,
+    /// The target account, `[A-Za-z0-9_-]{3,255}`.
+    pub account: String,
+    /// The client-id there. None: as here.
+    pub target_client_id: Option<String>,
+    /// CONF-V1 documents, sent in this order. None: one generated for the target account.
+    pub configurations: Vec<Attachment>,
+    /// Replace a request with the same client-id, job and history included.
+    pub overwrite: bool,
+}
+
+impl NewRequest {
+    /// A request without activation key, limits or attachments.
+    pub fn new(client_id: &str, username: &str, password: &str, account: &str) -> NewRequest {
+        NewRequest {
+            client_id: client_id.to_owned(),
+            username: username.to_owned(),
+            password: Secret::new(password),
+            activation_key: None,
+            activates_on: None,
+            expires_on: None,
+            max_attempts: None,
+            account: account.to_owned(),
+            target_client_id: None,
+            configurations: Vec::new(),
+            overwrite: false,
+        }
+    }
+
+    pub(super) fn check(&self) -> Result<(), StoreError> {
+        let invalid = |field, problem: &str| {
+            Err(StoreError::Invalid {
+                field,
+                problem: problem.to_owned(),
+            })
+        };
+        let fits = |id: &str| {
+            let wrong = |c: char| matches!(c, '/' | '+' | '#' | '.') || c.is_control();
+            (1..=255).contains(&id.len()) && !id.contains(wrong)
+        };
+        let ids = "1 to 255 bytes without / + # . and control characters";
+        if !fits(&self.client_id) {
+            return invalid("client-id", ids);
+        }
+        if !self.target_client_id.as_deref().is_none_or(fits) {
+            return invalid("target client-id", ids);
+        }
+        if !(1..=255).contains(&self.username.len()) || self.username.contains(char::is_control) {
+            return invalid("username", "1 to 255 bytes without control characters");
+        }
+        if !(1..=65_535).contains(&self.password.reveal().len()) {
+            return invalid("password", "1 to 65535 bytes");
+        }
+        let name = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+        if !(3..=255).contains(&self.account.len()) || !self.account.chars().all(name) {
+            return invalid("account", "3 to 255 letters, digits, _ or -");
+        }
+        if self
+            .activation_key
+            .as_ref()
+            .is_some_and(|k| !(1..=255).contains(&k.reveal().len()))
+        {
+            return invalid("activation key", "1 to 255 bytes");
+        }
+        if self.max_attempts == Some(0) {
+            return invalid("max attempts", "at least 1");
+        }
+        if let (Some(from), Some(until)) = (self.activates_on, self.expires_on) {
+            if from >= until {
+                return invalid("expires on", "must be after the activation");
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A CONF-V1 document attached to a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attachment {
+    /// What it was called.
+    pub name: String,
+    /// The XML.
+    pub content: Vec<u8>,
+}

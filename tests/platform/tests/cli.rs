@@ -1,0 +1,285 @@
+//! The command line, as a person or a Makefile uses it.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+mod client;
+
+use client::{Client, Login, PATIENCE};
+use mqtt_session::Failure;
+use openssl::x509::X509;
+use rustix::process::{kill_process, Pid, Signal};
+use serde_json::Value;
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Instant;
+
+fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_provision-platform"));
+    command.args(arguments).stdin(Stdio::null());
+    command
+}
+
+fn run(arguments: &[&str]) -> Output {
+    command(arguments).output().unwrap()
+}
+
+fn ok(arguments: &[&str]) -> String {
+    let output = run(arguments);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{arguments:?}: {errors}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn create(data: &str, client_id: &str, more: &[&str]) -> Output {
+    let username = format!("user-{client_id}");
+    let base = [
+        "request",
+        "create",
+        "--data",
+        data,
+        "--client-id",
+        client_id,
+        "--username",
+    ];
+    let mut child = command(&base)
+        .args([&username, "--password-stdin"])
+        .args(more)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // One that stops at a wrong argument does not read it.
+    let _ = child.stdin.take().unwrap().write_all(b"canary-password\n");
+    child.wait_with_output().unwrap()
+}
+
+#[test]
+fn help_has_examples_and_wrong_usage_is_two() {
+    for arguments in [
+        &["--help"][..],
+        &["request", "create", "--help"],
+        &["run", "--help"],
+    ] {
+        assert!(
+            ok(arguments).contains("provision-platform"),
+            "{arguments:?}"
+        );
+    }
+    assert!(ok(&["--help"]).contains("Examples:"));
+    for wrong in [
+        &["request", "create", "--client-id", "a", "--username", "b"][..],
+        &["request", "show", "--data", "x"],
+        &["run", "--port", "70000"],
+        &["nonsense"],
+        &[],
+    ] {
+        assert_eq!(run(wrong).status.code(), Some(2), "{wrong:?}");
+    }
+}
+
+#[test]
+fn requests_are_created_shown_and_listed_without_their_secrets() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("cloud");
+    let data = data.to_str().unwrap();
+    let more = [
+        "--activation-key-generate",
+        "--expires-on",
+        "+1h",
+        "--max-attempts",
+        "3",
+    ];
+    let created = create(data, "dev", &[&more[..], &["--json"]].concat());
+    assert!(
+        created.status.success(),
+        "{}",
+        String::from_utf8_lossy(&created.stderr)
+    );
+    let document: Value = serde_json::from_slice(&created.stdout).unwrap();
+    let key = document["generated_activation_key"].as_str().unwrap();
+    assert_eq!(key.len(), 32);
+    assert_eq!(document["status"], "ENABLED");
+    let shown = ok(&[
+        "request",
+        "show",
+        "--data",
+        data,
+        "--client-id",
+        "dev",
+        "--json",
+    ]);
+    let show: Value = serde_json::from_str(&shown).unwrap();
+    assert_eq!(show["jobs"][0]["state"], "CREATED");
+    assert_eq!(show["max_attempts"], 3);
+    let sheet = ok(&["request", "show", "--data", data, "1"]);
+    let list = ok(&["request", "list", "--data", data]);
+    assert!(list.contains("dev") && list.contains("CREATED"));
+    for text in [&shown, &sheet, &list] {
+        assert!(!text.contains("canary") && !text.contains(key));
+    }
+    assert_eq!(create(data, "dev", &[]).status.code(), Some(1));
+    assert!(create(data, "dev", &["--overwrite"]).status.success());
+    for (wrong, word) in [
+        (&["--max-attempts", "0"][..], "max-attempts"),
+        (&["--expires-on", "tomorrow"], "is no time"),
+        (&["--account", "a"], "account"),
+    ] {
+        let output = create(data, "other", wrong);
+        assert_eq!(output.status.code(), Some(2), "{wrong:?}");
+        assert!(
+            String::from_utf8_lossy(&output.stderr).contains(word),
+            "{wrong:?}"
+        );
+    }
+    let unknown = run(&["request", "show", "--data", data, "--client-id", "other"]);
+    assert_eq!(unknown.status.code(), Some(1));
+}
+
+#[test]
+fn an_attached_configuration_must_be_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("cloud");
+    let file = folder.path().join("site.xml");
+    std::fs::write(&file, "<nonsense/>").unwrap();
+    let more = ["--configuration", file.to_str().unwrap()];
+    let output = create(data.to_str().unwrap(), "dev", &more);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("site.xml"));
+}
+
+#[test]
+fn certificates_are_not_replaced_by_accident() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("pki");
+    let out = out.to_str().unwrap();
+    assert!(ok(&["demo-pki", "--out", out]).contains("tls-root.pem"));
+    assert_eq!(run(&["demo-pki", "--out", out]).status.code(), Some(1));
+    ok(&["demo-pki", "--out", out, "--force"]);
+}
+
+struct Running {
+    child: Child,
+    ready: String,
+}
+
+impl Running {
+    fn start(data: &Path, more: &[&str]) -> Running {
+        let mut child = command(&["run", "--data", data.to_str().unwrap()])
+            .args(more)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut ready = String::new();
+        BufReader::new(child.stdout.take().unwrap())
+            .read_line(&mut ready)
+            .unwrap();
+        assert!(ready.starts_with("ready "), "{ready:?}");
+        Running { child, ready }
+    }
+
+    fn word(&self, key: &str) -> &str {
+        let mut words = self.ready.split_whitespace();
+        words
+            .find_map(|w| w.strip_prefix(key)?.strip_prefix('='))
+            .unwrap()
+    }
+
+    fn signal(&mut self, signal: Signal) -> Option<i32> {
+        let pid = Pid::from_raw(self.child.id() as i32).unwrap();
+        kill_process(pid, signal).unwrap();
+        self.child.wait().unwrap().code()
+    }
+
+    fn connect(&self, client_id: &str) -> Result<Client, Failure> {
+        let root = X509::from_pem(&std::fs::read(self.word("tls-root")).unwrap()).unwrap();
+        let username = format!("user-{client_id}");
+        let login = Login {
+            client_id,
+            username: &username,
+            password: "canary-password",
+        };
+        Client::connect(self.word("broker"), &root, login, &[])
+    }
+
+    /// The ports of both brokers.
+    fn ports(&self) -> Vec<u16> {
+        let port = |url: &str| url.rsplit(':').next().unwrap().parse().unwrap();
+        vec![port(self.word("broker")), port(self.word("target"))]
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn nobody_listens(ports: &[u16]) -> bool {
+    ports
+        .iter()
+        .all(|port| std::net::TcpStream::connect(("127.0.0.1", *port)).is_err())
+}
+
+#[test]
+fn run_says_when_it_is_ready_follows_the_database_and_leaves_nothing_running() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("cloud");
+    assert!(create(data.to_str().unwrap(), "early", &[])
+        .status
+        .success());
+    let ready_file = folder.path().join("ready.json");
+    let mut running = Running::start(&data, &["--ready-file", ready_file.to_str().unwrap()]);
+    let document: Value = serde_json::from_slice(&std::fs::read(&ready_file).unwrap()).unwrap();
+    assert_eq!(document["broker"], running.word("broker"));
+    assert_eq!(document["account"], "ec-provisioning");
+    running.connect("early").unwrap();
+    let second = run(&["run", "--data", data.to_str().unwrap()]);
+    assert_eq!(second.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&second.stderr).contains("another provision-platform"));
+    // Another process makes a request: the running platform lets its device in by itself.
+    assert!(matches!(
+        running.connect("late"),
+        Err(Failure::NotAuthorized)
+    ));
+    assert!(create(data.to_str().unwrap(), "late", &[]).status.success());
+    let until = Instant::now() + PATIENCE;
+    while running.connect("late").is_err() {
+        assert!(Instant::now() < until, "not let in");
+    }
+    let client = running.connect("late").unwrap();
+    ok(&[
+        "request",
+        "disable",
+        "--data",
+        data.to_str().unwrap(),
+        "--client-id",
+        "late",
+    ]);
+    assert!(matches!(client.end(), Failure::Lost { .. }));
+    let ports = running.ports();
+    assert_eq!(running.signal(Signal::TERM), Some(0));
+    assert!(nobody_listens(&ports));
+    assert!(!ready_file.exists());
+}
+
+#[test]
+fn a_killed_platform_takes_its_brokers_along() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut running = Running::start(&folder.path().join("cloud"), &[]);
+    let ports = running.ports();
+    assert!(!nobody_listens(&ports));
+    assert_eq!(running.signal(Signal::KILL), None);
+    let until = Instant::now() + PATIENCE;
+    while !nobody_listens(&ports) {
+        assert!(Instant::now() < until, "still listening");
+        std::thread::yield_now();
+    }
+}
