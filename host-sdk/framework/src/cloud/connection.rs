@@ -149,7 +149,11 @@ impl Actor {
                 }
                 Ok(Command::Session(epoch, event)) if epoch == self.epoch => self.happened(event),
                 Ok(Command::Session(..)) => {}
-                Err(RecvTimeoutError::Timeout) => self.open(),
+                // Reading anew finds an address that came late.
+                Err(RecvTimeoutError::Timeout) => {
+                    self.retry = None;
+                    self.reload();
+                }
                 Ok(Command::Stop) | Err(RecvTimeoutError::Disconnected) => break,
             }
         }
@@ -384,9 +388,11 @@ impl Actor {
     }
 
     fn show(&self, state: ConnectionState, last_error: Option<String>) {
+        let provisioning_pid = self.surroundings.provisioning_pid(&self.stack.cloud);
         let info = {
             let mut info = lock(&self.info);
             let before = info.clone();
+            info.provisioning_pid = provisioning_pid;
             if info.state != state {
                 info.state = state;
                 info.since_ms = birth::now_ms();

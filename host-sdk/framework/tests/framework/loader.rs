@@ -214,3 +214,42 @@ fn a_host_that_offers_nothing_is_no_harm() {
     assert!(echo.status().unwrap().contains("\"packages\":[0,\"\"]"));
     echo.destroy().unwrap();
 }
+
+/// The component of this project, where it has been built beside these tests.
+fn provisioning_service() -> Option<PathBuf> {
+    let program = std::env::current_exe().unwrap();
+    let path = program
+        .parent()?
+        .parent()?
+        .join("libprovisioning_service.so");
+    if !path.exists() {
+        println!("skipped: {} has not been built", path.display());
+        return None;
+    }
+    Some(path)
+}
+
+#[test]
+fn both_doors_lead_to_the_same_module() {
+    let Some(path) = provisioning_service() else {
+        return;
+    };
+    let through = |door| {
+        let options = OpenOptions {
+            door,
+            allow_insecure: true,
+        };
+        Library::open(&path, &options).unwrap()
+    };
+    let (c, rust, any) = (through(Door::C), through(Door::Rust), through(Door::Auto));
+    assert_eq!(
+        (c.door(), rust.door(), any.door()),
+        (Door::C, Door::Rust, Door::Rust)
+    );
+    assert_eq!(c.module(), rust.module());
+    let pid = &c.module().components[0].factory_pid;
+    assert_eq!(
+        c.metatype(pid, "").unwrap(),
+        rust.metatype(pid, "").unwrap()
+    );
+}
