@@ -50,7 +50,8 @@ pub struct Extras {
     pub signers: Vec<String>,
     /// UUID of the last finished transaction.
     pub last_transaction: Option<String>,
-    root_verified: Option<bool>,
+    /// Whether the root of the accepted chain is trusted.
+    pub root_verified: Option<bool>,
     chain: Vec<Shown>,
     broker_certificate: Option<Shown>,
     target: Option<(String, String, String)>,

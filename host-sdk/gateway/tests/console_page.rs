@@ -12,7 +12,8 @@ mod support;
 use std::path::Path;
 use std::process::Command;
 
-use support::{finished, Home, Running};
+use serde_json::json;
+use support::{finished, plugin, Home, Running};
 
 /// The page's elements after its scripts have run; nothing where there is no browser.
 fn dom(url: &str, profile: &Path) -> Option<String> {
@@ -82,4 +83,56 @@ fn without_a_token_the_page_asks_for_it_and_shows_nothing() {
     };
     assert!(dom.contains("Open the console"));
     assert!(!dom.contains("class=\"tabs\""));
+}
+
+#[test]
+fn the_provisioning_shows_its_form_and_its_status() {
+    let Some(home) = plugin::home() else { return };
+    let document = json!({
+        "version": 1, "state": "waiting", "attempt": 2, "max_attempts": 5, "enabled": true,
+        "steps": [{"name": "preflight", "state": "done"}, {"name": "connect", "state": "failed"}],
+        "error": {"code": "tls.untrusted", "class": "device", "message": "<b>not trusted</b>",
+                  "causes": ["self-signed certificate"], "remedy": "Import the CA."},
+        "problems": [{"parameter": "retry-interval", "message": "a problem at its field"}]
+    });
+    let seed = plugin::seed(&home, &document);
+    let running = Running::start(&home, &["--config", &seed]);
+    let link = running.door.link();
+    let Some(dom) = dom(&link, &home.path().join("profile")) else {
+        return;
+    };
+    assert!(
+        dom.contains("tabindex=\"0\">ProvisioningService</button>"),
+        "its tab is not the open one"
+    );
+    for field in [
+        "enabled",
+        "provisioned",
+        "password",
+        "retry-interval",
+        "document",
+    ] {
+        assert!(
+            dom.contains(&format!("data-id=\"{field}\"")),
+            "no field {field}"
+        );
+    }
+    let (_, provisioned) = dom.split_once("data-id=\"provisioned\"").unwrap();
+    let (provisioned, _) = provisioned.split_once("data-id=\"password\"").unwrap();
+    assert!(
+        provisioned.contains("readonly"),
+        "provisioned can be edited: {provisioned}"
+    );
+    assert!(dom.contains("<textarea"), "no text area");
+    assert!(dom.contains("Allowed: 1 to 86400"));
+    for told in [
+        "attempt 2 of 5",
+        "tls.untrusted",
+        "self-signed certificate",
+        "Import the CA.",
+        "a problem at its field",
+        "&lt;b&gt;not trusted&lt;/b&gt;",
+    ] {
+        assert!(dom.contains(told), "{told:?} is not shown");
+    }
 }

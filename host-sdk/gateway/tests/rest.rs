@@ -9,8 +9,6 @@
 
 mod support;
 
-use std::io::{BufRead, BufReader};
-
 use serde_json::{json, Value};
 use support::{answer, Home, Running};
 
@@ -235,24 +233,10 @@ fn a_connection_is_created_with_its_stack_and_deleted_with_it() {
 fn a_change_is_told_on_the_stream_of_events() {
     let home = Home::new();
     let running = Running::start(&home, &[]);
-    let request = running.agent().get(running.url("/services/events"));
-    let response = request
-        .header("Authorization", running.bearer())
-        .call()
-        .unwrap();
-    assert_eq!(response.headers()["content-type"], "text/event-stream");
-    let lines = BufReader::new(response.into_body().into_reader()).lines();
+    let events = running.follow();
     let change = json!({"timeout": {"value": 29, "type": "INTEGER"}});
     assert_eq!(update(&running, change, None).0, 200);
-    let wanted = format!("data: {{\"pid\":\"{TRANSPORT}\"}}");
-    let mut before = String::new();
-    for line in lines.map(Result::unwrap) {
-        if line == wanted && before == "event: configuration" {
-            return;
-        }
-        before = line;
-    }
-    panic!("the stream ended before the change was told");
+    events.wait_for("configuration", |data| *data == json!({"pid": TRANSPORT}));
 }
 
 #[test]

@@ -27,7 +27,9 @@ impl Engine {
         self.host
             .connect(&id)
             .map_err(|e| of_host("the cloud connection", &e))?;
-        if let Ok(plan) = self.load_plan(&id) {
+        let plan = self.load_plan(&id);
+        let root_verified = plan.as_ref().is_ok_and(|plan| plan.root_verified);
+        if let Ok(plan) = plan {
             for (n, operation) in plan.operations.iter().enumerate() {
                 if matches!(operation, super::Operation::InstallPackage { .. }) {
                     self.host
@@ -36,7 +38,7 @@ impl Engine {
                 }
             }
         }
-        self.write(&[Record::Finished])?;
+        self.write(&[Record::Finished { root_verified }])?;
         self.staged = super::Staged::default();
         self.plan = None;
         self.clean(&id)

@@ -54,8 +54,9 @@ impl Worker {
             Output::Csr(csr) => Some(Input::Body(self.make_csr(&csr))),
             Output::Seal { manifest } => {
                 let signer = self.trusted.leaf_pem().unwrap_or_default().to_owned();
+                let root_verified = self.extras.root_verified == Some(true);
                 Some(Input::Sealed(
-                    self.with_engine(|e| e.seal(&signer, &manifest)),
+                    self.with_engine(|e| e.seal(&signer, root_verified, &manifest)),
                 ))
             }
             Output::ApplyNext => Some(Input::Applied(self.with_engine(Engine::apply_next))),
@@ -83,6 +84,7 @@ impl Worker {
                 let entry = self.record_entry("ok");
                 let result = self.with_engine(Engine::finish);
                 if result.is_ok() {
+                    self.extras.last_transaction = Some(entry.transaction.clone());
                     self.append_record(entry);
                 }
                 Some(Input::Finished(result))
@@ -120,6 +122,7 @@ impl Worker {
         let mut engine = Engine::open(self.host.clone(), self.shared.pid())?;
         let recovered = engine.recover()?;
         self.extras.last_transaction = engine.last_transaction().map(str::to_owned);
+        self.extras.root_verified = engine.root_verified();
         self.engine = Some(engine);
         self.trusted.close_until(wall_ms());
         self.reload_signers()?;

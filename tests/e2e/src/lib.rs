@@ -1,1 +1,11 @@
-//! Skeleton.
+//! A gateway for one whole-system test: the real framework, the real library, real files.
+//!
+//! [`Site`] is a gateway in a temporary folder with one credential and its trusted roots; it is
+//! started, watched through its status document, restarted, and gone when dropped. The other side
+//! is [`provision_platform::harness::TestPlatform`]. [`capture`] keeps every log line of the
+//! process. No test is in here.
+
+pub mod capture;
+pub mod site;
+
+pub use site::{Site, SiteError};

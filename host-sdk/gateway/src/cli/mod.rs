@@ -57,7 +57,8 @@ fn ended(result: Result<u8, CliError>) -> ExitCode {
     match result {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            eprintln!("gateway: {}", chain(&error));
+            // Standard error may be gone; the exit code is still told.
+            let _ = writeln!(std::io::stderr(), "gateway: {}", chain(&error));
             ExitCode::from(error.code())
         }
     }

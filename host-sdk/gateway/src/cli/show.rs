@@ -7,7 +7,7 @@ use serde_json::{json, Value};
 
 use super::args::{Asked, Listed, Reach, Target};
 use super::client::{door, Client};
-use super::error::{chain, CliError};
+use super::error::CliError;
 use super::out;
 use crate::progress::lines;
 use crate::status::Document;
@@ -19,13 +19,14 @@ const BASE: &str = "/provisioning/v1";
 /// # Errors
 /// As the client.
 pub fn status(asked: &Asked) -> Result<(), CliError> {
-    let answer = ask(asked, "status")?;
+    let (pid, answer) = ask(asked, "status")?;
     if asked.json {
         out::json(&answer);
         return Ok(());
     }
-    let document: Document = serde_json::from_value(answer)
+    let mut document: Document = serde_json::from_value(answer)
         .map_err(|e| CliError::host("the status document is not readable", e))?;
+    document.instance = pid;
     let now = Timestamp::now();
     out::line(&format!(
         "{}: {}",
@@ -64,7 +65,7 @@ pub fn status(asked: &Asked) -> Result<(), CliError> {
 /// # Errors
 /// As the client.
 pub fn identity(asked: &Asked) -> Result<(), CliError> {
-    let answer = ask(asked, "identity")?;
+    let (_, answer) = ask(asked, "identity")?;
     if asked.json {
         out::json(&answer);
         return Ok(());
@@ -84,7 +85,7 @@ pub fn identity(asked: &Asked) -> Result<(), CliError> {
 /// # Errors
 /// As the client; [`CliError::Refused`] where a check failed.
 pub fn preflight(asked: &Asked) -> Result<(), CliError> {
-    let answer = ask(asked, "preflight")?;
+    let (_, answer) = ask(asked, "preflight")?;
     let checks = answer
         .as_array()
         .or_else(|| answer.get("checks").and_then(Value::as_array));
@@ -122,7 +123,8 @@ pub fn preflight(asked: &Asked) -> Result<(), CliError> {
 /// As the client; a refusal carries the component's reason.
 pub fn act(target: &Target, action: &str) -> Result<(), CliError> {
     let client = Client::find(&target.reach)?;
-    let path = format!("{}/actions", instance(&client, target.pid.as_deref())?);
+    let pid = instance(&client, target.pid.as_deref())?;
+    let path = format!("{}/actions", path(&pid));
     client.post(&path, &json!({"action": action}))?;
     Ok(())
 }
@@ -176,19 +178,19 @@ pub fn console(reach: &Reach) -> Result<(), CliError> {
     Ok(())
 }
 
-/// One line for a command that failed.
-#[must_use]
-pub fn failure(error: &CliError) -> String {
-    format!("gateway: {}", chain(error))
-}
-
-fn ask(asked: &Asked, what: &str) -> Result<Value, CliError> {
+/// Which instance was asked, and its answer.
+fn ask(asked: &Asked, what: &str) -> Result<(String, Value), CliError> {
     let client = Client::find(&asked.reach)?;
-    let path = format!("{}/{what}", instance(&client, asked.pid.as_deref())?);
-    client.get(&path)
+    let pid = instance(&client, asked.pid.as_deref())?;
+    let answer = client.get(&format!("{}/{what}", path(&pid)))?;
+    Ok((pid, answer))
 }
 
-/// The path of the provisioning that is meant: the named one, else the first.
+fn path(pid: &str) -> String {
+    format!("{BASE}/{}", utf8_percent_encode(pid, NON_ALPHANUMERIC))
+}
+
+/// The provisioning that is meant: the named one, else the first.
 fn instance(client: &Client, pid: Option<&str>) -> Result<String, CliError> {
     let pid = match pid {
         Some(pid) => pid.to_owned(),
@@ -207,8 +209,5 @@ fn instance(client: &Client, pid: Option<&str>) -> Result<String, CliError> {
             })?
         }
     };
-    Ok(format!(
-        "{BASE}/{}",
-        utf8_percent_encode(&pid, NON_ALPHANUMERIC)
-    ))
+    Ok(pid)
 }

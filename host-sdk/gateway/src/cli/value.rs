@@ -148,12 +148,11 @@ fn ask(key: &str) -> Result<Zeroizing<String>, CliError> {
     let before = tcgetattr(&stdin).map_err(|e| failed(e.into()))?;
     let mut silent = before.clone();
     silent.local_modes.remove(LocalModes::ECHO);
-    eprint!("{key}: ");
-    let _ = io::stderr().flush();
+    let _ = write!(io::stderr(), "{key}: ").and_then(|()| io::stderr().flush());
     tcsetattr(&stdin, OptionalActions::Now, &silent).map_err(|e| failed(e.into()))?;
     let result = stdin.lock().read_line(&mut text);
     let restored = tcsetattr(&stdin, OptionalActions::Now, &before);
-    eprintln!();
+    let _ = writeln!(io::stderr());
     result.map_err(failed)?;
     restored.map_err(|e| failed(e.into()))?;
     Ok(line(&text))

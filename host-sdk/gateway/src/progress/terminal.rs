@@ -63,7 +63,8 @@ impl Progress {
 
     /// Says one line, above the drawing.
     pub fn say(&self, line: &str) {
-        self.drawing.suspend(|| eprintln!("{line}"));
+        // Standard error may be gone; that is no reason to stop.
+        let _ = self.drawing.suspend(|| writeln!(io::stderr(), "{line}"));
     }
 
     /// Shows the document as it is now.
@@ -100,9 +101,6 @@ impl Progress {
         wanted.extend(lines::troubles(document));
         while self.rows.len() < wanted.len() {
             let bar = self.drawing.add(ProgressBar::new_spinner());
-            if let Ok(style) = ProgressStyle::with_template("  {wide_msg}") {
-                bar.set_style(style);
-            }
             self.rows.push(bar);
         }
         for bar in self.rows.drain(wanted.len()..) {
@@ -110,9 +108,23 @@ impl Progress {
             self.drawing.remove(&bar);
         }
         for (bar, line) in self.rows.iter().zip(wanted) {
+            if let Ok(style) = ProgressStyle::with_template(template(&line)) {
+                bar.set_style(style);
+            }
             bar.set_message(line);
             bar.tick();
         }
+    }
+}
+
+/// A row in the colour of its mark, where the terminal has colours and nobody set NO_COLOR.
+fn template(line: &str) -> &'static str {
+    match line.chars().next() {
+        Some('✓') => "  {wide_msg:.green}",
+        Some('✗') => "  {wide_msg:.red}",
+        Some('▸') => "  {wide_msg:.cyan.bold}",
+        Some('·') => "  {wide_msg:.dim}",
+        _ => "  {wide_msg}",
     }
 }
 

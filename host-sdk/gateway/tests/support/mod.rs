@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, dead_code)]
 
+pub mod plugin;
+
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -203,6 +205,28 @@ impl Running {
         )
     }
 
+    /// Follows the stream of events from now on.
+    pub fn follow(&self) -> Events {
+        let request = self.agent.get(self.url("/services/events"));
+        let response = request
+            .header("Authorization", self.bearer())
+            .call()
+            .unwrap();
+        let (sender, told) = channel();
+        let mut lines = BufReader::new(response.into_body().into_reader()).lines();
+        std::thread::spawn(move || {
+            let mut name = String::new();
+            while let Some(Ok(line)) = lines.next() {
+                if let Some(event) = line.strip_prefix("event: ") {
+                    name = event.to_owned();
+                } else if let Some(data) = line.strip_prefix("data: ") {
+                    let _ = sender.send((name.clone(), serde_json::from_str(data).unwrap()));
+                }
+            }
+        });
+        Events(told)
+    }
+
     /// Sends a signal and waits for the end: exit code, standard output, standard error.
     pub fn end(mut self, signal: Signal) -> (Option<i32>, String, String) {
         let child = self.child.take().unwrap();
@@ -211,6 +235,27 @@ impl Running {
         self.said.extend(self.lines.iter());
         let stdout = String::from_utf8(output.stdout).unwrap();
         (output.status.code(), stdout, self.said.join("\n"))
+    }
+}
+
+/// The stream of events.
+pub struct Events(Receiver<(String, Value)>);
+
+impl Events {
+    /// Waits for an event of this name for which `wanted` holds, at most [`DEADLINE`].
+    pub fn wait_for(&self, name: &str, mut wanted: impl FnMut(&Value) -> bool) {
+        let end = Instant::now() + DEADLINE;
+        let mut heard = Vec::new();
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            let Ok((event, data)) = self.0.recv_timeout(left) else {
+                panic!("no such {name:?} event among {heard:#?}");
+            };
+            if event == name && wanted(&data) {
+                return;
+            }
+            heard.push((event, data));
+        }
     }
 }
 

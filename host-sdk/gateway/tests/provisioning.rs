@@ -1,0 +1,189 @@
+//! The host before a component that says what a test tells it to say: exit codes, actions, the
+//! form, a library that arrives while the gateway runs.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout
+)]
+
+mod support;
+
+use serde_json::{json, Value};
+use support::plugin::{home, install, seed, PID};
+use support::{finished, gateway, Home, Running};
+
+/// Runs a gateway until it ends by itself: exit code, the JSON object, standard error.
+fn until_provisioned(home: &Home, document: &Value, deadline: &str) -> (i32, Value, String) {
+    let seed = seed(home, document);
+    let mut command = home.run();
+    command.args([
+        "--config",
+        &seed,
+        "--until",
+        "provisioned",
+        "--deadline",
+        deadline,
+        "--json",
+    ]);
+    let output = finished(&mut command);
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    let last = stdout
+        .lines()
+        .last()
+        .unwrap_or_else(|| panic!("no outcome: {stderr}"));
+    (
+        output.status.code().unwrap(),
+        serde_json::from_str(last).unwrap(),
+        stderr,
+    )
+}
+
+#[test]
+fn giving_up_is_three_and_the_outcome_says_why() {
+    let Some(home) = home() else { return };
+    let gave_up = json!({
+        "version": 1, "state": "gave-up", "attempt": 5, "max_attempts": 5, "enabled": false,
+        "account": "factory", "broker": "mqtts://provision.example:8883",
+        "identity": {"client_id": "0011AABBCCDD"},
+        "steps": [{"name": "preflight", "state": "done"}, {"name": "connect", "state": "failed"}],
+        "error": {"code": "broker.bad-credentials", "class": "cloud",
+                  "message": "the broker refuses user 0011AABBCCDD-SN1",
+                  "causes": ["CONNACK 5"], "remedy": "Create a provision request."}
+    });
+    let (code, outcome, said) = until_provisioned(&home, &gave_up, "20");
+    assert_eq!(code, 3, "{said}");
+    assert_eq!(outcome["state"], "gave-up");
+    assert_eq!(outcome["attempts"], 5);
+    assert_eq!(outcome["account"], "factory");
+    assert_eq!(outcome["client_id"], "0011AABBCCDD");
+    assert_eq!(
+        outcome["error"],
+        json!({"code": "broker.bad-credentials",
+               "message": "the broker refuses user 0011AABBCCDD-SN1",
+               "remedy": "Create a provision request."})
+    );
+    for line in [
+        "gave up, attempt 5 of 5",
+        "step connect failed",
+        "because CONNACK 5",
+    ] {
+        assert!(said.contains(line), "{line:?} is not in {said}");
+    }
+}
+
+#[test]
+fn provisioned_without_a_connection_to_the_account_is_no_success() {
+    let Some(home) = home() else { return };
+    let provisioned = json!({"version": 1, "state": "provisioned", "provisioned": true});
+    let (code, outcome, said) = until_provisioned(&home, &provisioned, "1");
+    assert_eq!(code, 4, "{said}");
+    assert_eq!(
+        (&outcome["provisioned"], &outcome["connected"]),
+        (&json!(true), &json!(false))
+    );
+}
+
+#[test]
+fn a_document_that_is_none_is_no_reason_to_break() {
+    let Some(home) = home() else { return };
+    let (code, outcome, _) = until_provisioned(&home, &json!({"state": 7}), "1");
+    assert_eq!((code, outcome["state"].as_str().unwrap()), (4, "idle"));
+}
+
+#[test]
+fn status_identity_and_preflight_are_shown_as_the_component_says_them() {
+    let Some(home) = home() else { return };
+    let document = json!({"version": 1, "state": "waiting", "attempt": 2, "max_attempts": 5,
+        "error": {"code": "network.dns", "message": "no such host", "remedy": "Check the name."},
+        "novelty": {"kept": true}});
+    let seed = seed(&home, &document);
+    let running = Running::start(&home, &["--config", &seed]);
+    let (_, status) = running.get(&format!("/provisioning/v1/{PID}/status"));
+    assert_eq!(status, document);
+    let ask = |arguments: &[&str]| {
+        let output = finished(gateway().args(arguments).arg("--data").arg(home.data()));
+        (
+            output.status.code().unwrap(),
+            String::from_utf8(output.stdout).unwrap(),
+        )
+    };
+    let (code, shown) = ask(&["status"]);
+    assert_eq!(code, 0);
+    assert!(shown.contains("waiting, attempt 2 of 5"), "{shown}");
+    assert!(shown.contains("network.dns: no such host") && shown.contains("Check the name."));
+    assert!(ask(&["identity"]).1.contains("0011AABBCCDD-SN1"));
+    let (code, shown) = ask(&["preflight"]);
+    assert_eq!(code, 1, "a failed check is a success");
+    assert!(
+        shown.contains("✗ clock") && shown.contains("clock.implausible"),
+        "{shown}"
+    );
+    assert!(ask(&["plugins"]).1.contains("test-plugin"));
+}
+
+#[test]
+fn an_action_that_makes_no_sense_is_refused_with_the_components_reason() {
+    let Some(home) = home() else { return };
+    let running = Running::start(&home, &[]);
+    let path = format!("/provisioning/v1/{PID}/actions");
+    let (status, answer) = running.post(&path, &json!({"action": "retry-now"}));
+    assert_eq!(status, 409, "{answer}");
+    assert!(answer["message"]
+        .as_str()
+        .unwrap()
+        .contains("there is no pause to end"));
+    assert_eq!(answer["code"], "action.refused");
+    assert_eq!(running.post(&path, &json!({"action": "cancel"})).0, 200);
+    assert_eq!(running.post(&path, &json!({"action": "explode"})).0, 400);
+    let output = finished(gateway().args(["retry", "--data"]).arg(home.data()));
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("there is no pause to end"));
+}
+
+#[test]
+fn a_library_that_arrives_while_the_gateway_runs_brings_its_form() {
+    let home = Home::new();
+    let running = Running::start(&home, &[]);
+    assert_eq!(
+        running.get("/provisioning/v1/instances").1,
+        json!({"pids": []})
+    );
+    let events = running.follow();
+    if !install(&home.plugins()) {
+        return;
+    }
+    events.wait_for("plugin", |_| {
+        running.get("/provisioning/v1/instances").1 == json!({"pids": [PID]})
+    });
+    let (_, answer) = running.post(
+        "/configuration/v2/configurableComponents/configurations/byPid",
+        &json!({"pids": [PID]}),
+    );
+    let ads = answer["configs"][0]["definition"]["ad"]
+        .as_array()
+        .unwrap()
+        .clone();
+    let provisioned = ads.iter().find(|ad| ad["id"] == "provisioned").unwrap();
+    assert_eq!(provisioned["min"], provisioned["max"]);
+    let document = ads.iter().find(|ad| ad["id"] == "document").unwrap();
+    assert_eq!(document["description"], "What the status says.|TextArea");
+}
+
+#[test]
+fn a_status_change_is_told_with_its_document() {
+    let Some(home) = home() else { return };
+    let running = Running::start(&home, &[]);
+    let events = running.follow();
+    let document = json!({"version": 1, "state": "connecting"});
+    let change = json!({"configs": [{"pid": PID, "properties":
+        {"document": {"value": document.to_string(), "type": "STRING"}}}]});
+    let path = "/configuration/v2/configurableComponents/configurations/_update";
+    assert_eq!(running.put(path, &change).0, 200);
+    events.wait_for("status", |data| {
+        data["document"] == document && data["pid"] == PID
+    });
+}

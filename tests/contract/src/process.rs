@@ -1,0 +1,117 @@
+//! Threads, descriptors and memory of this process, and children that may not run for ever.
+
+use std::io::Read;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+/// What a process holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Holdings {
+    /// Entries of `/proc/self/task`.
+    pub threads: usize,
+    /// Entries of `/proc/self/fd`, without the one that counts them.
+    pub descriptors: usize,
+    /// Resident memory, KiB (`VmRSS`).
+    pub resident: usize,
+}
+
+/// What this process holds now.
+pub fn holdings() -> Holdings {
+    let count = |folder: &str| std::fs::read_dir(folder).expect("/proc").count();
+    let status = std::fs::read_to_string("/proc/self/status").expect("/proc");
+    let resident = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))
+        .and_then(|rest| rest.split_whitespace().next())
+        .and_then(|number| number.parse().ok())
+        .expect("VmRSS in /proc/self/status");
+    Holdings {
+        threads: count("/proc/self/task"),
+        descriptors: count("/proc/self/fd") - 1,
+        resident,
+    }
+}
+
+/// The names of the threads of this process.
+pub fn thread_names() -> Vec<String> {
+    let mut names: Vec<String> = std::fs::read_dir("/proc/self/task")
+        .expect("/proc")
+        .filter_map(|entry| std::fs::read_to_string(entry.ok()?.path().join("comm")).ok())
+        .map(|name| name.trim().to_owned())
+        .collect();
+    names.sort();
+    names
+}
+
+/// How a child ended and what it said.
+#[derive(Debug)]
+pub struct Ended {
+    /// Exit code or signal; `None` if it had to be killed at the deadline.
+    pub status: Option<ExitStatus>,
+    /// All of its standard output.
+    pub stdout: String,
+    /// All of its standard error.
+    pub stderr: String,
+}
+
+impl Ended {
+    /// The output, if the child ended by itself and well.
+    ///
+    /// # Panics
+    /// With everything that it said, if it did not.
+    pub fn expect_success(self, what: &str) -> String {
+        match self.status {
+            Some(status) if status.success() => self.stdout,
+            Some(status) => panic!(
+                "{what}: {status}\n--- stdout\n{}--- stderr\n{}",
+                self.stdout, self.stderr
+            ),
+            None => panic!(
+                "{what}: still running at its deadline\n--- stdout\n{}--- stderr\n{}",
+                self.stdout, self.stderr
+            ),
+        }
+    }
+}
+
+/// Runs a command to its end, or kills it at the deadline.
+pub fn run(command: &mut Command, deadline: Duration) -> Ended {
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|e| panic!("{command:?}: {e}"));
+    let stdout = drain(child.stdout.take().expect("piped"));
+    let stderr = drain(child.stderr.take().expect("piped"));
+    let status = wait(&mut child, deadline);
+    Ended {
+        status,
+        stdout: stdout.join().expect("the reader does not panic"),
+        stderr: stderr.join().expect("the reader does not panic"),
+    }
+}
+
+fn drain(mut pipe: impl Read + Send + 'static) -> std::thread::JoinHandle<String> {
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        let _ = pipe.read_to_end(&mut bytes);
+        String::from_utf8_lossy(&bytes).into_owned()
+    })
+}
+
+fn wait(child: &mut Child, deadline: Duration) -> Option<ExitStatus> {
+    let until = Instant::now() + deadline;
+    loop {
+        if let Some(status) = child.try_wait().expect("a child of ours") {
+            return Some(status);
+        }
+        if Instant::now() >= until {
+            let _ = child.kill();
+            let _ = child.wait();
+            return None;
+        }
+        // There is no wait with a deadline in std; this only paces the question.
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}

@@ -1,0 +1,343 @@
+//! A gateway in a temporary folder.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::Receiver;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use gateway_component_abi::value::{Properties, Secret, Value};
+use gateway_host_sdk::crypto::Crypto;
+use gateway_host_sdk::events::Event;
+use gateway_host_sdk::framework::{Framework, Options};
+use gateway_host_sdk::keystore::{Keystores, DM_KEYSTORE, SSL_KEYSTORE};
+use provision_platform::pki::Identity;
+use provision_platform::platform::Platform;
+use serde_json::Value as Json;
+use tempfile::TempDir;
+
+/// The ProvisioningService of the default connection, and its factory.
+pub const PID: &str = "gwc.provisioning.ProvisioningService";
+/// The cloud connection it belongs to.
+pub const CONNECTION: &str = "org.eclipse.kura.cloud.CloudService";
+/// Its transport.
+pub const TRANSPORT: &str = "org.eclipse.kura.core.data.transport.mqtt.MqttDataTransport";
+
+/// What a site cannot do.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct SiteError(String);
+
+fn failed(what: &str) -> impl Fn(&dyn std::fmt::Display) -> SiteError + '_ {
+    move |e| SiteError(format!("{what}: {e}"))
+}
+
+/// A gateway. See the module documentation.
+pub struct Site {
+    folder: TempDir,
+    parameters: Properties,
+    running: Option<(Framework, Receiver<Event>)>,
+    /// Every status document that was seen.
+    pub documents: Vec<String>,
+}
+
+impl Site {
+    /// A gateway named `client_id` that knows the platform's address and `password`, and trusts
+    /// its roots. Not started yet.
+    pub fn new(platform: &Platform, client_id: &str, password: &str) -> Result<Site, SiteError> {
+        let folder = tempfile::tempdir().map_err(|e| failed("temporary folder")(&e))?;
+        let site = Site {
+            parameters: Properties::from([
+                ("enabled".into(), true.into()),
+                (
+                    "broker-url".into(),
+                    platform.provision_broker().url().into(),
+                ),
+                (
+                    "account-name".into(),
+                    platform.settings().account.clone().into(),
+                ),
+                ("client-id".into(), client_id.into()),
+                ("username".into(), format!("user-{client_id}").into()),
+                ("password".into(), Secret::from(password).into()),
+                ("retry-interval".into(), 1.into()),
+                ("timeout".into(), 60.into()),
+            ]),
+            folder,
+            running: None,
+            documents: Vec::new(),
+        };
+        site.install()?;
+        site.trust_tls(&platform.settings().pki.tls_root)?;
+        site.trust_chain(&platform.settings().pki.root)?;
+        Ok(site)
+    }
+
+    /// Sets a parameter of the seed.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl Into<Value>) -> Site {
+        self.parameters.insert(name.into(), value.into());
+        self
+    }
+
+    fn install(&self) -> Result<(), SiteError> {
+        let plugins = self.plugins();
+        let data = self.data();
+        for folder in [&plugins, &data] {
+            fs::create_dir(folder).map_err(|e| failed("folder")(&e))?;
+        }
+        fs::copy(
+            plugin_library()?,
+            plugins.join("libprovisioning_service.so"),
+        )
+        .map_err(|e| failed("copy of the plugin")(&e))?;
+        fs::write(
+            self.folder.path().join("system.properties"),
+            "kura.serialNumber=SN-1\nkura.primary.mac=02:00:00:00:00:01\n",
+        )
+        .map_err(|e| failed("properties")(&e))
+    }
+
+    /// The data folder.
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// The plugin directory.
+    pub fn plugins(&self) -> PathBuf {
+        self.folder.path().join("plugins")
+    }
+
+    fn keystores(&self) -> Result<Keystores, SiteError> {
+        let crypto = Crypto::open(&self.data()).map_err(|e| failed("key")(&e))?;
+        Keystores::open(&self.data().join("keystores"), Arc::new(crypto))
+            .map_err(|e| failed("keystores")(&e))
+    }
+
+    /// Trusts a root for TLS; also while running.
+    pub fn trust_tls(&self, root: &Identity) -> Result<(), SiteError> {
+        self.trust(SSL_KEYSTORE, "tls-root", root)
+    }
+
+    /// Trusts a root for received chains; also while running.
+    pub fn trust_chain(&self, root: &Identity) -> Result<(), SiteError> {
+        self.trust(DM_KEYSTORE, "dm-root", root)
+    }
+
+    fn trust(&self, keystore: &str, alias: &str, root: &Identity) -> Result<(), SiteError> {
+        let pem = root.certificate_pem().map_err(|e| failed("root")(&e))?;
+        let pem = String::from_utf8_lossy(&pem).into_owned();
+        let put = |keystores: &Keystores| {
+            keystores
+                .put_certificate(keystore, alias, &pem)
+                .map_err(|e| failed(keystore)(&e))
+        };
+        match &self.running {
+            Some((framework, _)) => put(framework.keystores()),
+            None => put(&self.keystores()?),
+        }
+    }
+
+    /// Starts the gateway.
+    pub fn start(&mut self) -> Result<(), SiteError> {
+        let seed = self.folder.path().join("seed.xml");
+        let mut properties = self.parameters.clone();
+        properties.insert("service.factoryPid".into(), PID.into());
+        properties.insert("kura.service.pid".into(), PID.into());
+        let xml = kura_formats::configurations::write(
+            &[kura_formats::configurations::Configuration {
+                pid: PID.into(),
+                properties,
+            }],
+            &mut |secret: &Secret| (false, secret.expose().to_owned()),
+        )
+        .map_err(|e| failed("seed")(&e))?;
+        fs::write(&seed, xml).map_err(|e| failed("seed")(&e))?;
+        let framework = Framework::start(Options {
+            data: self.data(),
+            plugins: self.plugins(),
+            seed: Some(seed),
+            properties: Some(self.folder.path().join("system.properties")),
+            allow_insecure_plugins: true,
+            version: "e2e".into(),
+        })
+        .map_err(|e| failed("start")(&e))?;
+        let events = framework.events();
+        self.running = Some((framework, events));
+        Ok(())
+    }
+
+    /// Ends the gateway in good order.
+    pub fn stop(&mut self) {
+        if let Some((framework, _)) = self.running.take() {
+            framework.shutdown();
+        }
+    }
+
+    /// The running framework.
+    pub fn framework(&self) -> Result<&Framework, SiteError> {
+        match &self.running {
+            Some((framework, _)) => Ok(framework),
+            None => Err(SiteError("the gateway does not run".into())),
+        }
+    }
+
+    /// The status document now.
+    pub fn status(&mut self) -> Json {
+        let text = self
+            .framework()
+            .ok()
+            .and_then(|framework| framework.status(PID))
+            .unwrap_or_default();
+        let document = serde_json::from_str(&text).unwrap_or(Json::Null);
+        if self.documents.last() != Some(&text) {
+            self.documents.push(text);
+        }
+        document
+    }
+
+    /// Waits until the status document is as wanted.
+    pub fn wait(
+        &mut self,
+        what: &str,
+        within: Duration,
+        wanted: impl Fn(&Json) -> bool,
+    ) -> Result<Json, SiteError> {
+        let until = Instant::now() + within;
+        loop {
+            let status = self.status();
+            if wanted(&status) {
+                return Ok(status);
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(SiteError(format!(
+                    "{what}: not within {within:?}; the status is {status:#}"
+                )));
+            }
+            match &self.running {
+                Some((_, events)) => {
+                    drop(events.recv_timeout(left.min(Duration::from_millis(250))))
+                }
+                None => return Err(SiteError(format!("{what}: the gateway does not run"))),
+            }
+        }
+    }
+
+    /// Waits until an attempt ended with `code`, and returns the status.
+    pub fn wait_for_code(&mut self, code: &str) -> Result<Json, SiteError> {
+        self.wait(code, Duration::from_secs(40), |status| {
+            status["error"]["code"] == code
+                && ["waiting", "refused", "gave-up", "preflight"].contains(&state(status))
+        })
+    }
+
+    /// Waits until it is provisioned and connected to the new account.
+    pub fn wait_provisioned(&mut self) -> Result<Json, SiteError> {
+        let status = self.wait("provisioned", Duration::from_secs(40), |status| {
+            state(status) == "provisioned"
+        })?;
+        let until = Instant::now() + Duration::from_secs(20);
+        while !self.connected()? {
+            if Instant::now() > until {
+                let infos = self.framework()?.connections();
+                return Err(SiteError(format!("not connected within 20 s: {infos:?}")));
+            }
+            if let Some((_, events)) = &self.running {
+                drop(events.recv_timeout(Duration::from_millis(250)));
+            }
+        }
+        Ok(status)
+    }
+
+    /// Whether the cloud connection is connected.
+    pub fn connected(&self) -> Result<bool, SiteError> {
+        Ok(self.framework()?.connections().iter().any(|info| {
+            info.pid == CONNECTION && info.state == gateway_host_sdk::ConnectionState::Connected
+        }))
+    }
+
+    /// Changes a parameter of the ProvisioningService.
+    pub fn set(&self, name: &str, value: impl Into<Value>) -> Result<(), SiteError> {
+        let properties = Properties::from([(name.to_owned(), value.into())]);
+        self.framework()?
+            .configuration()
+            .update(PID, &properties)
+            .map(drop)
+            .map_err(|e| failed(name)(&e))
+    }
+
+    /// One property of a component.
+    pub fn property(&self, pid: &str, name: &str) -> Result<Option<Value>, SiteError> {
+        let properties = self.framework()?.configuration().get(pid);
+        Ok(properties.and_then(|properties| properties.get(name).cloned()))
+    }
+
+    /// What must be as before when an attempt failed: all configurations but that of the
+    /// ProvisioningService itself, the keystores, the plugins.
+    pub fn world(&self) -> Result<BTreeMap<String, Vec<u8>>, SiteError> {
+        let mut world = BTreeMap::new();
+        let configuration = self.framework()?.configuration();
+        for pid in configuration.pids() {
+            if pid != PID {
+                let properties = configuration.get(&pid);
+                world.insert(pid, format!("{properties:?}").into_bytes());
+            }
+        }
+        for folder in [self.data().join("keystores"), self.plugins()] {
+            read_tree(&folder, &mut world).map_err(|e| failed("world")(&e))?;
+        }
+        Ok(world)
+    }
+
+    /// Files of the data folder that hold `text` in clear.
+    pub fn files_with(&self, text: &str) -> Result<Vec<String>, SiteError> {
+        let mut all = BTreeMap::new();
+        read_tree(&self.data(), &mut all).map_err(|e| failed("data folder")(&e))?;
+        let holds = |content: &Vec<u8>| {
+            content
+                .windows(text.len())
+                .any(|window| window == text.as_bytes())
+        };
+        Ok(all
+            .into_iter()
+            .filter(|(_, content)| holds(content))
+            .map(|(path, _)| path)
+            .collect())
+    }
+}
+
+fn read_tree(folder: &Path, into: &mut BTreeMap<String, Vec<u8>>) -> std::io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            read_tree(&path, into)?;
+        } else if path.is_file() {
+            into.insert(path.display().to_string(), fs::read(&path)?);
+        }
+    }
+    Ok(())
+}
+
+/// The state of a status document.
+pub fn state(status: &Json) -> &str {
+    status["state"].as_str().unwrap_or_default()
+}
+
+/// The library under test: built with the tests, in the folder of their profile.
+pub fn plugin_library() -> Result<PathBuf, SiteError> {
+    let test = std::env::current_exe().map_err(|e| failed("this program")(&e))?;
+    let mut folder = test.parent();
+    while let Some(candidate) = folder {
+        let library = candidate.join("libprovisioning_service.so");
+        if library.is_file() {
+            return Ok(library);
+        }
+        folder = candidate.parent();
+    }
+    Err(SiteError(format!(
+        "no libprovisioning_service.so beside {}: run cargo build -p provisioning-service",
+        test.display()
+    )))
+}

@@ -1,0 +1,175 @@
+//! What can go wrong on the way to the broker: each ends in its own code, with the gateway as
+//! before, and where it may retry, in a later success.
+
+use std::net::TcpListener;
+
+use e2e::Site;
+use gateway_component_abi::value::Secret;
+use provision_platform::behaviour::{Behaviour, Script, Step};
+use provision_platform::harness::TestPlatform;
+use provision_platform::pki::{Pki, Profile};
+use serde_json::Value;
+
+/// Runs into `code`, finds everything as before, mends it, and is provisioned.
+fn fails_then_succeeds(
+    platform: &TestPlatform,
+    mut site: Site,
+    code: &str,
+    mend: impl FnOnce(&TestPlatform, &mut Site),
+) -> Value {
+    site.start().unwrap();
+    let before = site.world().unwrap();
+    let status = site.wait_for_code(code).unwrap();
+    assert_eq!(
+        site.world().unwrap(),
+        before,
+        "the gateway is not as before"
+    );
+    assert!(!status["error"]["remedy"].as_str().unwrap().is_empty());
+    mend(platform, &mut site);
+    site.wait_provisioned().unwrap();
+    status
+}
+
+fn start(change: impl FnOnce(&Pki, &mut provision_platform::platform::Settings)) -> TestPlatform {
+    let pki = Pki::create().unwrap();
+    TestPlatform::start_with(pki.clone(), |mut settings| {
+        change(&pki, &mut settings);
+        settings
+    })
+    .unwrap()
+}
+
+#[test]
+fn wrong_password() {
+    let platform = TestPlatform::start().unwrap();
+    platform.request("gw-1", "right").unwrap();
+    let site = Site::new(&platform, "gw-1", "wrong").unwrap();
+    let status = fails_then_succeeds(&platform, site, "broker.not-authorized", |_, site| {
+        site.set("password", Secret::from("right")).unwrap();
+    });
+    let message = status["error"]["message"].as_str().unwrap();
+    assert!(
+        message.contains("gw-1") && message.contains("user-gw-1"),
+        "{message}"
+    );
+    assert!(!message.contains("wrong"), "{message}");
+}
+
+#[test]
+fn no_provision_request() {
+    let platform = TestPlatform::start().unwrap();
+    let site = Site::new(&platform, "gw-1", "secret").unwrap();
+    fails_then_succeeds(&platform, site, "broker.not-authorized", |platform, _| {
+        platform.request("gw-1", "secret").unwrap();
+    });
+}
+
+#[test]
+fn untrusted_broker_ca() {
+    let platform = TestPlatform::start().unwrap();
+    platform.request("gw-1", "secret").unwrap();
+    let site = Site::new(&platform, "gw-1", "secret").unwrap();
+    site.trust_tls(&Pki::create().unwrap().tls_root).unwrap();
+    let status = fails_then_succeeds(&platform, site, "tls.untrusted", |platform, site| {
+        site.trust_tls(&platform.pki().tls_root).unwrap();
+    });
+    let message = status["error"]["message"].as_str().unwrap();
+    assert!(
+        message.contains("Provision Broker") && message.contains("Broker Root"),
+        "{message}"
+    );
+}
+
+#[test]
+fn wrong_host_name() {
+    let platform = start(|pki, settings| {
+        let profile = Profile::server("Elsewhere", &["elsewhere.example.com"]);
+        settings.broker_certificate = pki.tls_root.issue(&profile).unwrap();
+    });
+    platform.request("gw-1", "secret").unwrap();
+    let mut site = Site::new(&platform, "gw-1", "secret").unwrap();
+    site.start().unwrap();
+    let status = site.wait_for_code("tls.hostname").unwrap();
+    let message = status["error"]["message"].as_str().unwrap();
+    assert!(message.contains("elsewhere.example.com"), "{message}");
+}
+
+#[test]
+fn expired_broker_certificate() {
+    let platform = start(|pki, settings| {
+        let profile = Profile::server("Old Broker", &["localhost", "127.0.0.1"]).expired();
+        settings.broker_certificate = pki.tls_root.issue(&profile).unwrap();
+    });
+    platform.request("gw-1", "secret").unwrap();
+    let mut site = Site::new(&platform, "gw-1", "secret").unwrap();
+    site.start().unwrap();
+    let status = site.wait_for_code("tls.expired").unwrap();
+    assert!(status["error"]["message"]
+        .as_str()
+        .unwrap()
+        .contains("Old Broker"));
+}
+
+#[test]
+fn a_broker_that_accepts_tcp_and_never_answers() {
+    let platform = TestPlatform::start().unwrap();
+    platform.request("gw-1", "secret").unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!(
+        "mqtts://localhost:{}",
+        listener.local_addr().unwrap().port()
+    );
+    let site = Site::new(&platform, "gw-1", "secret")
+        .unwrap()
+        .with("broker-url", url.as_str())
+        .with("timeout", 10);
+    fails_then_succeeds(&platform, site, "network.timeout", |platform, site| {
+        let url = platform.provision_broker().url();
+        site.set("broker-url", url).unwrap();
+    });
+}
+
+#[test]
+fn nobody_listens() {
+    let platform = TestPlatform::start().unwrap();
+    platform.request("gw-1", "secret").unwrap();
+    let url = platform.provision_broker().url();
+    platform.provision_broker().kill();
+    let site = Site::new(&platform, "gw-1", "secret")
+        .unwrap()
+        .with("broker-url", url);
+    fails_then_succeeds(&platform, site, "network.refused", |platform, _| {
+        platform.restart_provision_broker().unwrap();
+    });
+}
+
+#[test]
+fn a_broker_killed_in_the_middle_of_the_session() {
+    let platform = TestPlatform::start().unwrap();
+    platform.request("gw-1", "secret").unwrap();
+    platform
+        .behave(Script::once(Behaviour {
+            kill_broker_at: Some(Step::Configuration(0)),
+            ..Behaviour::default()
+        }))
+        .unwrap();
+    let mut site = Site::new(&platform, "gw-1", "secret").unwrap();
+    site.start().unwrap();
+    let before = site.world().unwrap();
+    site.wait(
+        "a lost or refused link",
+        std::time::Duration::from_secs(30),
+        |s| {
+            ["network.lost", "network.refused"].contains(&s["error"]["code"].as_str().unwrap_or(""))
+        },
+    )
+    .unwrap();
+    assert!(site
+        .documents
+        .iter()
+        .any(|document| document.contains("network.lost")));
+    assert_eq!(site.world().unwrap(), before);
+    platform.restart_provision_broker().unwrap();
+    site.wait_provisioned().unwrap();
+}

@@ -1,0 +1,13 @@
+//! The whole system: a real broker, the real library in the real framework, real files.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+mod broker;
+mod platform;
+mod secrets;
+mod success;
