@@ -313,11 +313,7 @@ impl Shared {
                 .map(|instance| entry.instance = Some(instance))
             }
         };
-        entry.origin = if entry.instance.is_some() {
-            wanted
-        } else {
-            None
-        };
+        entry.origin = wanted.filter(|_| entry.instance.is_some());
         (entry.state, entry.error) = match outcome {
             Ok(()) => (ComponentState::Active, None),
             Err(e) => {
