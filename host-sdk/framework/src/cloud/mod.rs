@@ -9,6 +9,7 @@
 //! `gwc.cloud-connection/1`, by the component that provisions it. Not here: storing messages,
 //! publishing of applications.
 
+mod actor;
 mod birth;
 mod connection;
 pub mod control;
