@@ -56,6 +56,7 @@ impl Connection {
             epoch: 0,
             retry: None,
             transaction: None,
+            announced: None,
         };
         let thread = thread::Builder::new()
             .name("gwc-cloud".to_owned())
@@ -116,8 +117,16 @@ struct Actor {
     /// Tells the events of this session from those of earlier ones.
     epoch: u64,
     retry: Option<Instant>,
-    /// For the next BIRTH.
+    /// For the next BIRTH, until the broker has taken over one that carries it.
     transaction: Option<String>,
+    announced: Option<Announced>,
+}
+
+/// A BIRTH with a transaction that is on its way.
+struct Announced {
+    epoch: u64,
+    message: u64,
+    transaction: String,
 }
 
 /// A session and what it was opened with.
@@ -125,8 +134,6 @@ struct Open {
     session: Session,
     link: Link,
     up: bool,
-    /// The transaction in its BIRTH, and the id of that message.
-    announced: Option<(u64, String)>,
 }
 
 impl Actor {
@@ -147,9 +154,16 @@ impl Actor {
                     self.show(ConnectionState::Disconnected, None);
                     let _ = done.send(());
                 }
+                Ok(Command::Session(epoch, SessionEvent::Published(message))) => {
+                    self.published(epoch, message);
+                }
                 Ok(Command::Session(epoch, event)) if epoch == self.epoch => self.happened(event),
                 Ok(Command::Session(..)) => {}
-                Err(RecvTimeoutError::Timeout) => self.open(),
+                // Reading anew finds an address that came late.
+                Err(RecvTimeoutError::Timeout) => {
+                    self.retry = None;
+                    self.reload();
+                }
                 Ok(Command::Stop) | Err(RecvTimeoutError::Disconnected) => break,
             }
         }
@@ -224,14 +238,13 @@ impl Actor {
                 return self.show(ConnectionState::Disconnected, Some(reason));
             }
         };
-        let (anchor, options) = match session::options(&self.surroundings, &link) {
+        let (anchor, mut options) = match session::options(&self.surroundings, &link) {
             Ok(ready) => ready,
             Err(e) => return self.failed(&e),
         };
-        let mut options = options;
-        let announced = self.transaction.clone();
-        options.first = self.lifecycle(&link, "BIRTH", 1, announced.as_deref());
+        options.first = self.lifecycle(&link, "BIRTH", 1, self.transaction.as_deref());
         self.epoch += 1;
+        self.expect(Session::FIRST);
         let (epoch, events) = (self.epoch, self.events.clone());
         log::info!(
             "{} connects to {} as {}",
@@ -247,7 +260,16 @@ impl Actor {
             session,
             link,
             up: false,
-            announced: announced.map(|transaction| (Session::FIRST, transaction)),
+        });
+    }
+
+    /// Remembers which message carries the transaction, if there is one.
+    fn expect(&mut self, message: u64) {
+        let epoch = self.epoch;
+        self.announced = self.transaction.clone().map(|transaction| Announced {
+            epoch,
+            message,
+            transaction,
         });
     }
 
@@ -259,21 +281,6 @@ impl Actor {
                     log::info!("{} is connected to {}", self.stack.cloud, open.link.broker);
                 }
                 self.show(ConnectionState::Connected, None);
-            }
-            SessionEvent::Published(id) => {
-                let announced = self.session.as_mut().and_then(|open| {
-                    let ours = matches!(&open.announced, Some((birth, _)) if *birth == id);
-                    ours.then(|| open.announced.take()).flatten()
-                });
-                if let Some((_, transaction)) = announced {
-                    log::info!(
-                        "{}: the account knows of transaction {transaction}",
-                        self.stack.cloud
-                    );
-                    if self.transaction.as_ref() == Some(&transaction) {
-                        self.transaction = None;
-                    }
-                }
             }
             SessionEvent::Message(message) => {
                 if let Some(open) = &self.session {
@@ -289,7 +296,20 @@ impl Actor {
             | SessionEvent::Connecting(_)
             | SessionEvent::Handshaking
             | SessionEvent::TlsEstablished(_)
+            | SessionEvent::Published(_)
             | SessionEvent::Connected { .. } => {}
+        }
+    }
+
+    /// The broker has taken over a message, perhaps one of a session that is ending.
+    fn published(&mut self, epoch: u64, message: u64) {
+        let ours = |a: &mut Announced| a.epoch == epoch && a.message == message;
+        if let Some(announced) = self.announced.take_if(ours) {
+            let transaction = announced.transaction;
+            log::info!("{}: the account knows of {transaction}", self.stack.cloud);
+            if self.transaction.as_ref() == Some(&transaction) {
+                self.transaction = None;
+            }
         }
     }
 
@@ -317,15 +337,11 @@ impl Actor {
         let Some(open) = self.session.as_ref().filter(|open| open.up) else {
             return;
         };
-        let announced = self.transaction.clone();
-        let birth = self.lifecycle(&open.link, "BIRTH", 1, announced.as_deref());
-        let sent = birth.map(|birth| open.session.publish(birth));
-        match (sent, &mut self.session) {
-            (Some(Ok(id)), Some(open)) => {
-                open.announced = announced.map(|transaction| (id, transaction));
-            }
-            (Some(Err(e)), _) => log::warn!("{}: no BIRTH: {e}", self.stack.cloud),
-            _ => {}
+        let birth = self.lifecycle(&open.link, "BIRTH", 1, self.transaction.as_deref());
+        match birth.map(|birth| open.session.publish(birth)) {
+            Some(Ok(message)) => self.expect(message),
+            Some(Err(e)) => log::warn!("{}: no BIRTH: {e}", self.stack.cloud),
+            None => {}
         }
     }
 
@@ -384,9 +400,11 @@ impl Actor {
     }
 
     fn show(&self, state: ConnectionState, last_error: Option<String>) {
+        let provisioning_pid = self.surroundings.provisioning_pid(&self.stack.cloud);
         let info = {
             let mut info = lock(&self.info);
             let before = info.clone();
+            info.provisioning_pid = provisioning_pid;
             if info.state != state {
                 info.state = state;
                 info.since_ms = birth::now_ms();
