@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Holds README.md to the project: readme.sh [--write]
 #
-# - between `<!-- file: PATH -->` and `<!-- end -->` stands that file (which tests compile), word
-#   for word; --write copies it there
+# - the code block after `<!-- file: PATH -->` is that file, which tests compile; --write copies it
+#   there, in include/README.md as well
 # - every parameter of the metatype stands in the table, with its default
 # - every `make TARGET` and every file it links to exists
 set -euo pipefail
@@ -15,27 +15,25 @@ import sys
 import xml.etree.ElementTree as xml
 
 readme = pathlib.Path("README.md")
-text = readme.read_text()
 problems = []
-languages = {".rs": "rust", ".c": "c", ".toml": "toml", ".sh": "sh", ".py": "python"}
 
 
 def block(match):
-    path = pathlib.Path(match[1])
+    marker, path, fence = match[1], pathlib.Path(match[2]), match[3]
     if not path.is_file():
         problems.append(f"there is no {path}")
         return match[0]
-    language = languages.get(path.suffix, "")
-    return f"<!-- file: {path} -->\n```{language}\n{path.read_text().rstrip()}\n```\n<!-- end -->"
+    return f"{marker}{fence}\n{path.read_text().rstrip()}\n```\n"
 
 
-now = re.sub(r"<!-- file: (\S+) -->.*?<!-- end -->", block, text, flags=re.S)
-if now != text:
-    if "--write" in sys.argv:
-        readme.write_text(now)
-        text = now
-    else:
-        problems.append("an example differs from its file; `make readme` copies them anew")
+for page in (readme, pathlib.Path("include/README.md")):
+    was = page.read_text() if page.is_file() else ""
+    now = re.sub(r"(<!-- file: (\S+) -->\n+)(```\w*)\n.*?^```\n", block, was, flags=re.S | re.M)
+    if now != was and "--write" in sys.argv:
+        page.write_text(now)
+    elif now != was:
+        problems.append(f"an example in {page} differs from its file; `make readme` copies them anew")
+text = readme.read_text()
 
 rows = dict(re.findall(r"^\| `([a-z-]+)` \| \w+ \| ([^|]*?) \|", text, flags=re.M))
 for ad in xml.parse("metatype/gwc.provisioning.ProvisioningService.xml").iter("AD"):

@@ -20,6 +20,7 @@ test  | have faketime                | faketime        | faketime
 test  | have strace                  | strace          | strace
 test  | have chromium                | chromium        | chromium
 test  | have curl                    | curl            | curl
+test  | have openssl                | openssl         | the openssl command
 test  | have python3                 | python3         | Python 3.11
 test  | have pgrep                   | procps          | pgrep
 page  | have chromium                | chromium        | chromium

@@ -360,7 +360,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         for record in whole() {
             let mut journal = Journal::open(dir.path()).unwrap();
-            journal.append(&[record.clone()]).unwrap();
+            journal.append(std::slice::from_ref(&record)).unwrap();
             let said = journal.summary().clone();
             drop(journal);
             assert_eq!(Journal::open(dir.path()).unwrap().summary(), &said);

@@ -134,7 +134,10 @@ impl Host {
         for (id, table) in [
             (EXT_LOG, ptr::from_ref(&state.log).cast::<c_void>()),
             (EXT_STORAGE, ptr::from_ref(&state.storage).cast()),
-            (EXT_CONFIGURATION, ptr::from_ref(&state.configuration).cast()),
+            (
+                EXT_CONFIGURATION,
+                ptr::from_ref(&state.configuration).cast(),
+            ),
             (EXT_KEYSTORE, ptr::from_ref(&state.keystore).cast()),
             (EXT_SYSTEM, ptr::from_ref(&state.system).cast()),
         ] {

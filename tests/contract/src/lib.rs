@@ -12,6 +12,7 @@
 //! | [`host`] | a host that offers every extension, each table open to sabotage |
 //! | [`process`] | threads, descriptors and memory of this process |
 //! | [`compiler`] | the system's C and C++ compiler |
+//! | [`declarations`] | what headers and mirror declare |
 
 #![allow(
     clippy::unwrap_used,
@@ -21,6 +22,7 @@
 )]
 
 pub mod compiler;
+pub mod declarations;
 #[allow(unsafe_code)]
 pub mod host;
 pub mod place;

@@ -30,9 +30,7 @@ pub fn plugin_library() -> PathBuf {
         .skip(1)
         .take(2)
         .flat_map(|folder| [folder.join(LIBRARY), folder.join("deps").join(LIBRARY)])
-        .find(|path| {
-            path.parent().is_some_and(|folder| folder.ends_with("deps")) && path.is_file()
-        })
+        .find(|path| path.parent().is_some_and(|folder| folder.ends_with("deps")) && path.is_file())
         .unwrap_or_else(|| {
             panic!(
                 "no {LIBRARY} in the deps folder beside {}",

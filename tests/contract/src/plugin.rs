@@ -93,7 +93,14 @@ impl Plugin {
     pub fn metatype(&self, factory_pid: &str, locale: &str) -> Result<String, CallError> {
         let mut out = Collector::new();
         let sink = out.sink();
-        called(|err| self.raw_metatype(GwcStr::borrow(factory_pid), GwcStr::borrow(locale), sink, err))?;
+        called(|err| {
+            self.raw_metatype(
+                GwcStr::borrow(factory_pid),
+                GwcStr::borrow(locale),
+                sink,
+                err,
+            )
+        })?;
         Ok(String::from_utf8(out.take().expect("it put a descriptor")).expect("UTF-8"))
     }
 
@@ -284,7 +291,10 @@ pub fn called(call: impl FnOnce(*mut GwcError) -> GwcStatus) -> Called {
     match call(&mut err) {
         OK => Ok(()),
         status => {
-            assert_eq!(err.status, status, "the status in the error is the status returned");
+            assert_eq!(
+                err.status, status,
+                "the status in the error is the status returned"
+            );
             Err(error::read(status, &err))
         }
     }

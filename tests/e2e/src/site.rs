@@ -228,7 +228,7 @@ impl Site {
     /// Waits until an attempt ended with `code`, and returns the status.
     pub fn wait_for_code(&mut self, code: &str) -> Result<Json, SiteError> {
         self.wait(code, Duration::from_secs(40), |status| {
-            status["error"]["code"] == code
+            error_code(status) == code
                 && ["waiting", "refused", "gave-up", "preflight"].contains(&state(status))
         })
     }
@@ -322,7 +322,19 @@ fn read_tree(folder: &Path, into: &mut BTreeMap<String, Vec<u8>>) -> std::io::Re
 
 /// The state of a status document.
 pub fn state(status: &Json) -> &str {
-    status["state"].as_str().unwrap_or_default()
+    text_at(status, "/state")
+}
+
+/// The code of the last error of a status document; empty if none.
+pub fn error_code(status: &Json) -> &str {
+    text_at(status, "/error/code")
+}
+
+fn text_at<'a>(status: &'a Json, path: &str) -> &'a str {
+    status
+        .pointer(path)
+        .and_then(Json::as_str)
+        .unwrap_or_default()
 }
 
 /// The library under test: built with the tests, in the folder of their profile.

@@ -63,7 +63,16 @@ fn unusable(path: &Path) -> impl FnOnce(io::Error) -> StartError + '_ {
 
 /// Keeps a data folder for one process. The kernel lets go of it whatever way the process ends.
 pub(super) struct FolderLock {
-    _file: File,
+    file: File,
+}
+
+impl Drop for FolderLock {
+    fn drop(&mut self) {
+        // Closing would not do where a child, between fork and exec, still shares the file.
+        if let Err(e) = flock(&self.file, FlockOperation::Unlock) {
+            log::warn!("the lock of the data folder stays until the end of the process: {e}");
+        }
+    }
 }
 
 impl FolderLock {
@@ -77,7 +86,7 @@ impl FolderLock {
             .open(&path)
             .map_err(unusable(&path))?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(FolderLock { _file: file }),
+            Ok(()) => Ok(FolderLock { file }),
             Err(rustix::io::Errno::WOULDBLOCK) => Err(StartError::Locked(data.to_owned())),
             Err(e) => Err(unusable(&path)(e.into())),
         }
