@@ -131,27 +131,11 @@ fn cpu_time() -> Duration {
 
 /// A case that takes longer is a failure: nobody may make the component think long.
 const TIME_LIMIT: Duration = Duration::from_millis(100);
-/// A slow case is judged again up to this many times, as the machine may be busy.
-const TIMINGS: u32 = 3;
-
-/// The verdict, and the shortest time in which it was found.
+/// The verdict, and the time in which it was found.
 fn timed(case: &Case, as_: Profile) -> (Verdict, Duration) {
-    let once = || {
-        let start = cpu_time();
-        let verdict = judge::judge(case, as_);
-        (verdict, cpu_time().saturating_sub(start))
-    };
-    let mut best = once();
-    for _ in 1..TIMINGS {
-        if best.1 <= TIME_LIMIT {
-            break;
-        }
-        let again = once();
-        if again.1 < best.1 {
-            best = again;
-        }
-    }
-    best
+    let start = cpu_time();
+    let verdict = judge::judge(case, as_);
+    (verdict, cpu_time().saturating_sub(start))
 }
 
 /// How a case ended.
