@@ -1,1 +1,3 @@
+//! One trial of the library in a process of its own.
+
 fn main() {}
