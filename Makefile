@@ -18,7 +18,7 @@ help: ## list the targets
 
 .PHONY: install-tools
 install-tools: ## install everything that any target needs
-	$(tools) build run test lint page sbom
+	$(tools) build run test bench lint page sbom
 
 .PHONY: build
 build: ## compile the plugin, the gateway and the platform
@@ -54,8 +54,8 @@ lint: ## check format, clippy, documentation, shell scripts, file lengths, licen
 
 .PHONY: bench
 bench: ## measure an exchange, an attempt, memory and bytes; figures are in tests/e2e/README.md
-	$(tools) build run
-	@cargo bench --locked -p e2e
+	$(tools) build run bench
+	@cargo bench --locked -p e2e --bench exchange
 
 .PHONY: install
 install: ## build for release and install; PREFIX=/usr/local, DESTDIR= stages a package

@@ -39,6 +39,9 @@ pub const REQUIRED: [&str; 4] = [EXT_STORAGE, EXT_CONFIGURATION, EXT_KEYSTORE, E
 /// The instance whose host this is.
 pub const PID: &str = "gwc.provisioning.ProvisioningService-2";
 
+/// What is done with the instance's own new configuration.
+pub type OnUpdate = Box<dyn Fn(&Properties) + Send>;
+
 /// The host. Outlives its instances.
 pub struct Host {
     state: Box<State>,
@@ -61,7 +64,7 @@ pub struct State {
     /// The own configuration.
     own: Mutex<Properties>,
     /// Called from inside `update_own`, as a host does that cannot wait.
-    pub on_update: Mutex<Option<Box<dyn Fn(&Properties) + Send>>>,
+    pub on_update: Mutex<Option<OnUpdate>>,
     /// `gwc.log/1`.
     pub log: GwcLog,
     /// `gwc.storage/1`.
@@ -173,6 +176,11 @@ impl Host {
         self.state.lines.lock().unwrap().clone()
     }
 
+    /// Forgets the log lines so far.
+    pub fn forget_lines(&self) {
+        self.state.lines.lock().unwrap().clear();
+    }
+
     /// The extensions that were asked for.
     pub fn asked(&self) -> BTreeSet<String> {
         self.state.asked.lock().unwrap().clone()
@@ -189,7 +197,7 @@ impl Host {
     }
 
     /// Called from inside `update_own`.
-    pub fn on_update(&self, call: Option<Box<dyn Fn(&Properties) + Send>>) {
+    pub fn on_update(&self, call: Option<OnUpdate>) {
         *self.state.on_update.lock().unwrap() = call;
     }
 }
