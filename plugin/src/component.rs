@@ -93,8 +93,9 @@ impl Component {
     /// Stops. When it returns, no thread of the instance runs and no host call is in flight.
     ///
     /// # Errors
-    /// `E_STATE` if not active.
+    /// `E_STATE` if not active, or if called from the instance's own thread.
     pub fn deactivate(&self) -> Result<(), CallError> {
+        self.not_inside("deactivate")?;
         let running = self
             .running()
             .take()
@@ -118,8 +119,31 @@ impl Component {
     }
 
     /// Calls `watcher` with each new status document; `None` ends it.
-    pub fn watch(&self, watcher: Option<Watcher>) {
+    ///
+    /// # Errors
+    /// `E_STATE` if called from the instance's own thread.
+    pub fn watch(&self, watcher: Option<Watcher>) -> Result<(), CallError> {
+        self.not_inside("watch")?;
         self.shared.watch(watcher);
+        Ok(())
+    }
+
+    /// A call that waits for the worker would wait for itself where the worker makes it, as from
+    /// inside a host function or a watcher.
+    ///
+    /// # Errors
+    /// `E_STATE` on the worker thread.
+    pub fn not_inside(&self, call: &str) -> Result<(), CallError> {
+        let inside = self
+            .running()
+            .as_ref()
+            .is_some_and(|running| running.thread.thread().id() == std::thread::current().id());
+        if inside {
+            return Err(out_of_order(&format!(
+                "{call}: called from the instance's own thread"
+            )));
+        }
+        Ok(())
     }
 
     /// The identity sheet, JSON.
@@ -196,6 +220,7 @@ impl Component {
     }
 
     fn ask<T>(&self, command: impl FnOnce(Sender<T>) -> Command) -> Result<T, CallError> {
+        self.not_inside("a call that waits")?;
         let (answer, receiver) = mpsc::channel();
         self.send(command(answer))?;
         receiver.recv_timeout(ANSWER).map_err(|_| {

@@ -24,7 +24,7 @@ pub struct GwcComponentOps {
     pub reserved: u32,
     /// Starts the instance with its configuration. Returns at once. Properties that do not hold
     /// are no error here: the instance stays up, idle, and its status names them. properties is
-    /// borrowed for the call. [control]
+    /// borrowed for the call. `[control]`
     pub activate: Option<
         unsafe extern "C" fn(
             this: *mut GwcComponent,
@@ -33,7 +33,7 @@ pub struct GwcComponentOps {
         ) -> GwcStatus,
     >,
     /// The whole new configuration, absent properties being at their default. Returns at once.
-    /// properties is borrowed for the call. [control]
+    /// properties is borrowed for the call. `[control]`
     pub update: Option<
         unsafe extern "C" fn(
             this: *mut GwcComponent,
@@ -43,15 +43,15 @@ pub struct GwcComponentOps {
     >,
     /// Stops the instance. On return none of its threads runs and none of its host calls is in
     /// flight; at most 250 ms later than the host's own calls return, whatever the network
-    /// does. [control]
+    /// does. `[control]`
     pub deactivate:
         Option<unsafe extern "C" fn(this: *mut GwcComponent, err: *mut GwcError) -> GwcStatus>,
     /// Ends the instance, deactivating it first where necessary, and frees self, which must not
-    /// be used again. [control]
+    /// be used again. `[control]`
     pub destroy:
         Option<unsafe extern "C" fn(this: *mut GwcComponent, err: *mut GwcError) -> GwcStatus>,
     /// The table of the component's extension named id, or NULL. Owned by the module until
-    /// unload; its functions take self. [any-thread]
+    /// unload; its functions take self. `[any-thread]`
     pub get_extension:
         Option<unsafe extern "C" fn(this: *mut GwcComponent, id: GwcStr) -> *const c_void>,
 }

@@ -49,7 +49,7 @@ pub struct GwcModule {
     /// RFC 3339, UTC
     pub build_date: GwcStr,
     /// The OSGi metatype descriptor of a factory pid, its texts in locale ("it", "en_US", empty
-    /// for the default). The XML goes to out. [any-thread]
+    /// for the default). The XML goes to out. `[any-thread]`
     pub metatype: Option<
         unsafe extern "C" fn(
             factory_pid: GwcStr,
@@ -60,7 +60,7 @@ pub struct GwcModule {
     >,
     /// Makes an instance named instance_name (its kura.service.pid) and writes it to *out. host
     /// is borrowed for the call; what it points to must live until destroy has returned. The
-    /// instance is freed with destroy. [control]
+    /// instance is freed with destroy. `[control]`
     pub create: Option<
         unsafe extern "C" fn(
             factory_pid: GwcStr,

@@ -23,6 +23,6 @@ pub struct GwcHost {
     pub version: GwcStr,
     /// The table of the extension named id (see ext/), or NULL where the host does not offer
     /// it. Owned by the host, valid and unchanged until destroy of the instance has returned.
-    /// [any-thread]
+    /// `[any-thread]`
     pub get_extension: Option<unsafe extern "C" fn(ctx: *mut c_void, id: GwcStr) -> *const c_void>,
 }

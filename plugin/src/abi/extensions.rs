@@ -108,8 +108,7 @@ unsafe extern "C" fn status_watch(
                 Some(Box::new(move |document: &str| watcher.call(document)))
             } else {
                 None
-            });
-            Ok(())
+            })
         })
     }
 }

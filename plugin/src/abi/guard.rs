@@ -102,6 +102,7 @@ pub unsafe fn destroy(this: *mut GwcComponent, err: *mut GwcError) -> GwcStatus 
     unsafe {
         run(err, || {
             let handle = handle(this)?;
+            handle.component.not_inside("destroy")?;
             if handle.busy.swap(true, Ordering::Acquire) {
                 return Err(CallError::new(
                     status::E_BUSY,

@@ -86,6 +86,16 @@ impl HostTables {
         }
     }
 
+    /// The error that a table is not there. A host that lacks one required service often lacks
+    /// more: all of them are named.
+    fn without(&self, field: &str) -> CallError {
+        let (id, missing) = (id(field), self.missing());
+        if missing.contains(&id.as_str()) {
+            return lacking(&missing.join(", "));
+        }
+        lacking(&id)
+    }
+
     /// One line into the host's log.
     pub fn write_log(&self, level: u32, target: &str, line: &str) {
         if let Some(write) = self.log.and_then(|log| log.write) {
@@ -164,16 +174,22 @@ macro_rules! function {
     ($self:ident, $field:ident, $function:ident) => {
         $self
             .$field
-            .and_then(|table| table.$function)
+            .as_ref()
+            .ok_or_else(|| $self.without(stringify!($field)))?
+            .$function
             .ok_or_else(|| {
-                lacking(concat!(
-                    "gwc.",
-                    stringify!($field),
-                    "/1 ",
+                lacking(&format!(
+                    "{} {}",
+                    id(stringify!($field)),
                     stringify!($function)
                 ))
             })?
     };
+}
+
+/// The id of the extension whose table is the field `field`.
+fn id(field: &str) -> String {
+    format!("gwc.{}/1", field.replace('_', "-"))
 }
 
 // SAFETY of every unsafe block below: a function of the host's own table is called with the

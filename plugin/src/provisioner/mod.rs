@@ -7,7 +7,7 @@
 //! worker thread around it decides nothing.
 //!
 //! `lifecycle` says when an attempt begins, `attempt` leads through it, `endings` out of it.
-//! [`conversation`] answers the platform's requests within an attempt, [`memory`] is what
+//! [`conversation`] answers the platform's requests within an attempt, `memory` is what
 //! survives an attempt, [`steps`] the list a person sees.
 
 mod attempt;

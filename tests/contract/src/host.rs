@@ -176,6 +176,11 @@ impl Host {
         self.state.lines.lock().unwrap().clone()
     }
 
+    /// Forgets the log lines so far.
+    pub fn forget_lines(&self) {
+        self.state.lines.lock().unwrap().clear();
+    }
+
     /// The extensions that were asked for.
     pub fn asked(&self) -> BTreeSet<String> {
         self.state.asked.lock().unwrap().clone()

@@ -17,17 +17,17 @@ pub struct GwcAction {
     pub struct_size: u32,
     /// 0.
     pub reserved: u32,
-    /// Ends the pause and starts the next attempt. [any-thread]
+    /// Ends the pause and starts the next attempt. `[any-thread]`
     pub retry_now:
         Option<unsafe extern "C" fn(this: *mut GwcComponent, err: *mut GwcError) -> GwcStatus>,
-    /// Aborts the provisioning, rolls back, and sets enabled=false. [any-thread]
+    /// Aborts the provisioning, rolls back, and sets enabled=false. `[any-thread]`
     pub cancel:
         Option<unsafe extern "C" fn(this: *mut GwcComponent, err: *mut GwcError) -> GwcStatus>,
-    /// Sets enabled=true and provisioned=false. [any-thread]
+    /// Sets enabled=true and provisioned=false. `[any-thread]`
     pub reprovision:
         Option<unsafe extern "C" fn(this: *mut GwcComponent, err: *mut GwcError) -> GwcStatus>,
     /// The clock stepped, the network came up, a MAC appeared: check again now. Never refused.
-    /// [any-thread]
+    /// `[any-thread]`
     pub system_changed:
         Option<unsafe extern "C" fn(this: *mut GwcComponent, err: *mut GwcError) -> GwcStatus>,
 }

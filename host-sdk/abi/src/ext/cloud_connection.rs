@@ -54,7 +54,7 @@ pub struct GwcCloudConnection {
     pub struct_size: u32,
     /// 0.
     pub reserved: u32,
-    /// The connection as it is now. [worker]
+    /// The connection as it is now. `[worker]`
     pub describe: Option<
         unsafe extern "C" fn(
             ctx: *mut c_void,
@@ -62,11 +62,11 @@ pub struct GwcCloudConnection {
             err: *mut GwcError,
         ) -> GwcStatus,
     >,
-    /// Disconnects and keeps disconnected until connect. [worker]
+    /// Disconnects and keeps disconnected until connect. `[worker]`
     pub disconnect: Option<unsafe extern "C" fn(ctx: *mut c_void, err: *mut GwcError) -> GwcStatus>,
     /// Lets the connection connect with its present configuration; returns without waiting for
     /// it. transaction, where not empty, becomes the metric prov.transaction.id of the next
-    /// BIRTH. [worker]
+    /// BIRTH. `[worker]`
     pub connect: Option<
         unsafe extern "C" fn(
             ctx: *mut c_void,
@@ -75,7 +75,7 @@ pub struct GwcCloudConnection {
         ) -> GwcStatus,
     >,
     /// Proves that the connection would work with list, within deadline_ms. Only for transports
-    /// that are not MQTT; NULL otherwise. [worker]
+    /// that are not MQTT; NULL otherwise. `[worker]`
     pub probe: Option<
         unsafe extern "C" fn(
             ctx: *mut c_void,

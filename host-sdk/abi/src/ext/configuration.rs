@@ -63,7 +63,7 @@ pub struct GwcConfiguration {
     /// 0.
     pub reserved: u32,
     /// The configuration of pid, or of every component where pid is empty. GWC_E_NOT_FOUND if
-    /// there is none. [worker]
+    /// there is none. `[worker]`
     pub get: Option<
         unsafe extern "C" fn(
             ctx: *mut c_void,
@@ -74,7 +74,7 @@ pub struct GwcConfiguration {
         ) -> GwcStatus,
     >,
     /// Merges properties into the calling instance's own configuration. The host answers by an
-    /// update of the instance, later. [worker]
+    /// update of the instance, later. `[worker]`
     pub update_own: Option<
         unsafe extern "C" fn(
             ctx: *mut c_void,
@@ -85,7 +85,7 @@ pub struct GwcConfiguration {
     /// Checks list against the metatypes the host knows, without changing anything. metatypes
     /// are count descriptors (XML) that staged packages will bring. out, where its put is not
     /// NULL, receives what the configurations would be: defaults, then running, then list.
-    /// GWC_E_INVALID names the first pid and property that does not fit. [worker]
+    /// GWC_E_INVALID names the first pid and property that does not fit. `[worker]`
     pub validate: Option<
         unsafe extern "C" fn(
             ctx: *mut c_void,
@@ -97,7 +97,7 @@ pub struct GwcConfiguration {
         ) -> GwcStatus,
     >,
     /// What restore needs to bring the components named by pids back to what they are now,
-    /// absent ones included. Opaque; secrets in it are encrypted. [worker]
+    /// absent ones included. Opaque; secrets in it are encrypted. `[worker]`
     pub capture: Option<
         unsafe extern "C" fn(
             ctx: *mut c_void,
@@ -108,7 +108,7 @@ pub struct GwcConfiguration {
         ) -> GwcStatus,
     >,
     /// Merges list into the configurations, creating factory components that do not exist, all
-    /// in one snapshot. [worker]
+    /// in one snapshot. `[worker]`
     pub apply: Option<
         unsafe extern "C" fn(
             ctx: *mut c_void,
@@ -117,7 +117,7 @@ pub struct GwcConfiguration {
             err: *mut GwcError,
         ) -> GwcStatus,
     >,
-    /// Brings back what capture saw. [worker]
+    /// Brings back what capture saw. `[worker]`
     pub restore: Option<
         unsafe extern "C" fn(
             ctx: *mut c_void,

@@ -21,7 +21,7 @@ pub struct GwcControlVerifier {
     /// GWC_OK if the payload (a KuraPayload as received) is signed by a trusted device-
     /// management certificate for this account, client-id and application topic
     /// ("CONF-V1/PUT/configurations"), fresh and not seen before. Else GWC_E_DENIED with the
-    /// code signature.*. [any-thread]
+    /// code signature.*. `[any-thread]`
     pub verify: Option<
         unsafe extern "C" fn(
             this: *mut GwcComponent,

@@ -18,7 +18,7 @@ pub struct GwcCrypto {
     pub struct_size: u32,
     /// 0.
     pub reserved: u32,
-    /// Encrypts and authenticates. [worker]
+    /// Encrypts and authenticates. `[worker]`
     pub encrypt: Option<
         unsafe extern "C" fn(
             ctx: *mut c_void,
@@ -27,7 +27,7 @@ pub struct GwcCrypto {
             err: *mut GwcError,
         ) -> GwcStatus,
     >,
-    /// GWC_E_INVALID if it was not encrypted here, or was changed. [worker]
+    /// GWC_E_INVALID if it was not encrypted here, or was changed. `[worker]`
     pub decrypt: Option<
         unsafe extern "C" fn(
             ctx: *mut c_void,

@@ -18,7 +18,7 @@ pub struct GwcEvents {
     pub struct_size: u32,
     /// 0.
     pub reserved: u32,
-    /// Posts an event; json is an object of its properties. [worker]
+    /// Posts an event; json is an object of its properties. `[worker]`
     pub post: Option<
         unsafe extern "C" fn(
             ctx: *mut c_void,

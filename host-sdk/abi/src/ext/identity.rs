@@ -18,7 +18,7 @@ pub struct GwcIdentity {
     /// 0.
     pub reserved: u32,
     /// JSON: client_id, username, serial_number, mac_address, model, and where each comes from.
-    /// Only while active. [any-thread]
+    /// Only while active. `[any-thread]`
     pub get: Option<
         unsafe extern "C" fn(
             this: *mut GwcComponent,

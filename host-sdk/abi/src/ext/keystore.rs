@@ -52,7 +52,7 @@ pub struct GwcKeystore {
     pub struct_size: u32,
     /// 0.
     pub reserved: u32,
-    /// The entries of a keystore. GWC_E_NOT_FOUND if there is no such keystore. [worker]
+    /// The entries of a keystore. GWC_E_NOT_FOUND if there is no such keystore. `[worker]`
     pub list: Option<
         unsafe extern "C" fn(
             ctx: *mut c_void,
@@ -61,7 +61,7 @@ pub struct GwcKeystore {
             err: *mut GwcError,
         ) -> GwcStatus,
     >,
-    /// Sets a trusted certificate. [worker]
+    /// Sets a trusted certificate. `[worker]`
     pub put_certificate: Option<
         unsafe extern "C" fn(
             ctx: *mut c_void,
@@ -72,7 +72,7 @@ pub struct GwcKeystore {
             err: *mut GwcError,
         ) -> GwcStatus,
     >,
-    /// Removes an entry; one that is not there is GWC_OK. [worker]
+    /// Removes an entry; one that is not there is GWC_OK. `[worker]`
     pub remove: Option<
         unsafe extern "C" fn(
             ctx: *mut c_void,
@@ -83,7 +83,7 @@ pub struct GwcKeystore {
         ) -> GwcStatus,
     >,
     /// Makes a key pair: algorithm "EC" with size 256, 384 or "RSA" with size 2048, 3072, 4096
-    /// (bits). An alias that has a key already keeps it. [worker]
+    /// (bits). An alias that has a key already keeps it. `[worker]`
     pub create_key: Option<
         unsafe extern "C" fn(
             ctx: *mut c_void,
@@ -96,7 +96,7 @@ pub struct GwcKeystore {
         ) -> GwcStatus,
     >,
     /// A PKCS#10 request (PEM) for the key, signed by it. subject is an RFC 4514 name,
-    /// signature_algorithm a Java name such as SHA256withECDSA or empty. [worker]
+    /// signature_algorithm a Java name such as SHA256withECDSA or empty. `[worker]`
     pub csr: Option<
         unsafe extern "C" fn(
             ctx: *mut c_void,
@@ -109,7 +109,7 @@ pub struct GwcKeystore {
         ) -> GwcStatus,
     >,
     /// Sets the chain (PEM, leaf first) of an existing key. GWC_E_INVALID if the leaf's public
-    /// key is not the key's. [worker]
+    /// key is not the key's. `[worker]`
     pub put_chain: Option<
         unsafe extern "C" fn(
             ctx: *mut c_void,
@@ -121,7 +121,7 @@ pub struct GwcKeystore {
         ) -> GwcStatus,
     >,
     /// The private key as PKCS#8 PEM, or a pkcs11: URI (RFC 7512). For the TLS client
-    /// certificate of the proof; forget it after use. [worker]
+    /// certificate of the proof; forget it after use. `[worker]`
     pub private_key: Option<
         unsafe extern "C" fn(
             ctx: *mut c_void,

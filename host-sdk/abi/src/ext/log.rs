@@ -27,10 +27,10 @@ pub struct GwcLog {
     pub struct_size: u32,
     /// 0.
     pub reserved: u32,
-    /// The most detailed level that the host wants; 0 for none. [any-thread]
+    /// The most detailed level that the host wants; 0 for none. `[any-thread]`
     pub max_level: Option<unsafe extern "C" fn(ctx: *mut c_void) -> u32>,
     /// One line, without its line feed. The only host function that may be called from inside
-    /// activate, update and deactivate; it does not block. [any-thread]
+    /// activate, update and deactivate; it does not block. `[any-thread]`
     pub write:
         Option<unsafe extern "C" fn(ctx: *mut c_void, level: u32, target: GwcStr, message: GwcStr)>,
 }

@@ -43,7 +43,7 @@ pub struct GwcPackages {
     pub struct_size: u32,
     /// 0.
     pub reserved: u32,
-    /// The installed packages. [worker]
+    /// The installed packages. `[worker]`
     pub list: Option<
         unsafe extern "C" fn(
             ctx: *mut c_void,
@@ -53,7 +53,7 @@ pub struct GwcPackages {
     >,
     /// Reads the archive at path without installing it, and hands its metatype descriptors to
     /// out, one put each. GWC_E_INVALID where it is no package of this name and version.
-    /// [worker]
+    /// `[worker]`
     pub inspect: Option<
         unsafe extern "C" fn(
             ctx: *mut c_void,
@@ -64,7 +64,7 @@ pub struct GwcPackages {
             err: *mut GwcError,
         ) -> GwcStatus,
     >,
-    /// Installs the archive at path, replacing another version. [worker]
+    /// Installs the archive at path, replacing another version. `[worker]`
     pub install: Option<
         unsafe extern "C" fn(
             ctx: *mut c_void,
@@ -75,11 +75,11 @@ pub struct GwcPackages {
             err: *mut GwcError,
         ) -> GwcStatus,
     >,
-    /// Brings back what was there before the install of that key. [worker]
+    /// Brings back what was there before the install of that key. `[worker]`
     pub revert: Option<
         unsafe extern "C" fn(ctx: *mut c_void, key: GwcStr, err: *mut GwcError) -> GwcStatus,
     >,
-    /// Forgets what revert needs for that key. [worker]
+    /// Forgets what revert needs for that key. `[worker]`
     pub settle: Option<
         unsafe extern "C" fn(ctx: *mut c_void, key: GwcStr, err: *mut GwcError) -> GwcStatus,
     >,

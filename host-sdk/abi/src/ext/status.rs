@@ -29,7 +29,7 @@ pub struct GwcComponentStatus {
     /// Calls changed.put with the document after every change, at most ten times a second, the
     /// last change never lost; from the worker, so it must not block and must not call back into
     /// self. put NULL ends it; once that call has returned, the earlier one is not called again.
-    /// changed.ctx must live until then, or until destroy has returned. [control]
+    /// changed.ctx must live until then, or until destroy has returned. `[control]`
     pub watch: Option<
         unsafe extern "C" fn(
             this: *mut GwcComponent,

@@ -19,7 +19,7 @@ pub struct GwcStorage {
     /// 0.
     pub reserved: u32,
     /// The absolute path of the instance's own folder, which exists, has mode 0700, and
-    /// survives restarts and upgrades. [worker]
+    /// survives restarts and upgrades. `[worker]`
     pub folder: Option<
         unsafe extern "C" fn(ctx: *mut c_void, out: GwcSink, err: *mut GwcError) -> GwcStatus,
     >,

@@ -27,7 +27,7 @@ pub struct GwcSystem {
     /// 0.
     pub reserved: u32,
     /// The value of a property. GWC_E_NOT_FOUND while it is not known; a MAC may come late at
-    /// boot. [worker]
+    /// boot. `[worker]`
     pub get: Option<
         unsafe extern "C" fn(
             ctx: *mut c_void,

@@ -68,7 +68,8 @@ pub unsafe fn write(err: *mut GwcError, error: &CallError) {
         let theirs = ptr::read(err.cast::<u32>()) as usize;
         let from = offset_of!(GwcError, status);
         let until = theirs.min(size_of::<GwcError>());
-        if until <= from {
+        // Not even the status fits: that is no gwc_error.
+        if until < offset_of!(GwcError, code) {
             return;
         }
         ptr::copy_nonoverlapping(

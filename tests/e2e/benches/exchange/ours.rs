@@ -37,7 +37,8 @@ pub fn main() -> Outcome<()> {
         let session = Session::open(&anchor, options, move |event| drop(events.send(event)));
         let answer = loop {
             match incoming.recv_timeout(PATIENCE)? {
-                Event::Message(message) => break message.payload.len(),
+                // The subscription brings one's own trigger, too.
+                Event::Message(message) if message.topic != trigger => break message.payload.len(),
                 Event::Failed(why) => return Err(why.into()),
                 _ => {}
             }
