@@ -23,7 +23,7 @@ test  | have curl                    | curl            | curl
 test  | have openssl                | openssl         | the openssl command
 test  | have python3                 | python3         | Python 3.11
 test  | have pgrep                   | procps          | pgrep
-bench | have strace                | strace          | strace
+bench | have strace                  | strace          | strace
 page  | have chromium                | chromium        | chromium
 lint  | have shellcheck              | shellcheck      | shellcheck
 lint  | have python3                 | python3         | Python 3.11
