@@ -170,7 +170,7 @@ impl Framework {
         self.supervisor
             .instance(pid)?
             .status()
-            .inspect_err(|e| log::debug!("{}", crate::one_line(e)))
+            .inspect_err(|e| log::warn!("{}", crate::one_line(e)))
             .ok()
     }
 

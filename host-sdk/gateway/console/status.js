@@ -15,10 +15,14 @@ const STATES = {
   committing: ["busy", "Committing"],
   "rolling-back": ["warn", "Rolling back"],
   "gave-up": ["bad", "Gave up"],
-  refused: ["bad", "Refused"],
+  refused: ["bad", "Stopped until something is changed here"],
+  invalid: ["bad", "Stopped: parameters do not hold"],
+  recovering: ["busy", "Following the journal after a restart"],
+  inactive: ["", "Not active"],
+  failed: ["bad", "Stopped by a defect"],
 };
-const BUSY = new Set(["preflight", "connecting", "receiving", "applying", "proving", "committing", "rolling-back"]);
-const MARKS = { done: "✓", failed: "!", running: "", pending: "" };
+const BUSY = new Set(["recovering", "preflight", "connecting", "receiving", "applying", "proving", "committing", "rolling-back"]);
+const MARKS = { done: "✓", failed: "!", running: "", pending: "", skipped: "–" };
 const CLASSES = {
   device: "To be put right on this gateway.",
   cloud: "To be put right in the cloud.",
@@ -72,7 +76,8 @@ export function status(pid) {
     fill(troubles, trouble(document));
     fill(about, details(document));
     const busy = BUSY.has(document.state);
-    const waiting = document.state === "waiting";
+    // A failing local check is repeated after a pause, too.
+    const waiting = document.state === "waiting" || Boolean(document.next_attempt_at);
     fill(buttons, check, waiting ? retry : null, busy || waiting ? cancel : null,
       document.provisioned || document.state === "gave-up" ? again : null);
     tick();
@@ -81,8 +86,9 @@ export function status(pid) {
   function tick() {
     const next = Date.parse(document.next_attempt_at ?? "");
     const deadline = Date.parse(document.deadline_at ?? "");
-    left.textContent = !Number.isNaN(next) && document.state === "waiting" && next > now()
-      ? ` next attempt in ${span(next - now())}`
+    const coming = document.state === "waiting" ? "attempt" : "check";
+    left.textContent = !Number.isNaN(next) && next > now()
+      ? ` next ${coming} in ${span(next - now())}`
       : !Number.isNaN(deadline) && BUSY.has(document.state) && deadline > now()
         ? ` ${span(deadline - now())} left for this attempt`
         : document.since ? ` since ${moment(document.since)}` : "";
@@ -101,7 +107,7 @@ function attempts({ attempt, max_attempts: most }) {
 
 function step({ name, state, started, ended, detail }) {
   const took = started && ended ? duration(Date.parse(ended) - Date.parse(started)) : "";
-  const word = { done: "done", failed: "failed", running: "running" }[state] ?? "not begun";
+  const word = { done: "done", failed: "failed", running: "running", skipped: "not needed" }[state] ?? "not begun";
   return el("li", { data: { state }, title: detail ?? null, "aria-label": `${name}: ${word}${detail ? `, ${detail}` : ""}` },
     el("span", { class: "mark", "aria-hidden": "true" }, MARKS[state] ?? ""), name,
     state === "running" && started
@@ -109,7 +115,10 @@ function step({ name, state, started, ended, detail }) {
       : el("span", { class: "time" }, took || "\u00A0"));
 }
 
-function trouble({ error, problems = [], warnings = [] }) {
+function trouble(document) {
+  const { error } = document;
+  const problems = document.problems ?? [];
+  const warnings = document.warnings ?? [];
   const notes = [];
   if (error) {
     notes.push(note(error.class === "wait" ? "warn" : "bad",
@@ -134,6 +143,7 @@ function trouble({ error, problems = [], warnings = [] }) {
 
 function details(document) {
   const identity = document.identity ?? {};
+  const target = document.target ?? {};
   const trust = document.trust ?? {};
   const mono = (text) => (text ? el("span", { class: "mono" }, text) : "");
   return facts([
@@ -144,6 +154,8 @@ function details(document) {
     ["Model", identity.model],
     ["Provision broker", mono(document.broker)],
     ["Account", mono(document.account)],
+    ["Target account", mono(target.account)],
+    ["Target broker", mono(target.broker)],
     ["Transaction", mono(document.transaction)],
     ["Bytes sent / received", document.bytes ? `${document.bytes.sent ?? 0} / ${document.bytes.received ?? 0}` : ""],
     ["Root of the received chain", trust.root_verified === true ? "trusted by this gateway"

@@ -12,5 +12,7 @@ pub mod door;
 pub mod feed;
 pub mod outcome;
 pub mod progress;
+pub mod record;
 pub mod rest;
+pub mod sheet;
 pub mod status;

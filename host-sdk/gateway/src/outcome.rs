@@ -146,7 +146,17 @@ mod tests {
     #[test]
     fn giving_up_is_three_and_waiting_is_not() {
         assert_eq!(verdict(&document(r#"{"state":"gave-up"}"#), &up()), Some(3));
-        assert_eq!(verdict(&document(r#"{"state":"waiting"}"#), &up()), None);
+        for word in [
+            "waiting",
+            "refused",
+            "invalid",
+            "preflight",
+            "idle",
+            "failed",
+        ] {
+            let text = format!(r#"{{"state":"{word}"}}"#);
+            assert_eq!(verdict(&document(&text), &up()), None, "{word}");
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! the document (the component owns that), and nothing here writes one. Called by
 //! the progress view, by `run --until` and by `gateway status`.
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 /// What a component is doing. The words are those of the document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
@@ -34,8 +34,16 @@ pub enum State {
     RollingBack,
     /// Out of attempts; it will not try again by itself.
     GaveUp,
-    /// The configuration or the host does not allow it to run.
+    /// Only a change of the configuration or of the gateway helps.
     Refused,
+    /// The parameters do not hold.
+    Invalid,
+    /// Following the journal after a restart.
+    Recovering,
+    /// Not activated by the host.
+    Inactive,
+    /// A defect stopped the component.
+    Failed,
     /// A word this host does not know.
     #[serde(other)]
     Unknown,
@@ -58,6 +66,10 @@ impl State {
             State::RollingBack => "rolling-back",
             State::GaveUp => "gave-up",
             State::Refused => "refused",
+            State::Invalid => "invalid",
+            State::Recovering => "recovering",
+            State::Inactive => "inactive",
+            State::Failed => "failed",
             State::Unknown => "unknown",
         }
     }
@@ -76,6 +88,8 @@ pub enum StepState {
     Done,
     /// Ended the attempt.
     Failed,
+    /// Not needed this time.
+    Skipped,
     /// A word this host does not know.
     #[serde(other)]
     Unknown,
@@ -86,8 +100,10 @@ pub enum StepState {
 #[serde(default)]
 pub struct Step {
     /// Its name, such as `connect`.
+    #[serde(deserialize_with = "absent_or_null")]
     pub name: String,
     /// Where it stands.
+    #[serde(deserialize_with = "absent_or_null")]
     pub state: StepState,
     /// When it began, RFC 3339.
     pub started: Option<String>,
@@ -102,17 +118,48 @@ pub struct Step {
 #[serde(default)]
 pub struct Problem {
     /// Stable dotted code.
+    #[serde(deserialize_with = "absent_or_null")]
     pub code: String,
     /// `device`, `cloud` or `wait`.
+    #[serde(deserialize_with = "absent_or_null")]
     pub class: String,
     /// What happened, one line.
+    #[serde(deserialize_with = "absent_or_null")]
     pub message: String,
     /// The causes, the nearest first.
+    #[serde(deserialize_with = "absent_or_null")]
     pub causes: Vec<String>,
     /// What to do about it, one sentence.
+    #[serde(deserialize_with = "absent_or_null")]
     pub remedy: String,
     /// When, RFC 3339.
     pub at: Option<String>,
+    /// The platform's own words, where it ended the attempt.
+    pub platform: Option<PlatformWords>,
+}
+
+/// What the platform said when it refused.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[serde(default)]
+pub struct PlatformWords {
+    /// Its code.
+    #[serde(deserialize_with = "absent_or_null")]
+    pub code: String,
+    /// Its message.
+    #[serde(deserialize_with = "absent_or_null")]
+    pub message: String,
+}
+
+/// The account that the gateway becomes a member of.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[serde(default)]
+pub struct Target {
+    /// Its name.
+    pub account: Option<String>,
+    /// URL of its broker.
+    pub broker: Option<String>,
+    /// MQTT client-id there.
+    pub client_id: Option<String>,
 }
 
 /// One parameter that does not hold.
@@ -120,8 +167,10 @@ pub struct Problem {
 #[serde(default)]
 pub struct ParameterProblem {
     /// The parameter's id.
+    #[serde(deserialize_with = "absent_or_null")]
     pub parameter: String,
     /// What was given and what is allowed.
+    #[serde(deserialize_with = "absent_or_null")]
     pub message: String,
 }
 
@@ -130,8 +179,10 @@ pub struct ParameterProblem {
 #[serde(default)]
 pub struct Warning {
     /// Stable code.
+    #[serde(deserialize_with = "absent_or_null")]
     pub code: String,
     /// One line.
+    #[serde(deserialize_with = "absent_or_null")]
     pub message: String,
 }
 
@@ -156,8 +207,10 @@ pub struct Identity {
 #[serde(default)]
 pub struct Bytes {
     /// Towards the platform.
+    #[serde(deserialize_with = "absent_or_null")]
     pub sent: u64,
     /// From the platform.
+    #[serde(deserialize_with = "absent_or_null")]
     pub received: u64,
 }
 
@@ -166,20 +219,26 @@ pub struct Bytes {
 #[serde(default)]
 pub struct Document {
     /// Version of the document.
+    #[serde(deserialize_with = "absent_or_null")]
     pub version: u32,
     /// Pid of the component instance.
+    #[serde(deserialize_with = "absent_or_null")]
     pub instance: String,
     /// What it is doing.
+    #[serde(deserialize_with = "absent_or_null")]
     pub state: State,
     /// Since when, RFC 3339.
     pub since: Option<String>,
     /// Its parameter `enabled`.
+    #[serde(deserialize_with = "absent_or_null")]
     pub enabled: bool,
     /// Its parameter `provisioned`.
+    #[serde(deserialize_with = "absent_or_null")]
     pub provisioned: bool,
     /// Id of the transaction, where one is under way or was last.
     pub transaction: Option<String>,
     /// Attempts of this transaction; counts from 1, 0 before the first.
+    #[serde(deserialize_with = "absent_or_null")]
     pub attempt: u64,
     /// The most attempts allowed; -1 for ever.
     pub max_attempts: Option<i64>,
@@ -188,21 +247,28 @@ pub struct Document {
     /// When the running attempt is over whatever happens, RFC 3339.
     pub deadline_at: Option<String>,
     /// The steps, in their order.
+    #[serde(deserialize_with = "absent_or_null")]
     pub steps: Vec<Step>,
     /// The last error.
     pub error: Option<Problem>,
     /// Parameters that do not hold.
+    #[serde(deserialize_with = "absent_or_null")]
     pub problems: Vec<ParameterProblem>,
     /// Warnings.
+    #[serde(deserialize_with = "absent_or_null")]
     pub warnings: Vec<Warning>,
     /// Traffic.
+    #[serde(deserialize_with = "absent_or_null")]
     pub bytes: Bytes,
     /// Identity.
+    #[serde(deserialize_with = "absent_or_null")]
     pub identity: Identity,
     /// URL of the broker.
     pub broker: Option<String>,
     /// Account: the provisioning account before success, the target's after.
     pub account: Option<String>,
+    /// The new account, from its proof on.
+    pub target: Option<Target>,
 }
 
 impl Document {
@@ -225,6 +291,15 @@ impl Document {
     }
 }
 
+/// What a component does not know yet may be null; it then reads as if it were not there.
+fn absent_or_null<'de, T, D>(deserializer: D) -> Result<T, D::Error>
+where
+    T: Default + Deserialize<'de>,
+    D: Deserializer<'de>,
+{
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -234,12 +309,44 @@ mod tests {
     fn a_document_of_a_later_version_is_still_read() {
         let document = Document::parse(
             r#"{"version":9,"state":"meditating","attempt":2,"max_attempts":5,"novelty":{"a":1},
-                "steps":[{"name":"connect","state":"skipped","since":3}],"error":null}"#,
+                "steps":[{"name":"connect","state":"pondering","since":3}],"error":null}"#,
         )
         .unwrap();
         assert_eq!(document.state, State::Unknown);
         assert_eq!(document.steps.first().unwrap().state, StepState::Unknown);
         assert_eq!(document.attempts_in_words().unwrap(), "2 of 5");
+    }
+
+    #[test]
+    fn what_is_null_reads_as_absent() {
+        let fields = [
+            "version",
+            "instance",
+            "state",
+            "since",
+            "enabled",
+            "provisioned",
+            "transaction",
+            "attempt",
+            "max_attempts",
+            "steps",
+            "error",
+            "problems",
+            "warnings",
+            "bytes",
+            "identity",
+            "broker",
+            "account",
+        ];
+        let text = fields.map(|field| format!("\"{field}\":null")).join(",");
+        let document = Document::parse(&format!("{{{text}}}")).unwrap();
+        assert_eq!(document, Document::default());
+        let document = Document::parse(
+            r#"{"bytes":{"sent":null},"error":{"code":"x.y","message":null,"causes":null},
+                "steps":[{"name":"seal","state":null,"detail":null}]}"#,
+        )
+        .unwrap();
+        assert_eq!(document.error.unwrap().code, "x.y");
     }
 
     #[test]
@@ -264,6 +371,10 @@ mod tests {
             "rolling-back",
             "gave-up",
             "refused",
+            "invalid",
+            "recovering",
+            "inactive",
+            "failed",
         ] {
             let document = Document::parse(&format!(r#"{{"state":"{word}"}}"#)).unwrap();
             assert_eq!(document.state.word(), word);

@@ -312,3 +312,54 @@ fn a_configuration_is_read_and_changed_from_the_command_line() {
         text(&stale.stderr)
     );
 }
+
+#[test]
+fn a_record_is_shown_and_an_altered_one_fails_with_its_first_bad_line() {
+    let home = Home::new();
+    let folder = home
+        .data()
+        .join("components/gwc.provisioning.ProvisioningService");
+    std::fs::create_dir_all(&folder).unwrap();
+    let ask = |command: &str| {
+        let mut gateway = gateway();
+        let output = finished(gateway.args(["record", command, "--data"]).arg(home.data()));
+        (
+            output.status.code(),
+            text(&output.stdout),
+            text(&output.stderr),
+        )
+    };
+    let (code, _, said) = ask("verify");
+    assert!(
+        code == Some(1) && said.contains("record.jsonl cannot be read"),
+        "{said}"
+    );
+
+    let hash = |line: &str| -> String {
+        let digest = openssl::sha::sha256(line.as_bytes());
+        digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    };
+    let line = |previous: &str, attempt: u8, outcome: &str| {
+        format!(
+            r#"{{"previous":"{previous}","time":"2026-01-01T00:00:0{attempt}Z","attempt":{attempt},"outcome":"{outcome}"}}"#
+        )
+    };
+    let first = line(&"0".repeat(64), 1, "network.refused");
+    let second = line(&hash(&first), 2, "ok");
+    let write = |content: String| std::fs::write(folder.join("record.jsonl"), content).unwrap();
+    write(format!("{first}\n{second}\n"));
+    let (code, said, _) = ask("verify");
+    assert!(code == Some(0) && said.contains("2 attempts"), "{said}");
+    let (_, shown, _) = ask("show");
+    assert!(
+        shown.contains("network.refused") && shown.contains("2026-01-01T00:00:02Z"),
+        "{shown}"
+    );
+
+    write(format!("{first}\n{second}\n").replacen("refused", "dns", 1));
+    for command in ["verify", "show"] {
+        let (code, shown, said) = ask(command);
+        assert_eq!(code, Some(1));
+        assert!(shown.is_empty() && said.contains("line 2"), "{said}");
+    }
+}

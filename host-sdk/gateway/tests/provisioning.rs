@@ -187,3 +187,156 @@ fn a_status_change_is_told_with_its_document() {
         data["document"] == document && data["pid"] == PID
     });
 }
+
+/// Tells the component what to say.
+fn says(running: &Running, document: &Value) {
+    let change = json!({"configs": [{"pid": PID, "properties":
+        {"document": {"value": document.to_string(), "type": "STRING"}}}]});
+    let path = "/configuration/v2/configurableComponents/configurations/_update";
+    assert_eq!(running.put(path, &change).0, 200);
+}
+
+/// `gateway provision --watch` as a process, its plain lines one by one.
+fn watching(home: &Home) -> (std::process::Child, std::sync::mpsc::Receiver<String>) {
+    let mut command = gateway();
+    command.args(["provision", "--watch", "--data"]);
+    let mut child = command
+        .arg(home.data())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (sender, lines) = std::sync::mpsc::channel();
+    let said = std::io::BufReader::new(child.stderr.take().unwrap());
+    std::thread::spawn(move || {
+        for line in std::io::BufRead::lines(said).map_while(Result::ok) {
+            let _ = sender.send(line);
+        }
+    });
+    (child, lines)
+}
+
+fn wait_for_line(lines: &std::sync::mpsc::Receiver<String>, wanted: &str) {
+    let end = std::time::Instant::now() + support::DEADLINE;
+    let mut said = Vec::new();
+    loop {
+        let left = end.saturating_duration_since(std::time::Instant::now());
+        match lines.recv_timeout(left) {
+            Ok(line) if line.contains(wanted) => return,
+            Ok(line) => said.push(line),
+            Err(_) => panic!("{wanted:?} was not said: {said:#?}"),
+        }
+    }
+}
+
+#[test]
+fn watching_ends_with_the_provisioning_and_tells_the_error_at_once() {
+    let Some(home) = home() else { return };
+    let invalid = json!({"version": 1, "state": "invalid", "attempt": 0, "identity": null,
+        "error": {"code": "config.invalid", "message": "timeout: given \"9\", allowed: 10..86400",
+                  "remedy": "Correct it."}});
+    let running = Running::start(&home, &["--config", &seed(&home, &invalid)]);
+    let (child, lines) = watching(&home);
+    wait_for_line(&lines, "stopped: parameters do not hold");
+    wait_for_line(&lines, "config.invalid: timeout");
+    wait_for_line(&lines, "→ Correct it.");
+    says(
+        &running,
+        &json!({"version": 1, "state": "waiting", "attempt": 1, "max_attempts": 2,
+                "error": {"code": "network.refused", "message": "nobody listens"}}),
+    );
+    wait_for_line(&lines, "waiting, attempt 1 of 2");
+    says(
+        &running,
+        &json!({"version": 1, "state": "provisioned", "provisioned": true}),
+    );
+    assert_eq!(support::wait(child).status.code(), Some(0));
+
+    let (child, lines) = watching(&home);
+    wait_for_line(&lines, "provisioned");
+    assert_eq!(support::wait(child).status.code(), Some(0));
+    says(
+        &running,
+        &json!({"version": 1, "state": "gave-up", "attempt": 2, "max_attempts": 2}),
+    );
+    let (child, lines) = watching(&home);
+    wait_for_line(&lines, "gave up, attempt 2 of 2");
+    assert_eq!(support::wait(child).status.code(), Some(3));
+}
+
+#[test]
+fn watching_is_left_with_ctrl_c_and_the_gateway_goes_on() {
+    let Some(home) = home() else { return };
+    let waiting = json!({"version": 1, "state": "waiting", "attempt": 1});
+    let running = Running::start(&home, &["--config", &seed(&home, &waiting)]);
+    let (child, lines) = watching(&home);
+    wait_for_line(&lines, "waiting, attempt 1");
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    assert_eq!(support::wait(child).status.code(), Some(130));
+    assert_eq!(running.get("/provisioning/v1/instances").0, 200);
+}
+
+#[test]
+fn status_shows_when_it_goes_on_and_what_to_do() {
+    let Some(home) = home() else { return };
+    let next = "2199-01-01T00:00:00Z";
+    let document = json!({"version": 1, "state": "waiting", "attempt": 2, "max_attempts": 5,
+        "next_attempt_at": next, "transaction": null, "steps": null,
+        "error": {"code": "network.dns", "message": "no such host", "remedy": "Check the name."},
+        "warnings": [{"code": "parameter", "message": "the password travels in clear"}]});
+    let _running = Running::start(&home, &["--config", &seed(&home, &document)]);
+    let output = finished(gateway().args(["status", "--data"]).arg(home.data()));
+    let shown = String::from_utf8(output.stdout).unwrap();
+    for part in [
+        "waiting, attempt 2 of 5, next attempt in",
+        next,
+        "network.dns: no such host",
+        "→ Check the name.",
+        "warning parameter: the password travels in clear",
+    ] {
+        assert!(shown.contains(part), "{part:?} is not in {shown}");
+    }
+}
+
+#[test]
+fn the_identity_is_copied_as_values_and_scanned_as_a_code() {
+    let Some(home) = home() else { return };
+    let _running = Running::start(&home, &[]);
+    let ask = |arguments: &[&str]| {
+        let mut command = gateway();
+        let output = finished(
+            command
+                .arg("identity")
+                .args(arguments)
+                .arg("--data")
+                .arg(home.data()),
+        );
+        (
+            output.status.code().unwrap(),
+            String::from_utf8(output.stdout).unwrap(),
+        )
+    };
+    assert_eq!(
+        ask(&["--csv"]),
+        (
+            0,
+            "client_id,username,serial_number,mac_address,model\n\
+             0011AABBCCDD,0011AABBCCDD-SN1,,,\n"
+                .to_owned()
+        )
+    );
+    let line = r#"{"client_id":"0011AABBCCDD","username":"0011AABBCCDD-SN1"}"#;
+    let (code, shown) = ask(&["--qr"]);
+    assert_eq!((code, shown.lines().last()), (0, Some(line)));
+    assert!(
+        shown.starts_with(&gateway::sheet::qr(line).unwrap()),
+        "{shown}"
+    );
+    let (_, shown) = ask(&["--qr", "--csv"]);
+    assert_eq!(
+        shown.lines().last(),
+        Some("0011AABBCCDD,0011AABBCCDD-SN1,,,")
+    );
+    assert_eq!(ask(&["--csv", "--json"]).0, 2);
+}

@@ -6,7 +6,7 @@
 //! [`Fault::response_code`], the C boundary copies [`Code::as_str`].
 //!
 //! Every module of the component ends its own errors in a `Fault`; `docs/errors.md` is generated
-//! by [`reference`].
+//! by [`reference()`].
 
 mod code;
 mod fault;

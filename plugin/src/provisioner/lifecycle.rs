@@ -1,19 +1,17 @@
-//! From activation to idle: attempts, pauses, going back, going forward.
+//! When an attempt begins: parameters, recovery, preflight, pauses, what people ask for.
 
 use std::time::Duration;
 
-use super::conversation::{Conversation, Decision, ReplyTo};
-use super::inputs::{Action, Input, Now, Ready, Recovered, Refused, SessionEvent};
-use super::outputs::{Output, Plan};
+use super::endings::REPLY_WAIT;
+use super::inputs::{Action, Input, Now, Ready, Recovered, Refused};
+use super::outputs::Output;
 use super::steps::Step;
-use super::{Attempt, Idle, Phase, Provisioner, State, Then};
-use crate::diagnosis::{Code, Fault, RetryPolicy};
+use super::{Idle, Phase, Provisioner, State, Then};
+use crate::diagnosis::{Code, Fault};
 use crate::settings::{Parsed, Problem, Settings};
 
 /// How often an implausible clock is looked at.
 const CLOCK_POLL: Duration = Duration::from_secs(1);
-/// How long the acknowledgement of the reply to commit is awaited (rulings 1).
-const REPLY_WAIT: Duration = Duration::from_secs(5);
 
 impl Provisioner {
     /// Takes one input at `now`. Poll the outputs afterwards.
@@ -84,7 +82,7 @@ impl Provisioner {
 
     /// A configuration from the host. What was delivered before our own writing arrived there is
     /// old: then what counts is what the host holds now.
-    fn delivered(&mut self, parsed: Parsed) {
+    pub(super) fn delivered(&mut self, parsed: Parsed) {
         match self.written {
             Some(written) if written != (parsed.enabled, parsed.provisioned) => {
                 self.written = None;
@@ -98,7 +96,7 @@ impl Provisioner {
     }
 
     /// We wrote the two through the host and read them back: from now on they are so.
-    fn wrote(&mut self, enabled: bool, provisioned: bool) {
+    pub(super) fn wrote(&mut self, enabled: bool, provisioned: bool) {
         let Some(parsed) = &mut self.parsed else {
             return;
         };
@@ -109,7 +107,7 @@ impl Provisioner {
         }
     }
 
-    fn configured(&mut self, parsed: Parsed) {
+    pub(super) fn configured(&mut self, parsed: Parsed) {
         if self.parsed.as_ref() == Some(&parsed) {
             return;
         }
@@ -153,7 +151,7 @@ impl Provisioner {
     }
 
     /// Whether the new parameters end what runs with the ones before.
-    fn restarts(&self, before: Option<&Parsed>) -> bool {
+    pub(super) fn restarts(&self, before: Option<&Parsed>) -> bool {
         let running = |parsed: &Parsed| match &parsed.result {
             Ok(settings) if parsed.enabled && !parsed.provisioned => Some(settings.restart_key()),
             _ => None,
@@ -167,12 +165,12 @@ impl Provisioner {
         }
     }
 
-    fn restart(&mut self) {
+    pub(super) fn restart(&mut self) {
         self.forget_transaction();
         self.evaluate();
     }
 
-    fn forget_transaction(&mut self) {
+    pub(super) fn forget_transaction(&mut self) {
         if self.memory.transaction.is_some() {
             self.push(Output::Abandon);
         }
@@ -181,7 +179,7 @@ impl Provisioner {
     }
 
     /// Decides by the parameters alone; see `parameters.md`, "When it runs".
-    fn evaluate(&mut self) {
+    pub(super) fn evaluate(&mut self) {
         let Some(parsed) = self.parsed.as_ref() else {
             return;
         };
@@ -217,14 +215,14 @@ impl Provisioner {
         self.push(Output::Preflight);
     }
 
-    fn used_up(&self, settings: &Settings) -> bool {
+    pub(super) fn used_up(&self, settings: &Settings) -> bool {
         self.memory.transaction.is_some()
             && settings
                 .max_attempts
                 .is_some_and(|max| self.memory.attempts >= max)
     }
 
-    fn recovered(&mut self, result: Result<Recovered, Fault>) {
+    pub(super) fn recovered(&mut self, result: Result<Recovered, Fault>) {
         match result {
             Ok(recovered) => {
                 self.memory = recovered.memory;
@@ -244,7 +242,7 @@ impl Provisioner {
         }
     }
 
-    fn preflighted(&mut self, result: Result<Box<Ready>, Fault>) {
+    pub(super) fn preflighted(&mut self, result: Result<Box<Ready>, Fault>) {
         if !matches!(self.state, State::Preflight) {
             return;
         }
@@ -264,451 +262,7 @@ impl Provisioner {
         }
     }
 
-    fn begin(&mut self, ready: Ready) {
-        let Some(settings) = self
-            .parsed
-            .as_ref()
-            .and_then(|parsed| parsed.result.as_ref().ok())
-            .cloned()
-        else {
-            return;
-        };
-        self.jitter_per_mille = ready.jitter_per_mille.min(250);
-        if self.memory.transaction.is_none() {
-            self.memory.transaction = Some(ready.transaction.clone());
-            self.memory.identity = Some(ready.identity.clone());
-            self.memory.parameters = Some(fingerprint(&settings, &ready.transaction));
-            self.memory.attempts = 0;
-        }
-        let identity = self
-            .memory
-            .identity
-            .get_or_insert_with(|| ready.identity.clone())
-            .clone();
-        let transaction = self.memory.transaction.clone().unwrap_or_default();
-        let reprovisioning = ready.has_signers || self.memory.provisioned_before;
-        let plan = Plan {
-            settings: settings.clone(),
-            identity: identity.clone(),
-            transaction: transaction.clone(),
-            nonce: ready.nonce,
-            reprovisioning,
-        };
-        let conversation = Conversation::new(
-            &settings.account_name,
-            &identity.client_id,
-            &transaction,
-            ready.nonce,
-            reprovisioning,
-        );
-        self.steps.run(Step::Connect, self.now.wall_ms);
-        self.steps
-            .detail(Step::Connect, settings.broker.to_string());
-        self.enter(State::Attempt(Box::new(Attempt {
-            counted: false,
-            deadline: self.now.mono + settings.timeout,
-            phase: Phase::Connecting,
-            waiting_for: "the broker's address",
-            linked: false,
-            conversation,
-            commit: None,
-        })));
-        self.push(Output::Connect(Box::new(plan)));
-    }
-
-    fn session(&mut self, event: SessionEvent) {
-        match event {
-            SessionEvent::Waiting(what) => {
-                if let State::Attempt(attempt) = &mut self.state {
-                    attempt.waiting_for = what;
-                }
-            }
-            SessionEvent::Opening => self.count(),
-            SessionEvent::Ready => {
-                if let State::Attempt(attempt) = &mut self.state {
-                    attempt.phase = Phase::Receiving;
-                    attempt.linked = true;
-                    attempt.waiting_for = "the platform's answer";
-                    self.steps.run(Step::Certificates, self.now.wall_ms);
-                    self.revision += 1;
-                }
-            }
-            SessionEvent::Message {
-                topic,
-                payload,
-                retained,
-            } => self.converse(|c, wall| c.message(&topic, &payload, retained, wall)),
-            SessionEvent::Flushed => {
-                self.hang_up();
-            }
-            SessionEvent::Failed(fault) => self.link_failed(fault),
-        }
-    }
-
-    fn count(&mut self) {
-        let State::Attempt(attempt) = &mut self.state else {
-            return;
-        };
-        if std::mem::replace(&mut attempt.counted, true) {
-            return;
-        }
-        self.memory.attempts = self.memory.attempts.saturating_add(1);
-        self.revision += 1;
-        let n = self.memory.attempts;
-        let (Some(transaction), Some(identity), Some(parameters)) = (
-            self.memory.transaction.clone(),
-            self.memory.identity.clone(),
-            self.memory.parameters.clone(),
-        ) else {
-            return;
-        };
-        self.push(Output::Count {
-            n,
-            transaction,
-            identity,
-            parameters,
-        });
-    }
-
-    fn link_failed(&mut self, fault: Fault) {
-        match &mut self.state {
-            State::Attempt(attempt) => {
-                attempt.linked = false;
-                // Once the plan is being carried out the link is not needed (rulings 1).
-                if matches!(attempt.phase, Phase::Connecting | Phase::Receiving) {
-                    self.fail(fault);
-                }
-            }
-            State::RollingBack { linked, .. } => *linked = false,
-            State::Completing { linked, .. } => {
-                *linked = false;
-                self.hang_up();
-            }
-            _ => {}
-        }
-    }
-
-    /// The reply to commit is acknowledged, or will not be: the link is not needed any more.
-    fn hang_up(&mut self) {
-        let State::Completing {
-            replied, redone, ..
-        } = &mut self.state
-        else {
-            return;
-        };
-        if replied.take().is_none() {
-            return;
-        }
-        let redone = *redone;
-        self.push(Output::Disconnect);
-        if redone {
-            self.push(Output::Finish);
-        }
-    }
-
-    fn converse(&mut self, step: impl FnOnce(&mut Conversation, i64) -> Vec<Decision>) {
-        let wall = self.now.wall_ms;
-        let State::Attempt(attempt) = &mut self.state else {
-            return;
-        };
-        let decisions = step(&mut attempt.conversation, wall);
-        for decision in decisions {
-            self.decide(decision);
-        }
-    }
-
-    fn decide(&mut self, decision: Decision) {
-        let wall = self.now.wall_ms;
-        match decision {
-            Decision::Do(output) => self.push(output),
-            Decision::Step(step, detail) => {
-                self.steps.run(step, wall);
-                self.steps.detail(step, detail);
-                self.revision += 1;
-            }
-            Decision::Commit(reply) => {
-                let State::Attempt(attempt) = &mut self.state else {
-                    return;
-                };
-                let manifest = reply.manifest().to_owned();
-                attempt.commit = Some(reply);
-                attempt.phase = Phase::Sealing;
-                self.steps.run(Step::Seal, wall);
-                self.revision += 1;
-                self.push(Output::Seal { manifest });
-            }
-            Decision::End(fault) => self.fail(fault),
-        }
-    }
-
-    fn sealed(&mut self, result: Result<(), Fault>) {
-        self.advance(result, Phase::Sealing, |this| {
-            this.set_phase(Phase::Applying, Step::Apply);
-            this.push(Output::ApplyNext);
-        });
-    }
-
-    fn applied(&mut self, result: Result<bool, Fault>) {
-        let (result, all) = match result {
-            Ok(all) => (Ok(()), all),
-            Err(fault) => (Err(fault), false),
-        };
-        let now = self.now.mono;
-        self.advance(result, Phase::Applying, |this| {
-            if !all {
-                return this.push(Output::ApplyNext);
-            }
-            let within = match &this.state {
-                State::Attempt(attempt) => attempt.deadline.saturating_sub(now),
-                _ => return,
-            };
-            this.set_phase(Phase::Proving, Step::Prove);
-            this.push(Output::Prove { within });
-        });
-    }
-
-    fn proved(&mut self, result: Result<(), Fault>) {
-        self.advance(result, Phase::Proving, |this| {
-            this.set_phase(Phase::Committing, Step::Commit);
-            this.push(Output::Commit);
-        });
-    }
-
-    fn committed(&mut self, result: Result<(), Fault>) {
-        let State::Attempt(attempt) = &mut self.state else {
-            return;
-        };
-        if let Err(fault) = result {
-            attempt.phase = Phase::Applying;
-            return self.fail(fault);
-        }
-        let (reply, linked) = (attempt.commit.take(), attempt.linked);
-        self.complete(reply, linked);
-    }
-
-    /// Goes on if the attempt is in `phase` and went well; a late result counts for nothing.
-    fn advance(&mut self, result: Result<(), Fault>, phase: Phase, then: impl FnOnce(&mut Self)) {
-        if !matches!(&self.state, State::Attempt(attempt) if attempt.phase == phase) {
-            return;
-        }
-        match result {
-            Ok(()) => then(self),
-            Err(fault) => self.fail(fault),
-        }
-    }
-
-    fn set_phase(&mut self, phase: Phase, step: Step) {
-        if let State::Attempt(attempt) = &mut self.state {
-            attempt.phase = phase;
-        }
-        self.steps.run(step, self.now.wall_ms);
-        self.since_ms = self.now.wall_ms;
-        self.revision += 1;
-    }
-
-    fn complete(&mut self, reply: Option<ReplyTo>, linked: bool) {
-        self.enter(State::Completing {
-            retry: None,
-            reply,
-            replied: None,
-            redone: false,
-            linked,
-        });
-        self.push(Output::Complete);
-    }
-
-    fn completed(&mut self, result: Result<(), Fault>) {
-        let (now, wall, interval) = (self.now.mono, self.now.wall_ms, self.retry_interval());
-        let State::Completing {
-            retry,
-            reply,
-            replied,
-            redone,
-            linked,
-        } = &mut self.state
-        else {
-            return;
-        };
-        let mut outputs = Vec::new();
-        // The commit stands whatever happens next, and the platform hears so once.
-        if let (Some(reply), true) = (reply.take(), *linked) {
-            outputs.extend(reply.ok(wall));
-            *replied = Some(now + REPLY_WAIT);
-        }
-        match result {
-            Ok(()) => {
-                *redone = true;
-                *retry = None;
-                if replied.is_none() {
-                    outputs.push(Output::Disconnect);
-                    outputs.push(Output::Finish);
-                }
-            }
-            Err(fault) => {
-                *retry = Some(now + interval);
-                self.remember(fault);
-            }
-        }
-        self.outputs.extend(outputs);
-    }
-
-    fn finished(&mut self, result: Result<(), Fault>) {
-        let again = self.now.mono + self.retry_interval();
-        let State::Completing { retry, redone, .. } = &mut self.state else {
-            return;
-        };
-        if !*redone {
-            return;
-        }
-        match result {
-            Ok(()) => {
-                self.fault = None;
-                self.memory.succeed();
-                self.wrote(false, true);
-                self.steps.end(false, self.now.wall_ms);
-                self.push(Output::Report { fault: None });
-                self.evaluate();
-            }
-            Err(fault) => {
-                *retry = Some(again);
-                self.remember(fault);
-            }
-        }
-    }
-
-    /// The attempt ends with `fault`.
-    fn fail(&mut self, fault: Fault) {
-        self.steps.end(true, self.now.wall_ms);
-        self.push(Output::Report {
-            fault: Some(fault.clone()),
-        });
-        self.remember(fault.clone());
-        let reply = match &mut self.state {
-            State::Attempt(attempt) => attempt.commit.take().map(|to| (to, fault.clone())),
-            _ => None,
-        };
-        self.roll_back(Then::Settle(fault), reply);
-    }
-
-    /// The attempt ends because someone wants it so.
-    fn abort(&mut self, then: Then) {
-        self.steps.end(true, self.now.wall_ms);
-        self.roll_back(then, None);
-    }
-
-    fn roll_back(&mut self, then: Then, reply: Option<(ReplyTo, Fault)>) {
-        let linked = matches!(&self.state, State::Attempt(attempt) if attempt.linked);
-        if reply.is_none() {
-            self.push(Output::Disconnect);
-        }
-        self.enter(State::RollingBack {
-            then,
-            retry: None,
-            linked: linked && reply.is_some(),
-            reply,
-        });
-        self.push(Output::Undo);
-    }
-
-    fn undone(&mut self, result: Result<(), Fault>) {
-        let interval = self.retry_interval();
-        let State::RollingBack {
-            then,
-            retry,
-            reply,
-            linked,
-        } = &mut self.state
-        else {
-            return;
-        };
-        if let Err(fault) = result {
-            *retry = Some(self.now.mono + interval);
-            return self.remember(fault);
-        }
-        let then = then.clone();
-        if let Some((to, fault)) = reply.take() {
-            if *linked {
-                self.outputs.extend(to.error(&fault, self.now.wall_ms));
-            }
-            self.outputs.push_back(Output::Disconnect);
-        }
-        match then {
-            Then::Restart => self.restart(),
-            Then::Settle(fault) => self.settle(fault),
-            Then::Disable => self.disable(Idle::Disabled),
-        }
-    }
-
-    /// Everything is as before; what comes after `fault`?
-    fn settle(&mut self, fault: Fault) {
-        let parsed = self.parsed.as_ref();
-        let Some(settings) = parsed
-            .filter(|parsed| parsed.enabled && !parsed.provisioned)
-            .and_then(|parsed| parsed.result.as_ref().ok())
-            .cloned()
-        else {
-            return self.evaluate();
-        };
-        if let (Some(transaction), Some(parameters)) =
-            (&self.memory.transaction, &self.memory.parameters)
-        {
-            // The parameters changed while everything was taken back.
-            if *parameters != fingerprint(&settings, transaction) {
-                return self.restart();
-            }
-        }
-        if self.used_up(&settings) {
-            return self.disable(Idle::GaveUp);
-        }
-        // The disk is looked at before each attempt, so that one begins when it has recovered.
-        let disk = matches!(fault.code, Code::StorageFull | Code::StorageUnwritable);
-        if fault.code.retry() == RetryPolicy::WaitForChange && !disk {
-            return self.enter(State::Stuck);
-        }
-        let jitter = settings.retry_interval * self.jitter_per_mille / 1000;
-        let own = settings.retry_interval + jitter;
-        let asked = Duration::from_secs(u64::from(fault.retry_after.unwrap_or(0)));
-        self.enter(State::Pause(self.now.mono + own.max(asked)));
-    }
-
-    fn disable(&mut self, then: Idle) {
-        if then == Idle::GaveUp {
-            self.revision += 1;
-        }
-        self.enter(State::Disabling { then, retry: None });
-        self.push(Output::Disable);
-    }
-
-    fn disabled(&mut self, result: Result<(), Fault>) {
-        let interval = self.retry_interval();
-        let State::Disabling { then, retry } = &mut self.state else {
-            return;
-        };
-        if let Err(fault) = result {
-            *retry = Some(self.now.mono + interval);
-            return self.remember(fault);
-        }
-        let then = then.clone();
-        let provisioned = self.parsed.as_ref().is_some_and(|p| p.provisioned);
-        self.wrote(false, provisioned);
-        if self.memory.transaction.is_some() {
-            self.push(Output::Abandon);
-            let attempts = self.memory.attempts;
-            self.memory.abandon();
-            self.memory.attempts = attempts;
-        }
-        self.enter(State::Idle(then));
-    }
-
-    /// Something that had to be written down was not.
-    fn trouble(&mut self, fault: Fault) {
-        match &self.state {
-            State::Attempt(attempt) if attempt.phase != Phase::Committing => self.fail(fault),
-            _ => self.remember(fault),
-        }
-    }
-
-    fn look_again(&mut self, pause_too: bool) {
+    pub(super) fn look_again(&mut self, pause_too: bool) {
         match &self.state {
             State::Blocked(_) => self.evaluate(),
             State::Pause(_) | State::Stuck if pause_too => self.evaluate(),
@@ -720,7 +274,7 @@ impl Provisioner {
         }
     }
 
-    fn timed_out(&mut self) {
+    pub(super) fn timed_out(&mut self) {
         let now = self.now.mono;
         if self.timeout().is_none_or(|at| at > now) {
             return;
@@ -788,7 +342,7 @@ impl Provisioner {
 }
 
 /// Tells whether a transaction runs with these parameters, without being them.
-fn fingerprint(settings: &Settings, transaction: &str) -> String {
+pub(super) fn fingerprint(settings: &Settings, transaction: &str) -> String {
     settings
         .restart_key()
         .fingerprint(transaction.as_bytes())

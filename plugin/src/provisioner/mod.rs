@@ -6,10 +6,13 @@
 //! `None`; then [`Provisioner::timeout`] is the moment at which it wants to be called again. The
 //! worker thread around it decides nothing.
 //!
-//! [`conversation`] answers the platform's requests within an attempt, [`memory`] is what
+//! `lifecycle` says when an attempt begins, `attempt` leads through it, `endings` out of it.
+//! [`conversation`] answers the platform's requests within an attempt, `memory` is what
 //! survives an attempt, [`steps`] the list a person sees.
 
+mod attempt;
 pub mod conversation;
+mod endings;
 mod inputs;
 mod lifecycle;
 mod memory;
@@ -83,6 +86,7 @@ struct Attempt {
     commit: Option<ReplyTo>,
 }
 
+#[allow(clippy::large_enum_variant)] // there is one of it
 enum State {
     /// Not activated yet.
     New,

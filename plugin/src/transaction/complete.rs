@@ -27,7 +27,9 @@ impl Engine {
         self.host
             .connect(&id)
             .map_err(|e| of_host("the cloud connection", &e))?;
-        if let Ok(plan) = self.load_plan(&id) {
+        let plan = self.load_plan(&id);
+        let root_verified = plan.as_ref().is_ok_and(|plan| plan.root_verified);
+        if let Ok(plan) = plan {
             for (n, operation) in plan.operations.iter().enumerate() {
                 if matches!(operation, super::Operation::InstallPackage { .. }) {
                     self.host
@@ -36,17 +38,19 @@ impl Engine {
                 }
             }
         }
-        self.write(&[Record::Finished])?;
+        self.write(&[Record::Finished { root_verified }])?;
         self.staged = super::Staged::default();
         self.plan = None;
         self.clean(&id)
     }
 
-    /// Digest of the manifest of the plan at hand, for the record.
+    /// Digest of the manifest of the plan at hand, for the record; empty where none was sealed.
     pub fn manifest(&self) -> String {
-        self.plan
-            .as_ref()
-            .map(|plan| plan.manifest.clone())
+        let sealed = |(id, _): (String, u32)| self.load_plan(&id).ok();
+        self.open_transaction()
+            .ok()
+            .and_then(sealed)
+            .map(|plan| plan.manifest)
             .unwrap_or_default()
     }
 

@@ -49,7 +49,10 @@ pub enum Record {
         at_ms: i64,
     },
     /// The way forward is complete.
-    Finished,
+    Finished {
+        /// Whether the root of the accepted chain was trusted.
+        root_verified: bool,
+    },
     /// The transaction ends without success: its parameters changed, or it gave up.
     Abandoned,
     /// All there is to know, in place of the records before.
@@ -82,6 +85,8 @@ pub struct Summary {
     pub last_attempts: u32,
     /// The last finished transaction.
     pub last_transaction: Option<String>,
+    /// Whether the root of the chain accepted then was trusted.
+    pub root_verified: Option<bool>,
 }
 
 /// The open transaction.
@@ -140,7 +145,8 @@ impl Summary {
                 open.phase = Phase::Committed;
                 self.good_time_ms = self.good_time_ms.max(*at_ms);
             }
-            (Record::Finished, Phase::Committed) => {
+            (Record::Finished { root_verified }, Phase::Committed) => {
+                self.root_verified = Some(*root_verified);
                 self.provisioned_before = true;
                 self.last_attempts = open.attempts;
                 self.last_transaction = Some(open.id.clone());
@@ -343,7 +349,9 @@ mod tests {
             Record::Attempt { n: 2, at_ms: 6 },
             Record::Sealed,
             Record::Committed { at_ms: 6 },
-            Record::Finished,
+            Record::Finished {
+                root_verified: true,
+            },
         ]
     }
 
@@ -352,7 +360,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         for record in whole() {
             let mut journal = Journal::open(dir.path()).unwrap();
-            journal.append(&[record.clone()]).unwrap();
+            journal.append(std::slice::from_ref(&record)).unwrap();
             let said = journal.summary().clone();
             drop(journal);
             assert_eq!(Journal::open(dir.path()).unwrap().summary(), &said);
@@ -411,7 +419,11 @@ mod tests {
     fn records_out_of_order_are_refused() {
         let dir = tempfile::tempdir().unwrap();
         let mut journal = Journal::open(dir.path()).unwrap();
-        assert!(journal.append(&[Record::Finished]).is_err());
+        assert!(journal
+            .append(&[Record::Finished {
+                root_verified: true
+            }])
+            .is_err());
         journal.append(&[started()]).unwrap();
         assert!(journal.append(&[started()]).is_err());
         assert!(journal.append(&[Record::Committed { at_ms: 1 }]).is_err());

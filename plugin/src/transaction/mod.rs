@@ -75,6 +75,11 @@ impl Engine {
         self.journal.summary().last_transaction.as_deref()
     }
 
+    /// Whether the root was trusted at the last success; `None` before the first.
+    pub fn root_verified(&self) -> Option<bool> {
+        self.journal.summary().root_verified
+    }
+
     /// Writes down that attempt `n` counts; with the first one, that the transaction begins.
     pub fn count(
         &mut self,
@@ -111,12 +116,18 @@ impl Engine {
     }
 
     /// Writes the plan of everything staged; `signer_pem` becomes trusted at the commit.
-    pub fn seal(&mut self, signer_pem: &str, manifest: &str) -> Result<(), Fault> {
+    pub fn seal(
+        &mut self,
+        signer_pem: &str,
+        root_verified: bool,
+        manifest: &str,
+    ) -> Result<(), Fault> {
         let (id, attempt) = self.open_transaction()?;
         let plan = Plan {
             attempt,
             operations: self.operations()?,
             signer_pem: signer_pem.to_owned(),
+            root_verified,
             manifest: manifest.to_owned(),
         };
         let json = serde_json::to_vec(&plan)

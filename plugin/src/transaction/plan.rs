@@ -80,6 +80,8 @@ pub struct Plan {
     pub operations: Vec<Operation>,
     /// The signer that becomes trusted at the commit.
     pub signer_pem: String,
+    /// Whether the root above it is trusted, for the status.
+    pub root_verified: bool,
     /// For the record: digest of the manifest, lower hex.
     pub manifest: String,
 }

@@ -46,7 +46,17 @@ impl Site {
     /// A gateway named `client_id` that knows the platform's address and `password`, and trusts
     /// its roots. Not started yet.
     pub fn new(platform: &Platform, client_id: &str, password: &str) -> Result<Site, SiteError> {
-        let folder = tempfile::tempdir().map_err(|e| failed("temporary folder")(&e))?;
+        Site::new_in(&std::env::temp_dir(), platform, client_id, password)
+    }
+
+    /// The same, its folder being made in `parent`.
+    pub fn new_in(
+        parent: &Path,
+        platform: &Platform,
+        client_id: &str,
+        password: &str,
+    ) -> Result<Site, SiteError> {
+        let folder = tempfile::tempdir_in(parent).map_err(|e| failed("temporary folder")(&e))?;
         let site = Site {
             parameters: Properties::from([
                 ("enabled".into(), true.into()),
@@ -74,6 +84,22 @@ impl Site {
         Ok(site)
     }
 
+    /// A gateway in a folder of its own in `parent` with the files of this one as they are, which
+    /// must not run.
+    pub fn copy_in(&self, parent: &Path) -> Result<Site, SiteError> {
+        let io = |e: std::io::Error| failed("copy of a gateway")(&e);
+        let copy = Site {
+            folder: tempfile::tempdir_in(parent).map_err(io)?,
+            parameters: self.parameters.clone(),
+            running: None,
+            documents: Vec::new(),
+        };
+        copy_tree(&self.data(), &copy.data()).map_err(io)?;
+        copy_tree(&self.plugins(), &copy.plugins()).map_err(io)?;
+        fs::copy(self.system_properties(), copy.system_properties()).map_err(io)?;
+        Ok(copy)
+    }
+
     /// Sets a parameter of the seed.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Site {
@@ -93,7 +119,7 @@ impl Site {
         )
         .map_err(|e| failed("copy of the plugin")(&e))?;
         fs::write(
-            self.folder.path().join("system.properties"),
+            self.system_properties(),
             "kura.serialNumber=SN-1\nkura.primary.mac=02:00:00:00:00:01\n",
         )
         .map_err(|e| failed("properties")(&e))
@@ -107,6 +133,16 @@ impl Site {
     /// The plugin directory.
     pub fn plugins(&self) -> PathBuf {
         self.folder.path().join("plugins")
+    }
+
+    /// The folder that all of it is in.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The file of the system properties.
+    pub fn system_properties(&self) -> PathBuf {
+        self.folder.path().join("system.properties")
     }
 
     fn keystores(&self) -> Result<Keystores, SiteError> {
@@ -139,26 +175,25 @@ impl Site {
         }
     }
 
-    /// Starts the gateway.
-    pub fn start(&mut self) -> Result<(), SiteError> {
+    /// Writes the snapshot that the first start takes, and says where it is.
+    pub fn write_seed(&self) -> Result<PathBuf, SiteError> {
         let seed = self.folder.path().join("seed.xml");
         let mut properties = self.parameters.clone();
         properties.insert("service.factoryPid".into(), PID.into());
         properties.insert("kura.service.pid".into(), PID.into());
-        let xml = kura_formats::configurations::write(
-            &[kura_formats::configurations::Configuration {
-                pid: PID.into(),
-                properties,
-            }],
-            &mut |secret: &Secret| (false, secret.expose().to_owned()),
-        )
-        .map_err(|e| failed("seed")(&e))?;
+        let xml = in_clear(PID, properties)?;
         fs::write(&seed, xml).map_err(|e| failed("seed")(&e))?;
+        Ok(seed)
+    }
+
+    /// Starts the gateway.
+    pub fn start(&mut self) -> Result<(), SiteError> {
+        let seed = self.write_seed()?;
         let framework = Framework::start(Options {
             data: self.data(),
             plugins: self.plugins(),
             seed: Some(seed),
-            properties: Some(self.folder.path().join("system.properties")),
+            properties: Some(self.system_properties()),
             allow_insecure_plugins: true,
             version: "e2e".into(),
         })
@@ -228,7 +263,7 @@ impl Site {
     /// Waits until an attempt ended with `code`, and returns the status.
     pub fn wait_for_code(&mut self, code: &str) -> Result<Json, SiteError> {
         self.wait(code, Duration::from_secs(40), |status| {
-            status["error"]["code"] == code
+            error_code(status) == code
                 && ["waiting", "refused", "gave-up", "preflight"].contains(&state(status))
         })
     }
@@ -254,8 +289,7 @@ impl Site {
     /// Whether the cloud connection is connected.
     pub fn connected(&self) -> Result<bool, SiteError> {
         Ok(self.framework()?.connections().iter().any(|info| {
-            info.pid == CONNECTION
-                && info.state == gateway_host_sdk::cloud::ConnectionState::Connected
+            info.pid == CONNECTION && info.state == gateway_host_sdk::ConnectionState::Connected
         }))
     }
 
@@ -282,14 +316,18 @@ impl Site {
         let configuration = self.framework()?.configuration();
         for pid in configuration.pids() {
             if pid != PID {
-                let properties = configuration.get(&pid);
-                world.insert(pid, format!("{properties:?}").into_bytes());
+                let properties = configuration.get(&pid).unwrap_or_default();
+                world.insert(pid.clone(), in_clear(&pid, properties)?);
             }
         }
         for folder in [self.data().join("keystores"), self.plugins()] {
             read_tree(&folder, &mut world).map_err(|e| failed("world")(&e))?;
         }
-        Ok(world)
+        let own = format!("{}/", self.folder.path().display());
+        Ok(world
+            .into_iter()
+            .map(|(name, content)| (name.replacen(&own, "", 1), content))
+            .collect())
     }
 
     /// Files of the data folder that hold `text` in clear.
@@ -309,6 +347,35 @@ impl Site {
     }
 }
 
+/// A configuration as a document, passwords in clear: to be taken in, or compared.
+fn in_clear(pid: &str, properties: Properties) -> Result<Vec<u8>, SiteError> {
+    kura_formats::configurations::write(
+        &[kura_formats::configurations::Configuration {
+            pid: pid.into(),
+            properties,
+        }],
+        &mut |secret: &Secret| (false, secret.expose().to_owned()),
+    )
+    .map_err(|e| failed(pid)(&e))
+}
+
+fn copy_tree(from: &Path, to: &Path) -> std::io::Result<()> {
+    fs::create_dir(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let (from, to) = (entry.path(), to.join(entry.file_name()));
+        if entry.file_type()?.is_dir() {
+            copy_tree(&from, &to)?;
+        } else if from.extension().is_some_and(|extension| extension == "so") {
+            // Large, and never changed in place.
+            fs::hard_link(from, to)?;
+        } else {
+            fs::copy(from, to)?;
+        }
+    }
+    Ok(())
+}
+
 fn read_tree(folder: &Path, into: &mut BTreeMap<String, Vec<u8>>) -> std::io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
@@ -323,7 +390,19 @@ fn read_tree(folder: &Path, into: &mut BTreeMap<String, Vec<u8>>) -> std::io::Re
 
 /// The state of a status document.
 pub fn state(status: &Json) -> &str {
-    status["state"].as_str().unwrap_or_default()
+    text_at(status, "/state")
+}
+
+/// The code of the last error of a status document; empty if none.
+pub fn error_code(status: &Json) -> &str {
+    text_at(status, "/error/code")
+}
+
+fn text_at<'a>(status: &'a Json, path: &str) -> &'a str {
+    status
+        .pointer(path)
+        .and_then(Json::as_str)
+        .unwrap_or_default()
 }
 
 /// The library under test: built with the tests, in the folder of their profile.
@@ -341,4 +420,19 @@ pub fn plugin_library() -> Result<PathBuf, SiteError> {
         "no libprovisioning_service.so beside {}: run cargo build -p provisioning-service",
         test.display()
     )))
+}
+
+/// The binary `gateway`, in the folder of the tests' profile.
+pub fn gateway_binary() -> Result<PathBuf, SiteError> {
+    let test = std::env::current_exe().map_err(|e| failed("this program")(&e))?;
+    test.ancestors()
+        .skip(1)
+        .map(|folder| folder.join("gateway"))
+        .find(|candidate| candidate.is_file())
+        .ok_or_else(|| {
+            SiteError(format!(
+                "no gateway beside {}: run cargo build -p gateway",
+                test.display()
+            ))
+        })
 }

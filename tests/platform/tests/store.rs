@@ -7,6 +7,8 @@
 )]
 
 use provision_platform::secret::Secret;
+use std::os::unix::fs::PermissionsExt;
+
 use provision_platform::store::{Attachment, JobState, NewRequest, Store, Window};
 
 fn new(client: &str) -> NewRequest {
@@ -52,7 +54,10 @@ fn a_request_reads_back_and_no_secret_is_in_the_file() {
     assert!(!format!("{request:?}").contains("canary"));
     let target = request.target.password.reveal();
     for entry in std::fs::read_dir(dir.path()).unwrap() {
-        let bytes = std::fs::read(entry.unwrap().path()).unwrap();
+        let entry = entry.unwrap();
+        let mode = entry.metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{}", entry.path().display());
+        let bytes = std::fs::read(entry.path()).unwrap();
         let has = |s: &str| bytes.windows(s.len()).any(|w| w == s.as_bytes());
         assert!(!has("canary") && !has(target));
     }

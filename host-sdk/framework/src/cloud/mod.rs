@@ -9,6 +9,7 @@
 //! `gwc.cloud-connection/1`, by the component that provisions it. Not here: storing messages,
 //! publishing of applications.
 
+mod actor;
 mod birth;
 mod connection;
 pub mod control;
@@ -111,6 +112,13 @@ impl Surroundings {
         }
     }
 
+    /// The ProvisioningService of a connection, if there is one.
+    fn provisioning_pid(&self, cloud_pid: &str) -> Option<String> {
+        Stack::of(cloud_pid)
+            .map(|stack| stack.provisioning)
+            .filter(|pid| self.configuration.factory_pid(pid).is_some())
+    }
+
     /// The one anchor of the MQTT library, made when it is first needed.
     fn anchor(&self) -> Result<Anchor, mqtt_session::Failure> {
         let mut anchor = self.anchor.lock().unwrap_or_else(PoisonError::into_inner);
@@ -193,9 +201,7 @@ impl Connections {
     }
 
     fn complete(&self, mut info: ConnectionInfo) -> ConnectionInfo {
-        info.provisioning_pid = Stack::of(&info.pid)
-            .map(|stack| stack.provisioning)
-            .filter(|pid| self.surroundings.configuration.get_masked(pid).is_some());
+        info.provisioning_pid = self.surroundings.provisioning_pid(&info.pid);
         info
     }
 

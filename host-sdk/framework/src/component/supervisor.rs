@@ -313,7 +313,7 @@ impl Shared {
                 .map(|instance| entry.instance = Some(instance))
             }
         };
-        entry.origin = entry.instance.is_some().then(|| wanted).flatten();
+        entry.origin = wanted.filter(|_| entry.instance.is_some());
         (entry.state, entry.error) = match outcome {
             Ok(()) => (ComponentState::Active, None),
             Err(e) => {

@@ -590,7 +590,7 @@ fn what_does_not_exist_is_said() {
 fn a_seed_counts_at_the_first_start_only_and_must_be_good() {
     let gateway = Gateway::new();
     assert!(matches!(
-        gateway.try_open(Some(b"<esf:configurations/>")),
+        gateway.try_open(Some(b"<configurations/>")),
         Err(ConfigurationError::Seed(_))
     ));
     assert_eq!(gateway.files(), Vec::<PathBuf>::new());

@@ -1,5 +1,5 @@
 //! Metatypes: the typed, bounded parameters of a component, in the dialect that Kura's users
-//! write (`OSGI-INF/metatype/*.xml`). [`read`] takes what Kura takes, and what the OSGi schemas
+//! write (`OSGI-INF/metatype/*.xml`). [`read()`] takes what Kura takes, and what the OSGi schemas
 //! 1.0 to 1.4 allow beside it; [`Ocd::defaults`] and [`Ad::parse`] follow Kura's rules, and
 //! [`Ocd::validate`] checks what Kura's browser checks. Nothing here stores a value or knows a
 //! component; the configuration service and the console call it.

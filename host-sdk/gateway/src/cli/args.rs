@@ -29,7 +29,12 @@ pub enum Command {
     /// What a provisioning is doing, and why not
     Status(Asked),
     /// Who the gateway says it is: what a provision request needs
-    Identity(Asked),
+    Identity(Sheet),
+    /// Follow a provisioning until it is provisioned (0) or gave up (3)
+    Provision(Provision),
+    /// The provisioning record of a data folder: what happened here
+    #[command(subcommand)]
+    Record(Record),
     /// Run the local checks now
     Preflight(Asked),
     /// End the pause and start the next attempt
@@ -176,6 +181,66 @@ pub struct Asked {
     #[arg(value_name = "PID")]
     pub pid: Option<String>,
     /// The document itself
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `gateway identity`.
+#[derive(Debug, Args)]
+pub struct Sheet {
+    /// Which gateway.
+    #[command(flatten)]
+    pub reach: Reach,
+    /// Pid of the provisioning; else the first
+    #[arg(value_name = "PID")]
+    pub pid: Option<String>,
+    /// The document itself
+    #[arg(long)]
+    pub json: bool,
+    /// A heading and one line of comma-separated values
+    #[arg(long, conflicts_with = "json")]
+    pub csv: bool,
+    /// A QR code for the terminal: one line of JSON; with --csv one line of values
+    #[arg(long)]
+    pub qr: bool,
+}
+
+/// `gateway provision`.
+#[derive(Debug, Args)]
+pub struct Provision {
+    /// Which gateway.
+    #[command(flatten)]
+    pub reach: Reach,
+    /// Pid of the provisioning; else the first
+    #[arg(value_name = "PID")]
+    pub pid: Option<String>,
+    /// Show the steps, the countdown and the error in words; changes nothing
+    #[arg(long, required = true)]
+    pub watch: bool,
+}
+
+/// `gateway record`. Works whether or not a gateway runs on the data folder.
+#[derive(Debug, Subcommand)]
+pub enum Record {
+    /// Show the attempts, the oldest first; fails where the record was altered
+    Show(RecordOf),
+    /// Check that no line was changed or dropped; else exit 1 and the first bad line
+    Verify(RecordOf),
+}
+
+/// Which record.
+#[derive(Debug, Args)]
+pub struct RecordOf {
+    /// Where.
+    #[command(flatten)]
+    pub data: Data,
+    /// Pid of the provisioning
+    #[arg(
+        value_name = "PID",
+        default_value = "gwc.provisioning.ProvisioningService"
+    )]
+    pub pid: String,
+    /// As JSON
     #[arg(long)]
     pub json: bool,
 }

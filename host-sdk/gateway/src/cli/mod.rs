@@ -1,15 +1,18 @@
 //! The command line: words to deeds, deeds to exit codes.
 //!
 //! `run` is the host itself; every other command speaks to a running one over REST, but for
-//! `keystore`, which works on a data folder whether or not a gateway runs on it.
+//! `keystore` and `record`, which work on a data folder whether or not a gateway runs on it.
 
 pub mod args;
 pub mod client;
 pub mod config;
 pub mod connection;
 pub mod error;
+pub mod identity;
 pub mod keystore;
 pub mod out;
+pub mod provision;
+pub mod record;
 pub mod run;
 pub mod show;
 pub mod signals;
@@ -32,16 +35,21 @@ pub fn main() -> ExitCode {
         return ended(run::run(options, cli.log_level));
     }
     let level = cli.log_level.unwrap_or(log::LevelFilter::Warn);
+    if let Command::Provision(options) = &cli.command {
+        return ended(provision::run(options, level));
+    }
     start_log(level, None);
     ended(dispatch(&cli.command).map(|()| 0))
 }
 
 fn dispatch(command: &Command) -> Result<(), CliError> {
     match command {
-        Command::Run(_) => Ok(()),
+        // Have an exit code of their own.
+        Command::Run(_) | Command::Provision(_) => Ok(()),
         Command::Keystore(command) => keystore::run(command),
         Command::Status(asked) => show::status(asked),
-        Command::Identity(asked) => show::identity(asked),
+        Command::Identity(sheet) => identity::run(sheet),
+        Command::Record(command) => record::run(command),
         Command::Preflight(asked) => show::preflight(asked),
         Command::Retry(target) => show::act(target, "retry-now"),
         Command::Cancel(target) => show::act(target, "cancel"),

@@ -1,4 +1,4 @@
-//! `gateway status`, `identity`, `preflight`, `retry`, `cancel`, `reprovision`, `plugins`
+//! `gateway status`, `preflight`, `retry`, `cancel`, `reprovision`, `plugins`
 //! and `console`: one question or one action, over REST.
 
 use jiff::Timestamp;
@@ -33,49 +33,14 @@ pub fn status(asked: &Asked) -> Result<(), CliError> {
         document.instance,
         lines::headline(&document, now)
     ));
-    let about = [
-        ("broker", document.broker.as_ref()),
-        ("account", document.account.as_ref()),
-        ("client-id", document.identity.client_id.as_ref()),
-        ("since", document.since.as_ref()),
-    ];
-    for (name, value) in about {
-        if let Some(value) = value.filter(|value| !value.is_empty()) {
-            out::line(&format!("  {name:<10} {value}"));
-        }
-    }
-    if document.bytes.sent + document.bytes.received > 0 {
-        let bytes = document.bytes;
-        out::line(&format!(
-            "  {:<10} {} sent, {} received",
-            "bytes", bytes.sent, bytes.received
-        ));
+    for (name, value) in lines::facts(&document) {
+        out::line(&format!("  {name:<12} {value}"));
     }
     for line in lines::steps(&document, now)
         .iter()
         .chain(&lines::troubles(&document))
     {
         out::line(&format!("  {line}"));
-    }
-    Ok(())
-}
-
-/// `gateway identity`.
-///
-/// # Errors
-/// As the client.
-pub fn identity(asked: &Asked) -> Result<(), CliError> {
-    let (_, answer) = ask(asked, "identity")?;
-    if asked.json {
-        out::json(&answer);
-        return Ok(());
-    }
-    for (name, value) in answer.as_object().into_iter().flatten() {
-        match value {
-            Value::String(text) => out::line(&format!("{name:<14} {text}")),
-            Value::Null => {}
-            value => out::line(&format!("{name:<14} {value}")),
-        }
     }
     Ok(())
 }
@@ -179,19 +144,19 @@ pub fn console(reach: &Reach) -> Result<(), CliError> {
 }
 
 /// Which instance was asked, and its answer.
-fn ask(asked: &Asked, what: &str) -> Result<(String, Value), CliError> {
+pub(super) fn ask(asked: &Asked, what: &str) -> Result<(String, Value), CliError> {
     let client = Client::find(&asked.reach)?;
     let pid = instance(&client, asked.pid.as_deref())?;
     let answer = client.get(&format!("{}/{what}", path(&pid)))?;
     Ok((pid, answer))
 }
 
-fn path(pid: &str) -> String {
+pub(super) fn path(pid: &str) -> String {
     format!("{BASE}/{}", utf8_percent_encode(pid, NON_ALPHANUMERIC))
 }
 
 /// The provisioning that is meant: the named one, else the first.
-fn instance(client: &Client, pid: Option<&str>) -> Result<String, CliError> {
+pub(super) fn instance(client: &Client, pid: Option<&str>) -> Result<String, CliError> {
     let pid = match pid {
         Some(pid) => pid.to_owned(),
         None => {

@@ -28,6 +28,7 @@ struct Told {
     headline: String,
     steps: Vec<(String, StepState)>,
     error: Option<(String, String)>,
+    notes: Vec<String>,
 }
 
 impl Default for Progress {
@@ -98,7 +99,12 @@ impl Progress {
         });
         head.set_message(lines::headline(document, now));
         let mut wanted = lines::steps(document, now);
-        wanted.extend(lines::troubles(document));
+        let width = width();
+        wanted.extend(
+            lines::troubles(document)
+                .iter()
+                .flat_map(|line| lines::wrap(line, width)),
+        );
         while self.rows.len() < wanted.len() {
             let bar = self.drawing.add(ProgressBar::new_spinner());
             self.rows.push(bar);
@@ -117,13 +123,22 @@ impl Progress {
     }
 }
 
+/// Characters to a row, its margin taken off.
+fn width() -> usize {
+    let columns = rustix::termios::tcgetwinsize(io::stderr()).map_or(0, |size| size.ws_col);
+    match usize::from(columns) {
+        0 => 78,
+        columns => columns.saturating_sub(2).max(20),
+    }
+}
+
 /// A row in the colour of its mark, where the terminal has colours and nobody set NO_COLOR.
 fn template(line: &str) -> &'static str {
     match line.chars().next() {
         Some('✓') => "  {wide_msg:.green}",
         Some('✗') => "  {wide_msg:.red}",
         Some('▸') => "  {wide_msg:.cyan.bold}",
-        Some('·') => "  {wide_msg:.dim}",
+        Some('·' | '-') => "  {wide_msg:.dim}",
         _ => "  {wide_msg}",
     }
 }
@@ -153,7 +168,7 @@ impl Told {
                 StepState::Running => "running",
                 StepState::Done => "done",
                 StepState::Failed => "failed",
-                StepState::Pending | StepState::Unknown => continue,
+                StepState::Pending | StepState::Skipped | StepState::Unknown => continue,
             };
             if !self.steps.contains(entry) {
                 out.push(format!("provisioning: step {} {word}", step.name));
@@ -167,13 +182,18 @@ impl Told {
         if error != self.error {
             if error.is_some() {
                 out.extend(
-                    lines::troubles(document)
+                    lines::error(document)
                         .iter()
                         .map(|line| format!("provisioning: {line}")),
                 );
             }
             self.error = error;
         }
+        let notes = lines::notes(document);
+        for note in notes.iter().filter(|note| !self.notes.contains(note)) {
+            out.push(format!("provisioning: {note}"));
+        }
+        self.notes = notes;
         out
     }
 }
@@ -225,5 +245,26 @@ mod tests {
                 "provisioning: network.refused: refused by 127.0.0.1:1"
             ]
         );
+    }
+
+    #[test]
+    fn parameters_that_do_not_hold_are_told_at_once_and_once() {
+        let mut told = Told::default();
+        let invalid = Document::parse(
+            r#"{"instance":"p","state":"invalid","attempt":0,
+                "error":{"code":"config.invalid","message":"1 parameter does not hold","remedy":"Correct it."},
+                "problems":[{"parameter":"timeout","message":"9 is below 10"}]}"#,
+        )
+        .unwrap();
+        assert_eq!(
+            told.changes(&invalid),
+            [
+                "provisioning: stopped: parameters do not hold",
+                "provisioning: config.invalid: 1 parameter does not hold",
+                "provisioning:   → Correct it.",
+                "provisioning: timeout: 9 is below 10"
+            ]
+        );
+        assert!(told.changes(&invalid).is_empty());
     }
 }

@@ -1,6 +1,6 @@
 //! Bounds of a document, so that one of bad will costs no more than a large honest one.
 
-/// The most that [`super::read`] takes.
+/// The most that [`super::read()`] takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct XmlLimits {
     /// Bytes of the document.

@@ -1,6 +1,6 @@
 //! The `esf:configurations` XML: Kura's snapshots, and the bodies of CONF-V1.
 //!
-//! [`read`] and [`write`] turn it into [`Configuration`]s and back. How a password is sealed in it
+//! [`read()`] and [`write()`] turn it into [`Configuration`]s and back. How a password is sealed in it
 //! differs by place, so the caller hands that in: [`remote_open`] and [`remote_seal`] are CONF-V1
 //! over MQTT, a host has its own for its files. Metatype definitions that Kura puts into some of
 //! these documents are skipped; whether a value suits its metatype is not looked at here. Callers:

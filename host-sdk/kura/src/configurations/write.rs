@@ -17,7 +17,7 @@ use super::{Configuration, ConfigurationsError, ESF_NAMESPACE};
 /// out, as in Kura.
 ///
 /// # Errors
-/// [`ConfigurationsError::Unwritable`], for what [`super::read`] would not give back: a pid that
+/// [`ConfigurationsError::Unwritable`], for what [`super::read()`] would not give back: a pid that
 /// occurs twice, a pid or property without a name, a character that XML 1.0 cannot hold (Kura
 /// would write a file it cannot read again), a Char beyond U+FFFF, passwords of one array sealed
 /// in two ways.

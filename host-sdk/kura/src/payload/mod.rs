@@ -1,7 +1,7 @@
 //! The KuraPayload: proto2 message `kuradatatypes.KuraPayload` (Kura's `kurapayload.proto`),
 //! plain or in gzip.
 //!
-//! [`decode`] accepts and refuses what Kura's own decoder does, within [`Limits`]; [`encode`]
+//! [`decode()`] accepts and refuses what Kura's own decoder does, within [`Limits`]; [`encode()`]
 //! makes the bytes Kura's encoder makes. Whether a message is signed, known or allowed is not
 //! looked at here. Callers: everything that publishes or receives a control message.
 

@@ -1,4 +1,4 @@
-//! A KuraPayload as Rust values. No bytes of the wire here; see [`super::decode`].
+//! A KuraPayload as Rust values. No bytes of the wire here; see [`super::decode()`].
 
 /// One message.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -11,9 +11,9 @@ pub struct Payload {
     pub metrics: Vec<Metric>,
     /// Free bytes.
     pub body: Option<Vec<u8>>,
-    /// Set by [`super::decode`] if the message held anything that the other members do not
+    /// Set by [`super::decode()`] if the message held anything that the other members do not
     /// show: a field or extension not known here, a value field that is not the metric's type,
-    /// a text that was not UTF-8. Not looked at by [`super::encode`].
+    /// a text that was not UTF-8. Not looked at by [`super::encode()`].
     pub has_unknown_fields: bool,
 }
 

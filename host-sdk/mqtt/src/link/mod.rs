@@ -3,7 +3,7 @@
 //! The stages stand one below the other in [`Link::connect`], as they happen: resolve, dial, TLS,
 //! WebSocket, then [`relay`] until the end. Each waits through [`Link::wait`], the only place that
 //! polls before the session is up; so every stage can be cancelled, keeps the deadline, and serves
-//! paho's loopback connection meanwhile. Made by [`Session`](crate::Session), tells its owner
+//! paho's loopback connection meanwhile. Made by `Session`, tells its owner
 //! through events.
 
 mod channel;

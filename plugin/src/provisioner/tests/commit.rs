@@ -39,7 +39,8 @@ fn the_whole_flow_ends_provisioned_in_this_order() {
 #[test]
 fn every_step_that_fails_before_the_commit_goes_back_and_says_why() {
     let fault = |code| Err(Fault::new(code, "as scripted"));
-    let cases: [(&str, fn(&mut World, Fault), Code); 4] = [
+    type Case = (&'static str, fn(&mut World, Fault), Code);
+    let cases: [Case; 4] = [
         ("seal", |w, f| w.sealed = Err(f), Code::StorageUnwritable),
         (
             "apply",

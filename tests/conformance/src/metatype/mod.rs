@@ -1,5 +1,5 @@
 //! Judges the reader of metatypes by descriptors that other people wrote. A file passes if it is
-//! read and what was read holds together, or if it is refused and a second look ([`refusal`])
+//! read and what was read holds together, or if it is refused and a second look (`refusal`)
 //! finds the fault that the refusal names.
 
 use std::collections::BTreeSet;

@@ -8,6 +8,7 @@
 )]
 
 mod broker;
+mod deactivate;
 mod platform;
 mod secrets;
 mod success;

@@ -5,7 +5,7 @@ use gateway_component_abi::value::Secret;
 use provision_platform::behaviour::{
     Behaviour, CommitFault, ConfigurationFault, Script, Signing, Step,
 };
-use provision_platform::clock::Millis;
+use provision_platform::clock;
 use provision_platform::harness::TestPlatform;
 use provision_platform::pki::Pki;
 use provision_platform::platform::Admission;
@@ -48,7 +48,7 @@ fn once(behaviour: Behaviour, code: &str) {
 fn an_expired_request() {
     let platform = by_trigger();
     let mut new = NewRequest::new("gw-1", "user-gw-1", "secret", "acme");
-    new.expires_on = Some(Millis::now().minus(Duration::from_secs(60)));
+    new.expires_on = Some(clock::now() - 60_000);
     platform.create_request(&new).unwrap();
     let mut site = Site::new(&platform, "gw-1", "secret").unwrap();
     site.start().unwrap();
@@ -60,7 +60,7 @@ fn an_expired_request() {
 fn a_wrong_activation_key() {
     let platform = TestPlatform::start().unwrap();
     let mut new = NewRequest::new("gw-1", "user-gw-1", "secret", "acme");
-    new.activation_key = Some(provision_platform::secret::Secret::from("the-right-key"));
+    new.activation_key = Some(provision_platform::secret::Secret::new("the-right-key"));
     platform.create_request(&new).unwrap();
     let mut site = Site::new(&platform, "gw-1", "secret")
         .unwrap()
@@ -143,7 +143,7 @@ fn a_target_account_that_refuses_the_new_credentials() {
 fn unsigned_and_wrongly_signed_requests() {
     for (signing, code) in [
         (Signing::Missing, "signature.missing"),
-        (Signing::OtherSigner, "signature.invalid"),
+        (Signing::OtherSigner, "signature.untrusted"),
         (Signing::Altered, "signature.invalid"),
         (Signing::WithoutNonce, "signature.replayed"),
         (Signing::WithoutTimestamp, "signature.invalid"),

@@ -38,7 +38,7 @@ fn no_secret_leaves_the_gateway_in_success_and_failure() {
     capture::start();
     let platform = TestPlatform::start().unwrap();
     let mut new = NewRequest::new("gw-1", "user-gw-1", PASSWORD, "acme");
-    new.activation_key = Some(PlatformSecret::from(KEY));
+    new.activation_key = Some(PlatformSecret::new(KEY));
     platform.create_request(&new).unwrap();
     let mut site = Site::new(&platform, "gw-1", WRONG)
         .unwrap()

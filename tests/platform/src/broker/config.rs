@@ -121,6 +121,8 @@ fn configuration(settings: &BrokerSettings, installation: &Installation, ports: 
          {user}persistence false\n\
          allow_anonymous false\n\
          max_queued_messages 0\n\
+         # A refusal waiting for Nagle's algorithm is lost when the connection is closed.\n\
+         set_tcp_nodelay true\n\
          log_dest stderr\n\
          log_timestamp false\n\
          log_type error\n\

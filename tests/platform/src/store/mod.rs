@@ -19,6 +19,9 @@ pub use request::{ProvisionRequest, TargetCredentials, Window};
 
 use crate::secret::{SecretError, Vault};
 use rusqlite::Connection;
+use std::fs::OpenOptions;
+use std::io::ErrorKind;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -86,7 +89,19 @@ impl Store {
         }
         durable_file::create_folder(data).map_err(error)?;
         let vault = Vault::open(&data.join("secrets.key"))?;
-        let db = Connection::open(data.join("platform.sqlite"))?;
+        let file = data.join("platform.sqlite");
+        // SQLite gives its journals the mode of the file. One that is there is not opened: closing it
+        // would take the locks of every other connection in this process.
+        match OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&file)
+        {
+            Err(e) if e.kind() != ErrorKind::AlreadyExists => return Err(error(e)),
+            _ => {}
+        }
+        let db = Connection::open(file)?;
         db.busy_timeout(Duration::from_secs(10))?;
         db.pragma_update(None, "journal_mode", "WAL")?;
         db.pragma_update(None, "synchronous", "NORMAL")?;

@@ -20,18 +20,14 @@ pub(super) static TABLE: GwcLog = GwcLog {
 };
 
 unsafe extern "C" fn max_level(ctx: *mut c_void) -> u32 {
-    // SAFETY: ctx as the contract says.
     panic::catch_unwind(|| {
-        unsafe { find(ctx) }
-            .ok()?
-            .services
-            .log
-            .as_ref()
-            .map(|l| l.max_level())
+        // SAFETY: ctx as the contract says.
+        let context = unsafe { find(ctx) }.ok()?;
+        Some(context.services.log.as_ref()?.max_level() as u32)
     })
     .ok()
     .flatten()
-    .map_or(0, |filter| filter as u32)
+    .unwrap_or(0)
 }
 
 unsafe extern "C" fn write(ctx: *mut c_void, level: u32, target: GwcStr, message: GwcStr) {

@@ -1,0 +1,84 @@
+# Every target installs what it needs (apt where this is Debian and you are root; elsewhere it says
+# what is missing), and says what it does. `make` alone lists them.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+PREFIX ?= /usr/local
+tools = @tests/checks/tools.sh
+# Always the whole workspace, so that demonstration and tests share what was compiled.
+compile = @cargo build --locked --workspace
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: install-tools
+install-tools: ## install everything that any target needs
+	$(tools) build run test bench lint page sbom
+
+.PHONY: build
+build: ## compile the plugin, the gateway and the platform
+	$(tools) build
+	$(compile)
+
+.PHONY: demo
+demo: ## watch a gateway provision itself, on loopback; the last line is the outcome as JSON
+	$(tools) build run
+	$(compile)
+	@BIN='$(TARGET)/debug' tests/demo/story.sh once
+
+.PHONY: console
+console: ## the same, left running with its web page; PORT=8080 chooses the port, Ctrl-C ends it
+	$(tools) build run
+	$(compile)
+	@BIN='$(TARGET)/debug' PORT='$(PORT)' tests/demo/story.sh console
+
+.PHONY: test
+test: ## run every test; the last line counts them
+	$(tools) build run test
+	@TARGET='$(TARGET)' tests/checks/suite.sh
+
+.PHONY: test-long
+test-long: ## run the tests that take minutes, too
+	$(tools) build run test
+	@TARGET='$(TARGET)' tests/checks/suite.sh --long
+
+.PHONY: lint
+lint: ## check format, clippy, documentation, shell scripts, file lengths, licences, README
+	$(tools) build lint
+	@tests/checks/lint.sh
+
+.PHONY: bench
+bench: ## measure an exchange, an attempt, memory and bytes; figures are in tests/e2e/README.md
+	$(tools) build run bench
+	@cargo bench --locked -p e2e --bench exchange
+
+.PHONY: install
+install: ## build for release and install; PREFIX=/usr/local, DESTDIR= stages a package
+	$(tools) build
+	@cargo build --locked --release -p provisioning-service -p gateway
+	@BIN='$(TARGET)/release' PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' packaging/install.sh
+
+.PHONY: sbom
+sbom: ## write the parts list of plugin and gateway (CycloneDX JSON)
+	$(tools) sbom
+	@python3 packaging/parts.py sbom provisioning-service '$(TARGET)/provisioning-service.cdx.json'
+	@python3 packaging/parts.py sbom gateway '$(TARGET)/gateway.cdx.json'
+
+.PHONY: screenshot
+screenshot: ## make docs/console.png anew from the running console
+	$(tools) build run page
+	$(compile)
+	@BIN='$(TARGET)/debug' tests/demo/screenshot.sh docs/console.png
+
+.PHONY: readme
+readme: ## copy the example hosts into README.md anew
+	@tests/checks/readme.sh --write
+
+.PHONY: clean
+clean: ## remove everything that was built
+	@cargo clean

@@ -1,0 +1,136 @@
+//! Instances: order and content of what they are told.
+
+use gateway_component_abi::value::{Properties, Secret};
+use gateway_host_sdk::{ComponentState, Event, StartError};
+
+use crate::support::{calls, until, Place, DEADLINE};
+
+fn properties(message: &str, number: i32) -> Properties {
+    Properties::from([
+        ("message".to_owned(), message.into()),
+        ("number".to_owned(), number.into()),
+        ("secret".to_owned(), Secret::from("s3cret").into()),
+    ])
+}
+
+#[test]
+fn an_instance_hears_everything_in_order_with_its_content() {
+    let place = Place::new();
+    place.drop_in("echo.so", &[]);
+    let framework = place.start();
+    let service = framework.configuration();
+    service
+        .create_factory("test.Echo", "echo-1", &properties("one", 1))
+        .unwrap();
+    framework.settle();
+    assert_eq!(calls(&framework, "echo-1"), ["activate one 1 s3cret"]);
+    let change = Properties::from([("message".to_owned(), "two".into())]);
+    service.update("echo-1", &change).unwrap();
+    framework.settle();
+    service.update("echo-1", &properties("three", 3)).unwrap();
+    framework.settle();
+    assert_eq!(
+        calls(&framework, "echo-1"),
+        [
+            "activate one 1 s3cret",
+            "update two 1 s3cret",
+            "update three 3 s3cret"
+        ]
+    );
+    service.delete("echo-1").unwrap();
+    framework.settle();
+    assert_eq!(framework.status("echo-1"), None);
+    assert!(framework.components().iter().all(|c| c.pid != "echo-1"));
+}
+
+#[test]
+fn the_last_status_is_the_one_after_deactivate() {
+    let place = Place::new();
+    place.drop_in("echo.so", &[]);
+    let framework = place.start();
+    let events = framework.events();
+    let service = framework.configuration();
+    service
+        .create_factory("test.Echo", "echo-1", &properties("one", 1))
+        .unwrap();
+    framework.settle();
+    framework.shutdown();
+    let mut last = String::new();
+    while let Ok(event) = events.recv_timeout(DEADLINE) {
+        if let Event::Status { pid, document } = event {
+            assert_eq!(pid, "echo-1");
+            last = document;
+        }
+    }
+    assert!(last.contains("deactivate"), "{last}");
+}
+
+#[test]
+fn configurations_survive_a_restart_and_activate_with_defaults() {
+    let place = Place::new();
+    place.drop_in("echo.so", &[]);
+    let framework = place.start();
+    framework
+        .configuration()
+        .create_factory("test.Echo", "echo-1", &Properties::new())
+        .unwrap();
+    framework.shutdown();
+    let framework = place.start();
+    assert_eq!(calls(&framework, "echo-1"), ["activate none 7 -"]);
+}
+
+#[test]
+fn an_instance_waits_for_its_plugin() {
+    let place = Place::new();
+    let plugin = place.drop_in("echo.so", &[]);
+    let framework = place.start();
+    framework
+        .configuration()
+        .create_factory("test.Echo", "echo-1", &properties("one", 1))
+        .unwrap();
+    framework.shutdown();
+    std::fs::remove_file(plugin).unwrap();
+    let framework = place.start();
+    let state = |name: &str| {
+        let all = framework.components();
+        all.into_iter().find(|c| c.pid == name).unwrap()
+    };
+    let waiting = state("echo-1");
+    assert_eq!(waiting.state, ComponentState::Unresolved);
+    assert!(waiting.error.unwrap().contains("test.Echo"));
+    place.drop_in("echo.so", &[]);
+    until("the plugin's arrival", || {
+        (state("echo-1").state == ComponentState::Active).then_some(())
+    });
+    assert_eq!(calls(&framework, "echo-1"), ["activate one 1 s3cret"]);
+}
+
+#[test]
+fn a_component_that_refuses_to_start_is_shown_with_its_reason() {
+    let place = Place::new();
+    place.drop_in("echo.so", &["NO_ACTIVATE"]);
+    let framework = place.start();
+    framework
+        .configuration()
+        .create_factory("test.Echo", "echo-1", &Properties::new())
+        .unwrap();
+    framework.settle();
+    let all = framework.components();
+    let refused = all.iter().find(|c| c.pid == "echo-1").unwrap();
+    assert_eq!(refused.state, ComponentState::Failed);
+    assert!(refused
+        .error
+        .as_ref()
+        .unwrap()
+        .contains("this one never starts"));
+}
+
+#[test]
+fn two_gateways_never_share_a_folder() {
+    let place = Place::new();
+    let framework = place.start();
+    let second = gateway_host_sdk::Framework::start(place.options());
+    assert!(matches!(second, Err(StartError::Locked(_))));
+    framework.shutdown();
+    place.start().shutdown();
+}

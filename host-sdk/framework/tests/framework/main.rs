@@ -1,0 +1,17 @@
+//! The framework against real libraries, real files and a real broker.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    missing_docs
+)]
+
+mod broker;
+mod cloud;
+mod components;
+mod host;
+mod loader;
+mod plugins;
+mod support;

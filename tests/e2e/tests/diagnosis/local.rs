@@ -1,0 +1,143 @@
+//! What is wrong on the gateway itself, seen before any packet is sent.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use contract::host::{parameters, Host, Watcher};
+use contract::plugin::Plugin;
+use e2e::site::{error_code, state, PID};
+use e2e::Site;
+use gateway_component_abi::ext::system::EXT_SYSTEM;
+use gateway_component_abi::value::{Properties, Secret};
+use provision_platform::harness::TestPlatform;
+use serde_json::Value;
+
+use super::{schema, sees, succeeds};
+
+#[test]
+fn parameters_that_do_not_hold_are_all_named_and_mended_by_saving() {
+    let platform = TestPlatform::start().unwrap();
+    platform.request("gw-1", "secret").unwrap();
+    let account = platform.settings().account.clone();
+    let mut site = Site::new(&platform, "gw-1", "secret")
+        .unwrap()
+        .with("account-name", "?")
+        .with("timeout", 9);
+    site.start().unwrap();
+    let status = sees(&mut site, "config.invalid");
+    assert_eq!(state(&status), "invalid");
+    assert_eq!(status["attempt"], 0);
+    let named: Vec<&str> = status["problems"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|problem| problem["parameter"].as_str().unwrap())
+        .collect();
+    assert!(
+        named.contains(&"account-name") && named.contains(&"timeout"),
+        "{named:?}"
+    );
+    let mended = Properties::from([
+        ("account-name".to_owned(), account.into()),
+        ("timeout".to_owned(), 60.into()),
+    ]);
+    let configuration = site.framework().unwrap().configuration();
+    configuration.update(PID, &mended).unwrap();
+    succeeds(&mut site);
+}
+
+#[test]
+fn without_mac_serial_and_names_it_waits_until_they_are_supplied() {
+    let platform = TestPlatform::start().unwrap();
+    platform.request("gw-1", "secret").unwrap();
+    let mut site = Site::new(&platform, "gw-1", "secret")
+        .unwrap()
+        .with("client-id", "")
+        .with("username", "");
+    let properties = site.data().with_file_name("system.properties");
+    // As Kura says it where it knows none.
+    let unknown = "kura.serialNumber=UNKNOWN\nkura.primary.mac=UNKNOWN\n";
+    fs::write(properties, unknown).unwrap();
+    site.start().unwrap();
+    let status = sees(&mut site, "identity.missing");
+    assert_eq!(status["attempt"], 0);
+    let sheet = site.framework().unwrap().identity(PID).unwrap();
+    let sheet: Value = serde_json::from_str(&sheet).unwrap();
+    assert_eq!(sheet["client_id"], Value::Null);
+    assert_eq!(sheet["sources"]["client_id"], "unknown");
+    let supplied = Properties::from([
+        ("client-id".to_owned(), "gw-1".into()),
+        ("username".to_owned(), "user-gw-1".into()),
+    ]);
+    let configuration = site.framework().unwrap().configuration();
+    configuration.update(PID, &supplied).unwrap();
+    succeeds(&mut site);
+}
+
+#[test]
+fn a_second_instance_against_the_same_platform_is_refused() {
+    let platform = TestPlatform::start().unwrap();
+    let second = format!("{PID}-2");
+    // Nobody made a request: the first one tries for ever.
+    let mut site = Site::new(&platform, "gw-1", "secret").unwrap();
+    site.start().unwrap();
+    sees(&mut site, "broker.not-authorized");
+    let framework = site.framework().unwrap();
+    framework
+        .create_connection("org.eclipse.kura.cloud.CloudService-2")
+        .unwrap();
+    let properties = Properties::from([
+        ("enabled".to_owned(), true.into()),
+        (
+            "broker-url".to_owned(),
+            platform.provision_broker().url().into(),
+        ),
+        (
+            "account-name".to_owned(),
+            platform.settings().account.clone().into(),
+        ),
+        ("client-id".to_owned(), "gw-2".into()),
+        ("username".to_owned(), "user-gw-2".into()),
+        ("password".to_owned(), Secret::from("secret").into()),
+    ]);
+    framework
+        .configuration()
+        .update(&second, &properties)
+        .unwrap();
+    let until = Instant::now() + Duration::from_secs(30);
+    let events = framework.events();
+    let status = loop {
+        let text = framework.status(&second).unwrap_or_default();
+        let status: Value = serde_json::from_str(&text).unwrap_or_default();
+        if error_code(&status) == "config.same-platform" {
+            schema::hold(&[text]);
+            break status;
+        }
+        let left = until.saturating_duration_since(Instant::now());
+        assert!(!left.is_zero(), "{status:#}");
+        drop(events.recv_timeout(left.min(Duration::from_millis(250))));
+    };
+    let message = status["error"]["message"].as_str().unwrap();
+    assert!(message.contains(PID), "{message}");
+    assert_eq!(status["attempt"], 0);
+}
+
+#[test]
+fn a_host_that_lacks_a_service_is_named_with_it() {
+    let mut host = Host::new();
+    host.state().offers.remove(EXT_SYSTEM);
+    let table = host.table();
+    let plugin = Plugin::open(&contract::plugin_library());
+    let instance = plugin.create(&table, PID).unwrap();
+    let watcher = Watcher::new();
+    instance.watch(watcher.sink()).unwrap();
+    instance
+        .activate(&parameters(true, "mqtts://127.0.0.1:1"))
+        .unwrap();
+    let status = watcher.wait_for_code("host.unsupported");
+    schema::hold(&[status.to_string()]);
+    let message = status["error"]["message"].as_str().unwrap();
+    assert!(message.contains(EXT_SYSTEM), "{message}");
+    instance.watch(Watcher::none()).unwrap();
+    instance.destroy().unwrap();
+}

@@ -1,0 +1,45 @@
+//! Every error code, provoked through the real library in the real framework, and the status
+//! document held against its schema.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout
+)]
+
+mod checker;
+mod clock;
+mod codes;
+mod local;
+mod network;
+mod platform;
+mod readme;
+mod schema;
+mod storage;
+
+use std::time::Duration;
+
+use e2e::site::error_code;
+use e2e::Site;
+use serde_json::Value;
+
+/// Waits for `code`, in whatever state, and holds everything that was seen against the schema.
+fn sees(site: &mut Site, code: &str) -> Value {
+    let status = site
+        .wait(code, Duration::from_secs(40), |status| {
+            error_code(status) == code
+        })
+        .unwrap();
+    assert_ne!(status["error"]["message"], "");
+    assert_ne!(status["error"]["remedy"], "");
+    schema::hold(&site.documents);
+    status
+}
+
+/// Waits for the success, and holds everything that was seen against the schema.
+fn succeeds(site: &mut Site) {
+    site.wait_provisioned().unwrap();
+    schema::hold(&site.documents);
+}

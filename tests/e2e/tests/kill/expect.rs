@@ -1,0 +1,201 @@
+//! What must be true of a gateway after what was done to it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use e2e::site::PID;
+use e2e::Site;
+use provision_platform::store::JobState;
+use serde_json::Value as Json;
+
+use crate::gateway::Ended;
+use crate::points::{Gateway, Place, Point};
+
+/// Everything that a transaction may change, by name.
+pub type World = BTreeMap<String, Vec<u8>>;
+
+/// What was not as it must be.
+#[derive(Default)]
+pub struct Failures(Mutex<Vec<String>>);
+
+impl Failures {
+    /// Keeps a failure.
+    pub fn note(&self, point: &Point, result: Result<(), String>) {
+        if let Err(what) = result {
+            let Point {
+                at,
+                what: how,
+                name,
+            } = point;
+            let text = format!("{how:?} at operation {at}, {name}: {what}");
+            println!("FAILED: {text}");
+            self.0.lock().unwrap().push(text);
+        }
+    }
+
+    /// Fails the test if there are any.
+    pub fn none(self) {
+        let all = self.0.into_inner().unwrap();
+        assert!(
+            all.is_empty(),
+            "{} failures:\n{}",
+            all.len(),
+            all.join("\n")
+        );
+    }
+}
+
+fn must(holds: bool, what: impl FnOnce() -> String) -> Result<(), String> {
+    holds.then_some(()).ok_or_else(what)
+}
+
+/// The gateway ended successfully, the platform completed one job once, and nothing is left over.
+pub fn exactly_once(place: &Place<'_>, gateway: &Gateway, ended: &Ended) -> Result<(), String> {
+    let said = || format!("outcome {}\n{}", ended.outcome, ended.said);
+    must(ended.code() == Some(0), || {
+        format!("exit code {:?}; {}", ended.code(), said())
+    })?;
+    let outcome = &ended.outcome;
+    must(
+        outcome["provisioned"] == true
+            && outcome["enabled"] == false
+            && outcome["connected"] == true
+            && outcome["account"] == "acme",
+        said,
+    )?;
+    let platform = place.platform();
+    platform
+        .wait_for(
+            gateway.request,
+            JobState::Completed,
+            Duration::from_secs(20),
+        )
+        .map_err(|e| e.to_string())?;
+    let store = platform.store();
+    let jobs = store.jobs(gateway.request).map_err(|e| e.to_string())?;
+    let mut completed = 0;
+    for job in &jobs {
+        let states = store.states(job.id).map_err(|e| e.to_string())?;
+        completed += states.iter().filter(|s| **s == JobState::Completed).count();
+    }
+    drop(store);
+    must(completed == 1, || {
+        format!("{completed} completions in the jobs {jobs:?}")
+    })?;
+    once_in_the_record(&gateway.site)?;
+    tidy(&gateway.site.data())
+}
+
+/// One line of the provisioning record says that it went well, and names the transaction.
+fn once_in_the_record(site: &Site) -> Result<(), String> {
+    let text = fs::read_to_string(component_folder(site)?.join("record.jsonl"))
+        .map_err(|e| format!("record.jsonl: {e}"))?;
+    let successes = text
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Json>(line).ok())
+        .filter(|line| line["outcome"] == "ok")
+        .count();
+    must(successes == 1, || {
+        format!("{successes} successes in the record:\n{text}")
+    })
+}
+
+fn component_folder(site: &Site) -> Result<std::path::PathBuf, String> {
+    let components = site.data().join("components");
+    fs::read_dir(&components)
+        .map_err(|e| e.to_string())?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .find(|path| path.join("journal.jsonl").is_file())
+        .ok_or_else(|| format!("no journal below {}", components.display()))
+}
+
+/// Whether the journal says that there is no way back. A torn last line does not count.
+pub fn has_committed(site: &Site) -> bool {
+    let journal = component_folder(site)
+        .and_then(|folder| {
+            fs::read_to_string(folder.join("journal.jsonl")).map_err(|e| e.to_string())
+        })
+        .unwrap_or_default();
+    journal
+        .split_inclusive('\n')
+        .any(|line| line.ends_with('\n') && line.contains("\"committed\""))
+}
+
+/// No temporary file, and nothing staged.
+fn tidy(folder: &Path) -> Result<(), String> {
+    for entry in fs::read_dir(folder).map_err(|e| e.to_string())? {
+        let path = entry.map_err(|e| e.to_string())?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        must(
+            !name.ends_with(".tmp") && !name.ends_with(".new") && !name.ends_with(".plan"),
+            || format!("{} is left over", path.display()),
+        )?;
+        if path.is_dir() {
+            tidy(&path)?;
+        }
+    }
+    Ok(())
+}
+
+/// Starts the gateway where there is no platform and lets it fail; then what it has must be what
+/// a gateway has to which nothing has happened.
+pub fn as_before(site: &mut Site, before: &World) -> Result<(), String> {
+    let now = world(site)?;
+    let names: std::collections::BTreeSet<_> = now.keys().chain(before.keys()).collect();
+    let differing: Vec<_> = names
+        .into_iter()
+        .filter(|name| now.get(*name) != before.get(*name))
+        .map(|name| {
+            let text = |world: &World| {
+                let content = world.get(name);
+                content.map(|c| {
+                    String::from_utf8_lossy(c.get(..c.len().min(2000)).unwrap_or_default())
+                        .into_owned()
+                })
+            };
+            format!("{name}: {:?}, before {:?}", text(&now), text(before))
+        })
+        .collect();
+    must(differing.is_empty(), || {
+        format!("not as before: {}", differing.join("\n"))
+    })
+}
+
+/// What a gateway has once an attempt without a platform has failed.
+pub fn world(site: &mut Site) -> Result<World, String> {
+    site.start().map_err(|e| e.to_string())?;
+    let status = site
+        .wait(
+            "an attempt that failed",
+            Duration::from_secs(30),
+            |status| status["state"] == "waiting" && status["error"]["class"] == "wait",
+        )
+        .map_err(|e| e.to_string());
+    let world = site.world().map_err(|e| e.to_string());
+    let provisioned = site.property(PID, "provisioned");
+    site.stop();
+    status?;
+    must(
+        provisioned.map_err(|e| e.to_string())? != Some(true.into()),
+        || "it takes itself for provisioned".to_owned(),
+    )?;
+    tidy(&site.data())?;
+    world
+}
+
+/// An error of the disk is not kept quiet: a code in the status, or a line in the log.
+pub fn told(ended: &Ended) -> Result<(), String> {
+    const WORDS: [&str; 5] = [
+        "storage.full",
+        "storage.unwritable",
+        "apply.failed",
+        "No space left on device",
+        "Input/output error",
+    ];
+    must(WORDS.iter().any(|word| ended.said.contains(word)), || {
+        format!("nothing tells of the error:\n{}", ended.said)
+    })
+}

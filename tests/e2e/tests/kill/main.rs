@@ -1,0 +1,115 @@
+//! Never half-provisioned, by enumeration: a gateway process is killed before and after each
+//! change that it makes on its disk during a provisioning, or the disk refuses that change, and
+//! the next start must come to one of the two ends by itself.
+//!
+//! [`points`] says which operations there are and which of them are tried; [`gateway`] runs the
+//! process under the shim; [`expect`] says what must be true afterwards. Without `KILL_ALL=1`
+//! every k-th point is tried; the number is printed.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout
+)]
+
+mod expect;
+mod gateway;
+mod points;
+
+use expect::{as_before, exactly_once, has_committed, told, world, Failures};
+use gateway::Interference;
+use points::{in_parallel, sample, Bench, Point};
+
+/// `ENOSPC` and `EIO`, as Linux numbers them.
+const ERRORS: [i32; 2] = [28, 5];
+
+/// Each operation with each of these.
+fn points(operations: &[String], ways: [Interference; 2]) -> Vec<Point> {
+    let all = operations.iter().enumerate().flat_map(|(at, name)| {
+        ways.map(|what| Point {
+            at: at + 1,
+            what,
+            name: name.clone(),
+        })
+    });
+    sample(all.collect())
+}
+
+#[test]
+fn killed_anywhere_it_is_provisioned_once_or_as_before() {
+    let bench = Bench::new();
+    let operations = bench.record();
+    let points = points(&operations, [Interference::Before, Interference::After]);
+    let mut fresh = bench.place().gateway().site;
+    let failures = Failures::default();
+    let before_commit = bench.for_each(&points, |place, point| {
+        let gateway = place.gateway();
+        let killed = place.run(&gateway, Some((point.at, point.what)));
+        // A run may have fewer operations than the one that was recorded.
+        if killed.was_killed() && !has_committed(&gateway.site) {
+            place.keep(point, gateway.site.copy_in(bench.folder()).unwrap());
+        }
+        let after = place.run(&gateway, None);
+        failures.note(point, exactly_once(place, &gateway, &after));
+    });
+    println!(
+        "killed {} times at {} operations, {} of them before the commit",
+        points.len(),
+        operations.len(),
+        before_commit.len(),
+    );
+    let before = world(&mut fresh).unwrap();
+    assert!(before.len() > 5, "{:?}", before.keys());
+    in_parallel(before_commit, |(point, mut site)| {
+        failures.note(&point, as_before(&mut site, &before));
+    });
+    failures.none();
+}
+
+#[test]
+fn a_disk_that_fails_once_anywhere_loses_nothing() {
+    let bench = Bench::new();
+    let operations = bench.record();
+    let points = points(&operations, ERRORS.map(Interference::Fail));
+    let failures = Failures::default();
+    bench.for_each(&points, |place, point| {
+        let gateway = place.gateway();
+        let first = place.run(&gateway, Some((point.at, point.what)));
+        let told = told(&first);
+        // A gateway that could not start said why, and its service manager starts it again.
+        let last = match first.code() {
+            Some(0) => first,
+            _ => place.run(&gateway, None),
+        };
+        failures.note(point, told);
+        failures.note(point, exactly_once(place, &gateway, &last));
+    });
+    println!(
+        "the disk failed {} times at {} operations",
+        points.len(),
+        operations.len()
+    );
+    failures.none();
+}
+
+#[test]
+fn the_shim_sees_every_file_and_kills_where_it_is_told() {
+    let bench = Bench::new();
+    let operations = bench.record();
+    for wanted in ["journal.jsonl", "snapshot_", "record.jsonl", ".plan"] {
+        assert!(
+            operations.iter().any(|name| name.contains(wanted)),
+            "nothing is done to {wanted}: {operations:#?}"
+        );
+    }
+    if std::env::var_os("KILL_LIST").is_some() {
+        println!("{operations:#?}");
+    }
+    let place = bench.place();
+    let gateway = place.gateway();
+    let killed = place.run(&gateway, Some((3, Interference::Before)));
+    assert!(killed.was_killed());
+    assert_eq!(killed.operations.len(), 3);
+}

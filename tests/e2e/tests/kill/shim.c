@@ -1,0 +1,263 @@
+/* Counts what a process changes below one folder, and at one of these operations kills it or
+ * lets the operation fail. Loaded with LD_PRELOAD; the environment says what to do:
+ *
+ *   KILL_FOLDER  the folder, absolute; without it nothing happens
+ *   KILL_LOG     a file outside it that gets one line per operation: its number, call and path
+ *   KILL_AT      number of the operation, 1 for the first; 0 for none
+ *   KILL_MODE    before | after: SIGKILL there; or an errno: the operation fails so, once
+ *
+ * An operation is a call that changes the disk or makes a change durable: open for writing, write,
+ * ftruncate, fsync, fdatasync, rename, link, symlink, unlink, rmdir, mkdir. Calls that are made
+ * past libc are not seen.
+ */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+static char folder[PATH_MAX];
+static size_t folder_length;
+static int log_file = -1;
+static long at;
+static enum { NOTHING, BEFORE, AFTER, FAIL } mode;
+static int failure;
+static pid_t own;
+static long count;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+__attribute__((constructor)) static void start(void)
+{
+	const char *text = getenv("KILL_FOLDER");
+	if (text == NULL || strlen(text) >= sizeof folder)
+		return;
+	if ((text = getenv("KILL_LOG")) != NULL)
+		log_file = (int)syscall(SYS_openat, AT_FDCWD, text,
+					O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	if ((text = getenv("KILL_AT")) != NULL)
+		at = atol(text);
+	if ((text = getenv("KILL_MODE")) != NULL) {
+		failure = atoi(text);
+		mode = failure > 0                  ? FAIL
+		       : strcmp(text, "before") == 0 ? BEFORE
+		       : strcmp(text, "after") == 0  ? AFTER
+						     : NOTHING;
+	}
+	own = getpid();
+	strcpy(folder, getenv("KILL_FOLDER"));
+	folder_length = strlen(folder);
+}
+
+static void die(void)
+{
+	syscall(SYS_kill, own, SIGKILL);
+	for (;;)
+		pause();
+}
+
+static int is_below(const char *path)
+{
+	return strncmp(path, folder, folder_length) == 0 && path[folder_length] == '/';
+}
+
+/* Fills in the absolute path of a name that is relative to dir; whether it is below the folder. */
+static int locate(int dir, const char *name, char *path)
+{
+	char link[64];
+	ssize_t length = 0;
+
+	if (folder_length == 0 || getpid() != own)
+		return 0;
+	if (name[0] != '/') {
+		if (dir == AT_FDCWD)
+			strcpy(link, "/proc/self/cwd");
+		else
+			snprintf(link, sizeof link, "/proc/self/fd/%d", dir);
+		length = readlink(link, path, PATH_MAX - 1);
+		if (length < 0 || (size_t)length + strlen(name) + 2 > PATH_MAX)
+			return 0;
+		path[length] = '\0';
+		if (name[0] != '\0')
+			path[length++] = '/';
+	}
+	if ((size_t)length + strlen(name) + 1 > PATH_MAX)
+		return 0;
+	strcpy(path + length, name);
+	return is_below(path);
+}
+
+/* One operation comes; 1 if it is the one, 2 if it is to fail. */
+static int arrive(const char *call, const char *path)
+{
+	char line[PATH_MAX + 64];
+	int length, one;
+
+	pthread_mutex_lock(&lock);
+	one = ++count == at;
+	length = snprintf(line, sizeof line, "%ld %s %s\n", count, call, path + folder_length + 1);
+	if (log_file >= 0)
+		(void)!syscall(SYS_write, log_file, line, (size_t)length);
+	/* Others wait at the lock, so that nothing is done after the last operation. */
+	if (one && mode == BEFORE)
+		die();
+	if (!(one && mode == AFTER))
+		pthread_mutex_unlock(&lock);
+	return one && mode == FAIL ? 2 : one;
+}
+
+static void leave(int one)
+{
+	if (one == 1 && mode == AFTER)
+		die();
+}
+
+#define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
+
+#define GUARD(dir, path, call, expression)                          \
+	do {                                                        \
+		char where[PATH_MAX];                               \
+		int one = 0, kept = errno;                          \
+		if (locate(dir, path, where))                       \
+			one = arrive(call, where);                  \
+		errno = kept;                                       \
+		if (one == 2) {                                     \
+			errno = failure;                            \
+			return -1;                                  \
+		}                                                   \
+		__typeof__(expression) result = expression;         \
+		leave(one);                                         \
+		return result;                                      \
+	} while (0)
+
+#define WRITES(flags) (((flags) & O_ACCMODE) != O_RDONLY || ((flags) & (O_CREAT | O_TRUNC)) != 0)
+
+#define OPEN_MODE(flags)                                  \
+	mode_t bits = 0;                                  \
+	if (((flags) & (O_CREAT | O_TMPFILE)) != 0) {     \
+		va_list rest;                             \
+		va_start(rest, flags);                    \
+		bits = va_arg(rest, mode_t);              \
+		va_end(rest);                             \
+	}
+
+int open(const char *path, int flags, ...)
+{
+	OPEN_MODE(flags)
+	if (!WRITES(flags))
+		return REAL(open)(path, flags, bits);
+	GUARD(AT_FDCWD, path, "open", REAL(open)(path, flags, bits));
+}
+
+int open64(const char *path, int flags, ...)
+{
+	OPEN_MODE(flags)
+	if (!WRITES(flags))
+		return REAL(open64)(path, flags, bits);
+	GUARD(AT_FDCWD, path, "open", REAL(open64)(path, flags, bits));
+}
+
+int openat(int dir, const char *path, int flags, ...)
+{
+	OPEN_MODE(flags)
+	if (!WRITES(flags))
+		return REAL(openat)(dir, path, flags, bits);
+	GUARD(dir, path, "open", REAL(openat)(dir, path, flags, bits));
+}
+
+int openat64(int dir, const char *path, int flags, ...)
+{
+	OPEN_MODE(flags)
+	if (!WRITES(flags))
+		return REAL(openat64)(dir, path, flags, bits);
+	GUARD(dir, path, "open", REAL(openat64)(dir, path, flags, bits));
+}
+
+ssize_t write(int file, const void *data, size_t size)
+{
+	GUARD(file, "", "write", REAL(write)(file, data, size));
+}
+
+ssize_t writev(int file, const struct iovec *parts, int n)
+{
+	GUARD(file, "", "write", REAL(writev)(file, parts, n));
+}
+
+ssize_t pwrite64(int file, const void *data, size_t size, off64_t offset)
+{
+	GUARD(file, "", "write", REAL(pwrite64)(file, data, size, offset));
+}
+
+int ftruncate64(int file, off64_t size)
+{
+	GUARD(file, "", "ftruncate", REAL(ftruncate64)(file, size));
+}
+
+int fsync(int file)
+{
+	GUARD(file, "", "fsync", REAL(fsync)(file));
+}
+
+int fdatasync(int file)
+{
+	GUARD(file, "", "fdatasync", REAL(fdatasync)(file));
+}
+
+int rename(const char *from, const char *to)
+{
+	GUARD(AT_FDCWD, to, "rename", REAL(rename)(from, to));
+}
+
+int renameat(int from_dir, const char *from, int to_dir, const char *to)
+{
+	GUARD(to_dir, to, "rename", REAL(renameat)(from_dir, from, to_dir, to));
+}
+
+int link(const char *from, const char *to)
+{
+	GUARD(AT_FDCWD, to, "link", REAL(link)(from, to));
+}
+
+int linkat(int from_dir, const char *from, int to_dir, const char *to, int flags)
+{
+	GUARD(to_dir, to, "link", REAL(linkat)(from_dir, from, to_dir, to, flags));
+}
+
+int symlink(const char *target, const char *path)
+{
+	GUARD(AT_FDCWD, path, "symlink", REAL(symlink)(target, path));
+}
+
+int unlink(const char *path)
+{
+	GUARD(AT_FDCWD, path, "unlink", REAL(unlink)(path));
+}
+
+int unlinkat(int dir, const char *path, int flags)
+{
+	GUARD(dir, path, "unlink", REAL(unlinkat)(dir, path, flags));
+}
+
+int rmdir(const char *path)
+{
+	GUARD(AT_FDCWD, path, "rmdir", REAL(rmdir)(path));
+}
+
+int mkdir(const char *path, mode_t bits)
+{
+	GUARD(AT_FDCWD, path, "mkdir", REAL(mkdir)(path, bits));
+}
+
+int mkdirat(int dir, const char *path, mode_t bits)
+{
+	GUARD(dir, path, "mkdir", REAL(mkdirat)(dir, path, bits));
+}
