@@ -1,6 +1,5 @@
 //! A gateway of one's own: all services over one data folder, plugins from a directory.
 
-use std::io::{stdout, Write};
 use std::path::PathBuf;
 
 use gateway_host_sdk::{Framework, Options};
@@ -14,12 +13,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         plugins,
         ..Options::default()
     })?;
+    gateway.settle();
     for plugin in gateway.plugins() {
-        writeln!(stdout(), "plugin {}: {:?}", plugin.name, plugin.state)?;
+        println!("plugin {}: {:?}", plugin.name, plugin.state);
     }
     for pid in gateway.provisioning_pids() {
-        let status = gateway.status(&pid).unwrap_or_default();
-        writeln!(stdout(), "{pid}: {status}")?;
+        println!("{pid}: {}", gateway.status(&pid).unwrap_or_default());
     }
     gateway.shutdown();
     Ok(())
