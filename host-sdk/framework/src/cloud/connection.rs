@@ -259,6 +259,13 @@ impl Actor {
                     log::info!("{} is connected to {}", self.stack.cloud, open.link.broker);
                 }
                 self.show(ConnectionState::Connected, None);
+                // Told of it when this session, and its BIRTH, were on their way already.
+                let said = self.session.as_ref().and_then(|s| s.announced.as_ref());
+                let late = self.transaction.is_some()
+                    && said.map(|(_, transaction)| transaction) != self.transaction.as_ref();
+                if late {
+                    self.announce();
+                }
             }
             SessionEvent::Published(id) => {
                 let announced = self.session.as_mut().and_then(|open| {
