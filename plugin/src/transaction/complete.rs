@@ -41,7 +41,11 @@ impl Engine {
         self.write(&[Record::Finished { root_verified }])?;
         self.staged = super::Staged::default();
         self.plan = None;
-        self.clean(&id)
+        // It is finished whatever is left over; the next start sweeps that up.
+        if let Err(fault) = self.clean(&id) {
+            log::warn!("{}: {fault}", self.own_pid);
+        }
+        Ok(())
     }
 
     /// Digest of the manifest of the plan at hand, for the record; empty where none was sealed.

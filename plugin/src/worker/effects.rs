@@ -243,9 +243,10 @@ impl Worker {
     /// A record that cannot be written, tried twice, stops nothing; the log says so.
     fn append_record(&self, entry: record::Entry) {
         let Some(engine) = &self.engine else { return };
-        let result = engine
-            .record(entry.clone())
-            .or_else(|_| engine.record(entry));
+        let result = engine.record(entry.clone()).or_else(|fault| {
+            log::warn!("{}: {fault}", self.shared.pid());
+            engine.record(entry)
+        });
         if let Err(fault) = result {
             log::warn!("{}: {fault}", self.shared.pid());
         }

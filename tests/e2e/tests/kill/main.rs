@@ -84,7 +84,12 @@ fn a_disk_that_fails_once_anywhere_loses_nothing() {
             _ => place.run(&gateway, None),
         };
         failures.note(point, told);
-        failures.note(point, exactly_once(place, &gateway, &last));
+        // What could not be removed is removed at the next start.
+        let swept = match point.name.starts_with("unlink") || point.name.ends_with("/staging") {
+            true => place.run(&gateway, None),
+            false => last,
+        };
+        failures.note(point, exactly_once(place, &gateway, &swept));
     });
     println!(
         "the disk failed {} times at {} operations",
