@@ -9,7 +9,9 @@
  *
  * Calls of one instance are serialized by the host; they may come from any OS
  * thread. Calls out of order are GWC_E_STATE, a call while another one runs is
- * GWC_E_BUSY; neither does harm.
+ * GWC_E_BUSY; neither does harm. From inside a call that the instance makes (a
+ * host function, a watch) it can be updated, but not deactivated or destroyed, as
+ * these wait for that very call: GWC_E_STATE.
  */
 
 #include "host.h"

@@ -3,6 +3,7 @@
 //! JSON, versioned, described by `docs/status.schema.json`, never a secret. Made by the worker
 //! from the state machine's [`View`] and a few facts beside it.
 
+use log::Level;
 use serde::Serialize;
 use serde_json::{json, Value};
 
@@ -255,13 +256,14 @@ pub fn event(pid: &str, view: &View<'_>) -> String {
     .to_string()
 }
 
-/// One line per change of the state.
-pub fn log_change(pid: &str, view: &View<'_>) {
+/// One line per change of the state; `level` is Info, or Debug where it only repeats.
+pub fn log_change(pid: &str, view: &View<'_>, level: Level) {
     let state = serde_json::to_value(view.state)
         .ok()
         .and_then(|value| value.as_str().map(str::to_owned))
         .unwrap_or_default();
     let transaction = view.transaction.unwrap_or("-");
+    let attempt = view.attempts;
     match (view.state, view.fault) {
         (
             StateName::Waiting
@@ -271,13 +273,17 @@ pub fn log_change(pid: &str, view: &View<'_>) {
             | StateName::Invalid
             | StateName::RollingBack,
             Some((fault, _)),
-        ) => log::warn!(
-            "{pid}: {state}, attempt {}, transaction {transaction}: {fault}",
-            view.attempts
+        ) => log::log!(
+            if level == Level::Info {
+                Level::Warn
+            } else {
+                level
+            },
+            "{pid}: {state}, attempt {attempt}, transaction {transaction}: {fault}"
         ),
-        _ => log::info!(
-            "{pid}: {state}, attempt {}, transaction {transaction}",
-            view.attempts
+        _ => log::log!(
+            level,
+            "{pid}: {state}, attempt {attempt}, transaction {transaction}"
         ),
     }
 }

@@ -20,7 +20,7 @@ pub struct GwcComponent {
 pub struct GwcComponentOps {
     /// Size of this struct as its writer compiled it, in bytes.
     pub struct_size: u32,
-    /// 0
+    /// 0.
     pub reserved: u32,
     /// Starts the instance with its configuration. Returns at once. Properties that do not hold
     /// are no error here: the instance stays up, idle, and its status names them. properties is

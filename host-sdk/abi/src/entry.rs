@@ -7,7 +7,7 @@ use crate::host::GwcHost;
 use crate::status::{GwcError, GwcStatus};
 use crate::types::{GwcSink, GwcStr};
 
-/// `GWC_ENTRY_SYMBOL`.
+/// `GWC_ENTRY_SYMBOL`: the name of the one C symbol of a library.
 pub const ENTRY_SYMBOL: &str = "gwc_entry";
 
 /// One kind of component that the library can make.
@@ -16,11 +16,11 @@ pub const ENTRY_SYMBOL: &str = "gwc_entry";
 pub struct GwcComponentInfo {
     /// Size of this struct as its writer compiled it, in bytes.
     pub struct_size: u32,
-    /// 0
+    /// 0.
     pub reserved: u32,
-    /// e.g. gwc.provisioning.ProvisioningService
+    /// The factory pid, e.g. `gwc.provisioning.ProvisioningService`. Owned by the module.
     pub factory_pid: GwcStr,
-    /// one line
+    /// What such a component is for, in one line. Owned by the module.
     pub description: GwcStr,
 }
 
@@ -30,23 +30,23 @@ pub struct GwcComponentInfo {
 pub struct GwcModule {
     /// Size of this struct as its writer compiled it, in bytes.
     pub struct_size: u32,
-    /// GWC_ABI_MAJOR of the library
+    /// [`ABI_MAJOR`](crate::types::ABI_MAJOR) of the library.
     pub abi_major: u32,
-    /// `abi_minor`.
+    /// [`ABI_MINOR`](crate::types::ABI_MINOR) of the library.
     pub abi_minor: u32,
-    /// distance of the elements of components, in bytes
+    /// Distance of the elements of `components`, in bytes.
     pub component_size: u32,
-    /// `component_count`.
+    /// How many elements `components` has.
     pub component_count: u64,
-    /// `components`.
+    /// The kinds of components, `component_size` bytes apart. Owned by the module until unload.
     pub components: *const GwcComponentInfo,
-    /// `name`.
+    /// Name of the library. Owned by the module until unload, as are the next three.
     pub name: GwcStr,
-    /// `version`.
+    /// Version of the library, e.g. `1.4.0`.
     pub version: GwcStr,
-    /// `vendor`.
+    /// Who made the library.
     pub vendor: GwcStr,
-    /// RFC 3339, UTC
+    /// When the library was built: RFC 3339, UTC.
     pub build_date: GwcStr,
     /// The OSGi metatype descriptor of a factory pid, its texts in locale ("it", "en_US", empty
     /// for the default). The XML goes to out. `[any-thread]`

@@ -7,37 +7,37 @@ use abi_stable::StableAbi;
 /// `GWC_OK` (0) or an error number.
 pub type GwcStatus = i32;
 
-/// `GWC_OK`.
+/// Success.
 pub const OK: GwcStatus = 0;
-/// NULL, text that is not UTF-8, a type that does not exist
+/// NULL, text that is not UTF-8, a type that does not exist.
 pub const E_INVALID_ARGUMENT: GwcStatus = 1;
-/// not in this state: activate twice, update after deactivate
+/// Not in this state: activate twice, update after deactivate, or from where it cannot be done.
 pub const E_STATE: GwcStatus = 2;
-/// the other side lacks an extension or function
+/// The other side lacks an extension or function.
 pub const E_UNSUPPORTED: GwcStatus = 3;
-/// no such pid, keystore, alias, property, package
+/// There is no such pid, keystore, alias, property or package.
 pub const E_NOT_FOUND: GwcStatus = 4;
-/// a value does not hold; err names the object
+/// A value does not hold; the error names the object.
 pub const E_INVALID: GwcStatus = 5;
-/// somebody else changed or holds it
+/// Somebody else changed it or holds it.
 pub const E_CONFLICT: GwcStatus = 6;
-/// reading or writing failed
+/// Reading or writing failed.
 pub const E_IO: GwcStatus = 7;
-/// the disk is full
+/// The disk is full.
 pub const E_NO_SPACE: GwcStatus = 8;
-/// permission
+/// The permission is lacking.
 pub const E_DENIED: GwcStatus = 9;
-/// a second call while the first runs; try again
+/// A second call while the first runs; try again.
 pub const E_BUSY: GwcStatus = 10;
-/// a connection failed
+/// A connection failed.
 pub const E_NETWORK: GwcStatus = 11;
-/// a bug on the callee's side
+/// A bug on the callee's side.
 pub const E_INTERNAL: GwcStatus = 12;
-/// the instance is poisoned; only destroy is left
+/// The instance is poisoned; only destroy is left.
 pub const E_PANIC: GwcStatus = 13;
-/// `GWC_ERROR_CODE_SIZE`.
+/// Size of [`GwcError::code`] in bytes, the final NUL included.
 pub const ERROR_CODE_SIZE: usize = 64;
-/// `GWC_ERROR_MESSAGE_SIZE`.
+/// Size of [`GwcError::message`] in bytes, the final NUL included.
 pub const ERROR_MESSAGE_SIZE: usize = 512;
 
 /// Filled by the callee when it fails. The caller owns it, sets struct_size and may pass NULL
@@ -48,10 +48,10 @@ pub const ERROR_MESSAGE_SIZE: usize = 512;
 pub struct GwcError {
     /// Size of this struct as its writer compiled it, in bytes.
     pub struct_size: u32,
-    /// `status`.
+    /// The status that the call returned.
     pub status: GwcStatus,
-    /// stable dotted code, e.g. config.invalid
+    /// Stable dotted code, e.g. `config.invalid`; ends with NUL, may be empty.
     pub code: [c_char; ERROR_CODE_SIZE],
-    /// one line that names the object
+    /// One line that names the object; ends with NUL.
     pub message: [c_char; ERROR_MESSAGE_SIZE],
 }

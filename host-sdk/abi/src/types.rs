@@ -5,38 +5,38 @@ use std::os::raw::c_void;
 
 use abi_stable::StableAbi;
 
-/// `GWC_ABI_MAJOR`.
+/// `GWC_ABI_MAJOR`: a library refuses a host of another major version.
 pub const ABI_MAJOR: u32 = 1;
-/// `GWC_ABI_MINOR`.
+/// `GWC_ABI_MINOR`: grows when a struct or an extension is added.
 pub const ABI_MINOR: u32 = 0;
-/// gwc_str
+/// Text; an element is a [`GwcStr`].
 pub const TYPE_STRING: u32 = 1;
-/// int64_t
+/// 64 bits, signed; an element is an `i64`.
 pub const TYPE_LONG: u32 = 2;
-/// double, IEEE 754
+/// IEEE 754, 64 bits; an element is an `f64`.
 pub const TYPE_DOUBLE: u32 = 3;
-/// float, IEEE 754
+/// IEEE 754, 32 bits; an element is an `f32`.
 pub const TYPE_FLOAT: u32 = 4;
-/// int32_t
+/// 32 bits, signed; an element is an `i32`.
 pub const TYPE_INTEGER: u32 = 5;
-/// int8_t
+/// 8 bits, signed; an element is an `i8`.
 pub const TYPE_BYTE: u32 = 6;
-/// uint32_t, a Unicode scalar value
+/// A Unicode scalar value; an element is a `u32`.
 pub const TYPE_CHAR: u32 = 7;
-/// uint8_t, 0 or 1
+/// 0 or 1; an element is a `u8`.
 pub const TYPE_BOOLEAN: u32 = 8;
-/// int16_t
+/// 16 bits, signed; an element is an `i16`.
 pub const TYPE_SHORT: u32 = 9;
-/// gwc_str, in clear: never log it, never write it
+/// A secret text; an element is a [`GwcStr`], in clear: never log it, never write it.
 pub const TYPE_PASSWORD: u32 = 10;
 
 /// UTF-8 text. Borrowed for the call unless the sentence beside it says otherwise.
 #[repr(C)]
 #[derive(Clone, Copy, StableAbi)]
 pub struct GwcStr {
-    /// `ptr`.
+    /// The first byte; no NUL follows the last one. NULL only if `len` is 0.
     pub ptr: *const c_char,
-    /// bytes
+    /// Length in bytes.
     pub len: u64,
 }
 
@@ -44,9 +44,9 @@ pub struct GwcStr {
 #[repr(C)]
 #[derive(Clone, Copy, StableAbi)]
 pub struct GwcBytes {
-    /// `ptr`.
+    /// The first byte. NULL only if `len` is 0.
     pub ptr: *const u8,
-    /// `len`.
+    /// Length in bytes.
     pub len: u64,
 }
 
@@ -58,7 +58,7 @@ pub struct GwcBytes {
 pub struct GwcSink {
     /// The receiver's own pointer, handed back as the first argument.
     pub ctx: *mut c_void,
-    /// `put`.
+    /// Receives the result; `data` is borrowed for the call. Called on the thread of the caller.
     pub put: Option<unsafe extern "C" fn(ctx: *mut c_void, data: GwcBytes)>,
 }
 
@@ -68,15 +68,15 @@ pub struct GwcSink {
 pub struct GwcProperty {
     /// Size of this struct as its writer compiled it, in bytes.
     pub struct_size: u32,
-    /// GWC_TYPE_...
+    /// `type` in the header: one of `TYPE_...`.
     pub kind: u32,
-    /// 0: a scalar, count is 1; 1: an array of count elements
+    /// 0: a scalar, `count` is 1; 1: an array of `count` elements.
     pub is_array: u32,
-    /// `count`.
+    /// How many elements `values` points to.
     pub count: u32,
-    /// `name`.
+    /// The id of the property in its metatype. Occurs once in a list.
     pub name: GwcStr,
-    /// aligned for the element type; NULL only if count is 0
+    /// The elements, aligned for their type; NULL only if `count` is 0.
     pub values: *const c_void,
 }
 
@@ -86,10 +86,10 @@ pub struct GwcProperty {
 pub struct GwcProperties {
     /// Size of this struct as its writer compiled it, in bytes.
     pub struct_size: u32,
-    /// sizeof(gwc_property) of the side that wrote the list
+    /// Distance of the items in bytes: the size of [`GwcProperty`] as the writer compiled it.
     pub property_size: u32,
-    /// `count`.
+    /// How many items there are.
     pub count: u64,
-    /// `items`.
+    /// The items, `property_size` bytes apart; NULL only if `count` is 0.
     pub items: *const GwcProperty,
 }

@@ -17,7 +17,6 @@ impl Appender {
     /// Opens the log, creating it (durably) where it does not exist. Whatever lies behind
     /// `length`, the end of its last good record, is cut off.
     pub fn open(path: &Path, length: u64) -> io::Result<Appender> {
-        let existed = path.exists();
         let file = OpenOptions::new()
             .append(true)
             .create(true)
@@ -28,7 +27,8 @@ impl Appender {
             file.set_len(length)?;
             file.sync_all()?;
         }
-        if !existed {
+        // Also if it was made by a call that could not sync the folder.
+        if length == 0 {
             sync_folder(parent(path))?;
         }
         Ok(Appender { file })

@@ -25,6 +25,32 @@ pub fn write(path: &Path, content: &[u8]) -> io::Result<()> {
     sync_folder(parent(path))
 }
 
+/// Removes the temporary files that killed processes left in a folder. Those of processes that
+/// still run are left alone, but for this one: call it before this process writes there.
+pub fn sweep(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let Some(writer) = name.to_str().and_then(writer_of) else {
+            continue;
+        };
+        let runs = Path::new("/proc").join(writer.to_string()).exists();
+        if writer == std::process::id() || !runs {
+            crate::remove(&entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// The process that a temporary file is of.
+fn writer_of(name: &str) -> Option<u32> {
+    let rest = name.strip_prefix('.')?.strip_suffix(".tmp")?;
+    let (_, writer) = rest.rsplit_once('.')?;
+    let (writer, serial) = writer.split_once('-')?;
+    serial.parse::<u64>().ok()?;
+    writer.parse().ok()
+}
+
 fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut file = OpenOptions::new()
         .write(true)
@@ -73,6 +99,23 @@ mod tests {
             0o600
         );
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_a_killed_writer_left_is_swept_and_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let parent = rustix::process::getppid().unwrap().as_raw_nonzero();
+        let kept = ["a", ".a.tmp", ".a.x-1.tmp", &format!(".a.{parent}-0.tmp")];
+        for name in kept.iter().chain(&[".a.b.4294967295-7.tmp"]) {
+            fs::write(dir.path().join(name), "x").unwrap();
+        }
+        sweep(dir.path()).unwrap();
+        let left = fs::read_dir(dir.path()).unwrap();
+        let mut left: Vec<_> = left.map(|e| e.unwrap().file_name()).collect();
+        left.sort();
+        let mut kept = kept.map(std::ffi::OsString::from);
+        kept.sort();
+        assert_eq!(left, kept);
     }
 
     #[test]

@@ -13,7 +13,6 @@ use gateway_component_abi::safe::error::CallError;
 use gateway_component_abi::safe::{sink, table, text, Misuse};
 use gateway_component_abi::status::{self, GwcError, GwcStatus};
 use gateway_component_abi::types::{GwcSink, GwcStr, ABI_MAJOR, ABI_MINOR};
-use once_cell::sync::OnceCell;
 
 use super::guard::{self, misuse, Handle};
 use super::host::HostTables;
@@ -21,62 +20,46 @@ use super::{instance, logger};
 use crate::component::Component;
 use crate::metatype;
 
-/// Immutable once made; see [`module`].
-struct Module {
-    table: GwcModule,
-    // What the table points to.
-    _components: Box<[GwcComponentInfo]>,
-    _ops: Box<GwcComponentOps>,
-}
+/// Lets a table of the contract be a static. Statics need no heap, and so leave nothing behind
+/// when the library is unloaded.
+struct Fixed<T>(T);
 
-// SAFETY: nothing in it is ever changed, and all its pointers are to immutable memory.
-unsafe impl Send for Module {}
-// SAFETY: as above.
-unsafe impl Sync for Module {}
+// SAFETY: nothing in a static of this is ever changed, and all its pointers are to immutable
+// memory of this library.
+unsafe impl<T> Sync for Fixed<T> {}
 
-static MODULE: OnceCell<Module> = OnceCell::new();
+static OPS: Fixed<GwcComponentOps> = Fixed(instance::OPS);
 
-/// The module table, made at the first call.
-fn module() -> *const GwcModule {
-    let module = MODULE.get_or_init(|| {
-        let components = vec![GwcComponentInfo {
-            struct_size: table::size::<GwcComponentInfo>(),
-            reserved: 0,
-            factory_pid: GwcStr::borrow(metatype::FACTORY_PID),
-            description: GwcStr::borrow(
-                "Makes the gateway a configured, trusted member of a cloud account",
-            ),
-        }]
-        .into_boxed_slice();
-        let ops = Box::new(instance::OPS);
-        Module {
-            table: GwcModule {
-                struct_size: table::size::<GwcModule>(),
-                abi_major: ABI_MAJOR,
-                abi_minor: ABI_MINOR,
-                component_size: table::size::<GwcComponentInfo>(),
-                component_count: components.len() as u64,
-                components: components.as_ptr(),
-                name: GwcStr::borrow(env!("CARGO_PKG_NAME")),
-                version: GwcStr::borrow(env!("CARGO_PKG_VERSION")),
-                vendor: GwcStr::borrow("Gateway provisioning contributors"),
-                build_date: GwcStr::borrow(crate::build::DATE),
-                metatype: Some(metatype_of),
-                create: Some(create),
-                ops: ptr::from_ref(&*ops),
-            },
-            _components: components,
-            _ops: ops,
-        }
-    });
-    ptr::from_ref(&module.table)
-}
+static COMPONENTS: Fixed<[GwcComponentInfo; 1]> = Fixed([GwcComponentInfo {
+    struct_size: table::size::<GwcComponentInfo>(),
+    reserved: 0,
+    factory_pid: GwcStr::borrow(metatype::FACTORY_PID),
+    description: GwcStr::borrow(
+        "Makes the gateway a configured, trusted member of a cloud account",
+    ),
+}]);
+
+static MODULE: Fixed<GwcModule> = Fixed(GwcModule {
+    struct_size: table::size::<GwcModule>(),
+    abi_major: ABI_MAJOR,
+    abi_minor: ABI_MINOR,
+    component_size: table::size::<GwcComponentInfo>(),
+    component_count: COMPONENTS.0.len() as u64,
+    components: COMPONENTS.0.as_ptr(),
+    name: GwcStr::borrow(env!("CARGO_PKG_NAME")),
+    version: GwcStr::borrow(env!("CARGO_PKG_VERSION")),
+    vendor: GwcStr::borrow("Gateway provisioning contributors"),
+    build_date: GwcStr::borrow(crate::build::DATE),
+    metatype: Some(metatype_of),
+    create: Some(create),
+    ops: ptr::from_ref(&OPS.0),
+});
 
 /// The C door; see `include/gwc/entry.h`.
 #[no_mangle]
 pub extern "C" fn gwc_entry(host_abi_major: u32) -> *const GwcModule {
     if host_abi_major == ABI_MAJOR {
-        module()
+        ptr::from_ref(&MODULE.0)
     } else {
         ptr::null()
     }

@@ -44,11 +44,13 @@ impl Engine {
         self.clean(&id)
     }
 
-    /// Digest of the manifest of the plan at hand, for the record.
+    /// Digest of the manifest of the plan at hand, for the record; empty where none was sealed.
     pub fn manifest(&self) -> String {
-        self.plan
-            .as_ref()
-            .map(|plan| plan.manifest.clone())
+        let sealed = |(id, _): (String, u32)| self.load_plan(&id).ok();
+        self.open_transaction()
+            .ok()
+            .and_then(sealed)
+            .map(|plan| plan.manifest)
             .unwrap_or_default()
     }
 

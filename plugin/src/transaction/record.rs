@@ -14,6 +14,8 @@ use serde::{Deserialize, Serialize};
 
 /// Name of the file in the component's folder.
 pub const FILE: &str = "record.jsonl";
+/// Outcome of an attempt that went well.
+pub const SUCCESS: &str = "ok";
 
 /// One attempt.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,32 +51,42 @@ struct Line {
     entry: Entry,
 }
 
-/// Appends one entry, durably. A torn last line is cut off first.
+/// Appends one entry, durably. A torn last line is cut off first. The success of a transaction is
+/// written once, however often it is told.
 pub fn append(folder: &Path, entry: Entry) -> io::Result<()> {
     let path = folder.join(FILE);
-    let (previous, length) = last(&path)?;
+    let (previous, length, last) = last(&path)?;
+    if entry.outcome == SUCCESS
+        && serde_json::from_slice(&last).is_ok_and(|Line { entry: last, .. }| {
+            last.outcome == SUCCESS && last.transaction == entry.transaction
+        })
+    {
+        return Ok(());
+    }
     let mut line = serde_json::to_vec(&Line { previous, entry })?;
     line.push(b'\n');
     Appender::open(&path, length)?.append(&line)
 }
 
-/// Hash of the last whole line, and the length up to its end.
-fn last(path: &Path) -> io::Result<(String, u64)> {
+/// Hash of the last whole line, the length up to its end, and the line.
+fn last(path: &Path) -> io::Result<(String, u64, Vec<u8>)> {
     let file = match fs::File::open(path) {
         Ok(file) => file,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok((zeros(), 0)),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok((zeros(), 0, Vec::new())),
         Err(e) => return Err(e),
     };
-    let (mut hash, mut length, mut line) = (zeros(), 0, Vec::new());
+    let (mut hash, mut length, mut last) = (zeros(), 0, Vec::new());
+    let mut line = Vec::new();
     let mut reader = BufReader::new(file);
     loop {
         line.clear();
         let read = reader.read_until(b'\n', &mut line)?;
         if line.pop() != Some(b'\n') {
-            return Ok((hash, length));
+            return Ok((hash, length, last));
         }
         hash = hex(&sha256(&line));
         length += read as u64;
+        std::mem::swap(&mut last, &mut line);
     }
 }
 
@@ -132,6 +144,21 @@ mod tests {
         let lines: Vec<&str> = content.lines().collect();
         let dropped = format!("{}\n{}", lines.first().unwrap(), lines.get(2).unwrap());
         assert!(verify(&dropped).unwrap_err().starts_with("line 2"));
+    }
+
+    #[test]
+    fn a_success_that_is_told_twice_is_written_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let success = |transaction: &str| Entry {
+            transaction: transaction.into(),
+            outcome: SUCCESS.into(),
+            ..Entry::default()
+        };
+        for transaction in ["a", "a", "b", "b"] {
+            append(dir.path(), success(transaction)).unwrap();
+        }
+        let content = fs::read_to_string(dir.path().join(FILE)).unwrap();
+        assert_eq!(verify(&content).unwrap(), [success("a"), success("b")]);
     }
 
     #[test]

@@ -80,12 +80,14 @@ impl Worker {
                 None
             }
             Output::Finish => {
-                // What the record says of a success is known only before it is forgotten.
-                let entry = self.record_entry("ok");
+                // What the record says of a success is known only before it is forgotten; and
+                // written later, it would be lost with a process that ends in between.
+                let entry = self.record_entry(record::SUCCESS);
+                let transaction = entry.transaction.clone();
+                self.append_record(entry);
                 let result = self.with_engine(Engine::finish);
                 if result.is_ok() {
-                    self.extras.last_transaction = Some(entry.transaction.clone());
-                    self.append_record(entry);
+                    self.extras.last_transaction = Some(transaction);
                 }
                 Some(Input::Finished(result))
             }
@@ -208,23 +210,25 @@ impl Worker {
 
     fn record_entry(&self, outcome: &str) -> record::Entry {
         let view = self.provisioner.view();
-        let plan = self.plan.as_ref();
+        // After a restart there is no plan of a session, but what the transaction runs with.
+        let settings = self
+            .plan
+            .as_ref()
+            .map(|plan| &plan.settings)
+            .or_else(|| view.parsed.and_then(|parsed| parsed.result.as_ref().ok()));
+        let identity = self
+            .plan
+            .as_ref()
+            .map(|plan| &plan.identity)
+            .or(view.identity);
         record::Entry {
             time: crate::time::rfc3339(wall_ms()),
             transaction: view.transaction.unwrap_or_default().to_owned(),
             attempt: view.attempts,
-            broker: plan
-                .map(|p| p.settings.broker.to_string())
-                .unwrap_or_default(),
-            account: plan
-                .map(|p| p.settings.account_name.clone())
-                .unwrap_or_default(),
-            client_id: plan
-                .map(|p| p.identity.client_id.clone())
-                .unwrap_or_default(),
-            username: plan
-                .map(|p| p.identity.username.clone())
-                .unwrap_or_default(),
+            broker: settings.map(|s| s.broker.to_string()).unwrap_or_default(),
+            account: settings.map(|s| s.account_name.clone()).unwrap_or_default(),
+            client_id: identity.map(|i| i.client_id.clone()).unwrap_or_default(),
+            username: identity.map(|i| i.username.clone()).unwrap_or_default(),
             chain: self.trusted.chain().to_vec(),
             manifest: self
                 .engine
@@ -236,10 +240,13 @@ impl Worker {
         }
     }
 
-    /// A record that cannot be written stops nothing; the log says so.
+    /// A record that cannot be written, tried twice, stops nothing; the log says so.
     fn append_record(&self, entry: record::Entry) {
         let Some(engine) = &self.engine else { return };
-        if let Err(fault) = engine.record(entry) {
+        let result = engine
+            .record(entry.clone())
+            .or_else(|_| engine.record(entry));
+        if let Err(fault) = result {
             log::warn!("{}: {fault}", self.shared.pid());
         }
     }

@@ -8,6 +8,7 @@ mod effects;
 mod link;
 mod preflight;
 mod proof;
+mod repetition;
 mod shared;
 mod trusted;
 
@@ -22,6 +23,7 @@ use crate::status::{self, Extras};
 use crate::transaction::Engine;
 use link::Link;
 use proof::Proof;
+use repetition::Repetition;
 pub use shared::Shared;
 use trusted::Trusted;
 
@@ -68,6 +70,7 @@ pub struct Worker {
     shown: Option<u64>,
     shown_at: Option<Instant>,
     said: Option<crate::provisioner::StateName>,
+    repetition: Repetition,
 }
 
 impl Worker {
@@ -96,6 +99,7 @@ impl Worker {
             shown: None,
             shown_at: None,
             said: None,
+            repetition: Repetition::default(),
         }
     }
 
@@ -212,7 +216,8 @@ impl Worker {
         let state = view.state;
         if self.said != Some(state) {
             self.said = Some(state);
-            status::log_change(self.shared.pid(), &view);
+            let level = self.repetition.level(view.fault);
+            status::log_change(self.shared.pid(), &view, level);
             let event = status::event(self.shared.pid(), &view);
             let _ = self.host.post(status::EVENT_TOPIC, &event);
         }

@@ -39,7 +39,7 @@ pub const REQUIRED: [&str; 4] = [EXT_STORAGE, EXT_CONFIGURATION, EXT_KEYSTORE, E
 /// The instance whose host this is.
 pub const PID: &str = "gwc.provisioning.ProvisioningService-2";
 
-/// What is done with the instance's own new configuration.
+/// What a host does from inside `update_own`, with the merged configuration.
 pub type OnUpdate = Box<dyn Fn(&Properties) + Send>;
 
 /// The host. Outlives its instances.

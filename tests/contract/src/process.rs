@@ -32,6 +32,24 @@ pub fn holdings() -> Holdings {
     }
 }
 
+/// What the descriptors of this process are, for a message.
+pub fn descriptor_names() -> Vec<String> {
+    let mut names: Vec<String> = std::fs::read_dir("/proc/self/fd")
+        .expect("/proc")
+        .filter_map(|entry| {
+            let path = entry.ok()?.path();
+            let target = std::fs::read_link(&path).ok()?;
+            Some(format!(
+                "{} {}",
+                path.file_name()?.to_string_lossy(),
+                target.display()
+            ))
+        })
+        .collect();
+    names.sort();
+    names
+}
+
 /// The names of the threads of this process.
 pub fn thread_names() -> Vec<String> {
     let mut names: Vec<String> = std::fs::read_dir("/proc/self/task")

@@ -76,16 +76,3 @@ fn the_metatype_has_the_texts_of_the_locale() {
     // A locale that nobody translated is the default one.
     assert_eq!(plugin.metatype(FACTORY_PID, "tlh").unwrap(), default);
 }
-
-#[test]
-fn loading_starts_no_thread_and_opens_no_file_that_stays() {
-    // In a process of its own: other tests of this file load and run threads.
-    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_trial"));
-    contract::process::run(
-        command
-            .args(["loading_changes_nothing_in_the_process"])
-            .arg(plugin_library()),
-        std::time::Duration::from_secs(30),
-    )
-    .expect_success("the trial");
-}

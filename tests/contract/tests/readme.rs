@@ -3,7 +3,12 @@
 //! A block that follows the line `<!-- file: PATH -->` (from the root of the repository) is that
 //! file, byte for byte.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout
+)]
 
 use contract::repository;
 

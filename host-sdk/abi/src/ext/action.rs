@@ -6,10 +6,10 @@ use abi_stable::StableAbi;
 use crate::component::GwcComponent;
 use crate::status::{GwcError, GwcStatus};
 
-/// `GWC_EXT_ACTION`.
+/// The id of the extension.
 pub const EXT_ACTION: &str = "gwc.action/1";
 
-/// `gwc_action`.
+/// What may be asked of a component. Owned by its module.
 #[repr(C)]
 #[derive(Clone, Copy, StableAbi)]
 pub struct GwcAction {

@@ -9,44 +9,44 @@ use crate::ext::configuration::GwcConfigurationList;
 use crate::status::{GwcError, GwcStatus};
 use crate::types::GwcStr;
 
-/// `GWC_EXT_CLOUD_CONNECTION`.
+/// The id of the extension.
 pub const EXT_CLOUD_CONNECTION: &str = "gwc.cloud-connection/1";
-/// `GWC_CONNECTION_DISCONNECTED`.
+/// Not connected, and not trying to be.
 pub const CONNECTION_DISCONNECTED: u32 = 0;
-/// `GWC_CONNECTION_CONNECTING`.
+/// Not connected yet, or not any more; it goes on trying.
 pub const CONNECTION_CONNECTING: u32 = 1;
-/// `GWC_CONNECTION_CONNECTED`.
+/// Connected.
 pub const CONNECTION_CONNECTED: u32 = 2;
 
-/// `gwc_connection_state`.
+/// A cloud connection as it is now.
 #[repr(C)]
 #[derive(Clone, Copy, StableAbi)]
 pub struct GwcConnectionState {
     /// Size of this struct as its writer compiled it, in bytes.
     pub struct_size: u32,
-    /// GWC_CONNECTION_...
+    /// One of `CONNECTION_...`.
     pub state: u32,
-    /// of the CloudService, e.g. org.eclipse.kura.cloud.CloudService-2
+    /// Pid of the CloudService, e.g. `org.eclipse.kura.cloud.CloudService-2`.
     pub pid: GwcStr,
-    /// of the DataService
+    /// Pid of the DataService.
     pub data_pid: GwcStr,
-    /// of the MqttDataTransport
+    /// Pid of the MqttDataTransport.
     pub transport_pid: GwcStr,
-    /// one line, empty if none
+    /// Why it is not connected, in one line; empty if there is no error.
     pub last_error: GwcStr,
 }
 
-/// `gwc_connection_sink`.
+/// As [`GwcSink`](crate::types::GwcSink), for a state: put is called once, and only on success.
 #[repr(C)]
 #[derive(Clone, Copy, StableAbi)]
 pub struct GwcConnectionSink {
     /// The receiver's own pointer, handed back as the first argument.
     pub ctx: *mut c_void,
-    /// `put`.
+    /// Receives the state, which is borrowed for the call.
     pub put: Option<unsafe extern "C" fn(ctx: *mut c_void, state: *const GwcConnectionState)>,
 }
 
-/// `gwc_cloud_connection`.
+/// The cloud connection of the calling instance. Owned by the host.
 #[repr(C)]
 #[derive(Clone, Copy, StableAbi)]
 pub struct GwcCloudConnection {

@@ -9,9 +9,9 @@ use abi_stable::StableAbi;
 use crate::status::{GwcError, GwcStatus};
 use crate::types::{GwcBytes, GwcProperties, GwcSink, GwcStr};
 
-/// `GWC_EXT_CONFIGURATION`.
+/// The id of the extension.
 pub const EXT_CONFIGURATION: &str = "gwc.configuration/1";
-/// Password values in clear; else they are empty
+/// A flag of `get`: Password values in clear; else they are empty.
 pub const CONFIGURATION_SECRETS: u32 = 1;
 
 /// The configuration of one component.
@@ -22,25 +22,25 @@ pub struct GwcConfigurationItem {
     pub struct_size: u32,
     /// 0.
     pub reserved: u32,
-    /// kura.service.pid
+    /// The `kura.service.pid`.
     pub pid: GwcStr,
-    /// empty for a singleton
+    /// The `service.factoryPid`; empty for a singleton.
     pub factory_pid: GwcStr,
-    /// `properties`.
+    /// The properties. Borrowed as the item is.
     pub properties: *const GwcProperties,
 }
 
-/// items are item_size bytes apart. A pid occurs once.
+/// Configurations of several components; a pid occurs once.
 #[repr(C)]
 #[derive(Clone, Copy, StableAbi)]
 pub struct GwcConfigurationList {
     /// Size of this struct as its writer compiled it, in bytes.
     pub struct_size: u32,
-    /// `item_size`.
+    /// Distance of the items, in bytes.
     pub item_size: u32,
-    /// `count`.
+    /// How many items there are.
     pub count: u64,
-    /// `items`.
+    /// The items, `item_size` bytes apart; NULL only if `count` is 0.
     pub items: *const GwcConfigurationItem,
 }
 
@@ -50,11 +50,11 @@ pub struct GwcConfigurationList {
 pub struct GwcConfigurationSink {
     /// The receiver's own pointer, handed back as the first argument.
     pub ctx: *mut c_void,
-    /// `put`.
+    /// Receives the list, which is borrowed for the call.
     pub put: Option<unsafe extern "C" fn(ctx: *mut c_void, list: *const GwcConfigurationList)>,
 }
 
-/// `gwc_configuration`.
+/// The configuration service. Owned by the host.
 #[repr(C)]
 #[derive(Clone, Copy, StableAbi)]
 pub struct GwcConfiguration {

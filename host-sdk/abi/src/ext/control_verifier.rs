@@ -7,10 +7,10 @@ use crate::component::GwcComponent;
 use crate::status::{GwcError, GwcStatus};
 use crate::types::{GwcBytes, GwcStr};
 
-/// `GWC_EXT_CONTROL_VERIFIER`.
+/// The id of the extension.
 pub const EXT_CONTROL_VERIFIER: &str = "gwc.control-verifier/1";
 
-/// `gwc_control_verifier`.
+/// The verifier. Owned by the module of the component.
 #[repr(C)]
 #[derive(Clone, Copy, StableAbi)]
 pub struct GwcControlVerifier {

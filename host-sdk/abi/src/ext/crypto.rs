@@ -7,10 +7,10 @@ use abi_stable::StableAbi;
 use crate::status::{GwcError, GwcStatus};
 use crate::types::{GwcBytes, GwcSink};
 
-/// `GWC_EXT_CRYPTO`.
+/// The id of the extension.
 pub const EXT_CRYPTO: &str = "gwc.crypto/1";
 
-/// `gwc_crypto`.
+/// Encryption under the gateway's key. Owned by the host.
 #[repr(C)]
 #[derive(Clone, Copy, StableAbi)]
 pub struct GwcCrypto {

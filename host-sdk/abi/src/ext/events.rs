@@ -7,10 +7,10 @@ use abi_stable::StableAbi;
 use crate::status::{GwcError, GwcStatus};
 use crate::types::GwcStr;
 
-/// `GWC_EXT_EVENTS`.
+/// The id of the extension.
 pub const EXT_EVENTS: &str = "gwc.events/1";
 
-/// `gwc_events`.
+/// The event bus. Owned by the host.
 #[repr(C)]
 #[derive(Clone, Copy, StableAbi)]
 pub struct GwcEvents {

@@ -6,10 +6,10 @@ use crate::component::GwcComponent;
 use crate::status::{GwcError, GwcStatus};
 use crate::types::GwcSink;
 
-/// `GWC_EXT_IDENTITY`.
+/// The id of the extension.
 pub const EXT_IDENTITY: &str = "gwc.identity/1";
 
-/// `gwc_identity`.
+/// The identity sheet. Owned by the module of the component.
 #[repr(C)]
 #[derive(Clone, Copy, StableAbi)]
 pub struct GwcIdentity {

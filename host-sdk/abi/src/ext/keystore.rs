@@ -11,40 +11,40 @@ use abi_stable::StableAbi;
 use crate::status::{GwcError, GwcStatus};
 use crate::types::{GwcSink, GwcStr};
 
-/// `GWC_EXT_KEYSTORE`.
+/// The id of the extension.
 pub const EXT_KEYSTORE: &str = "gwc.keystore/1";
-/// pem holds one certificate
+/// An entry whose `pem` holds one certificate, trusted as such.
 pub const ENTRY_TRUSTED_CERTIFICATE: u32 = 1;
-/// pem holds the chain, leaf first; may be empty
+/// An entry with a private key, whose `pem` holds the chain, leaf first; may be empty.
 pub const ENTRY_PRIVATE_KEY: u32 = 2;
-/// pem holds one certificate revocation list
+/// An entry whose `pem` holds one certificate revocation list.
 pub const ENTRY_CRL: u32 = 3;
 
-/// pem holds one certificate revocation list
+/// One entry of a keystore, never its private key.
 #[repr(C)]
 #[derive(Clone, Copy, StableAbi)]
 pub struct GwcKeystoreEntry {
     /// Size of this struct as its writer compiled it, in bytes.
     pub struct_size: u32,
-    /// GWC_ENTRY_...
+    /// One of `ENTRY_...`.
     pub kind: u32,
-    /// `alias`.
+    /// Its name within the keystore.
     pub alias: GwcStr,
-    /// certificates only, never a private key
+    /// Certificates only, never a private key.
     pub pem: GwcStr,
 }
 
-/// put is called once per entry, in the order of the aliases.
+/// As [`GwcSink`], for entries: put is called once per entry, in the order of the aliases.
 #[repr(C)]
 #[derive(Clone, Copy, StableAbi)]
 pub struct GwcKeystoreSink {
     /// The receiver's own pointer, handed back as the first argument.
     pub ctx: *mut c_void,
-    /// `put`.
+    /// Receives one entry, which is borrowed for the call.
     pub put: Option<unsafe extern "C" fn(ctx: *mut c_void, entry: *const GwcKeystoreEntry)>,
 }
 
-/// `gwc_keystore`.
+/// The keystores. Owned by the host.
 #[repr(C)]
 #[derive(Clone, Copy, StableAbi)]
 pub struct GwcKeystore {

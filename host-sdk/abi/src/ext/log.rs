@@ -6,20 +6,20 @@ use abi_stable::StableAbi;
 
 use crate::types::GwcStr;
 
-/// `GWC_EXT_LOG`.
+/// The id of the extension.
 pub const EXT_LOG: &str = "gwc.log/1";
-/// `GWC_LOG_ERROR`.
+/// Something failed.
 pub const LOG_ERROR: u32 = 1;
-/// `GWC_LOG_WARN`.
+/// Something is odd, or failed and is tried again.
 pub const LOG_WARN: u32 = 2;
-/// `GWC_LOG_INFO`.
+/// What a person wants to know.
 pub const LOG_INFO: u32 = 3;
-/// `GWC_LOG_DEBUG`.
+/// What a developer wants to know.
 pub const LOG_DEBUG: u32 = 4;
-/// `GWC_LOG_TRACE`.
+/// Everything.
 pub const LOG_TRACE: u32 = 5;
 
-/// `gwc_log`.
+/// The log. Owned by the host.
 #[repr(C)]
 #[derive(Clone, Copy, StableAbi)]
 pub struct GwcLog {

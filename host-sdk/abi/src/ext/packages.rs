@@ -8,10 +8,10 @@ use abi_stable::StableAbi;
 use crate::status::{GwcError, GwcStatus};
 use crate::types::{GwcSink, GwcStr};
 
-/// `GWC_EXT_PACKAGES`.
+/// The id of the extension.
 pub const EXT_PACKAGES: &str = "gwc.packages/1";
 
-/// `gwc_package`.
+/// An installed application.
 #[repr(C)]
 #[derive(Clone, Copy, StableAbi)]
 pub struct GwcPackage {
@@ -19,23 +19,23 @@ pub struct GwcPackage {
     pub struct_size: u32,
     /// 0.
     pub reserved: u32,
-    /// `name`.
+    /// Its name.
     pub name: GwcStr,
-    /// `version`.
+    /// Its version.
     pub version: GwcStr,
 }
 
-/// put is called once per package.
+/// As [`GwcSink`], for packages: put is called once per package.
 #[repr(C)]
 #[derive(Clone, Copy, StableAbi)]
 pub struct GwcPackageSink {
     /// The receiver's own pointer, handed back as the first argument.
     pub ctx: *mut c_void,
-    /// `put`.
+    /// Receives one package, which is borrowed for the call.
     pub put: Option<unsafe extern "C" fn(ctx: *mut c_void, package: *const GwcPackage)>,
 }
 
-/// `gwc_packages`.
+/// Installing applications. Owned by the host.
 #[repr(C)]
 #[derive(Clone, Copy, StableAbi)]
 pub struct GwcPackages {

@@ -6,10 +6,10 @@ use crate::component::GwcComponent;
 use crate::status::{GwcError, GwcStatus};
 use crate::types::GwcSink;
 
-/// `GWC_EXT_PREFLIGHT`.
+/// The id of the extension.
 pub const EXT_PREFLIGHT: &str = "gwc.preflight/1";
 
-/// `gwc_preflight`.
+/// The local checks. Owned by the module of the component.
 #[repr(C)]
 #[derive(Clone, Copy, StableAbi)]
 pub struct GwcPreflight {
@@ -18,8 +18,8 @@ pub struct GwcPreflight {
     /// 0.
     pub reserved: u32,
     /// Runs every check now and waits for the results, at most 5 s. JSON: a list of name,
-    /// passed, detail, code. Touches nothing outside the gateway. Only while active. [any-
-    /// thread]
+    /// passed, detail, code. Touches nothing outside the gateway. Only while active.
+    /// `[any-thread]`
     pub run: Option<
         unsafe extern "C" fn(
             this: *mut GwcComponent,

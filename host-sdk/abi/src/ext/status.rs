@@ -6,10 +6,10 @@ use crate::component::GwcComponent;
 use crate::status::{GwcError, GwcStatus};
 use crate::types::GwcSink;
 
-/// `GWC_EXT_STATUS`.
+/// The id of the extension.
 pub const EXT_STATUS: &str = "gwc.status/1";
 
-/// `gwc_component_status`.
+/// The status document. Owned by the module of the component.
 #[repr(C)]
 #[derive(Clone, Copy, StableAbi)]
 pub struct GwcComponentStatus {
@@ -17,8 +17,8 @@ pub struct GwcComponentStatus {
     pub struct_size: u32,
     /// 0.
     pub reserved: u32,
-    /// The status document: JSON with a "version", never a secret. Works in every state. [any-
-    /// thread]
+    /// The status document: JSON with a "version", never a secret. Works in every state.
+    /// `[any-thread]`
     pub get: Option<
         unsafe extern "C" fn(
             this: *mut GwcComponent,

@@ -7,10 +7,10 @@ use abi_stable::StableAbi;
 use crate::status::{GwcError, GwcStatus};
 use crate::types::GwcSink;
 
-/// `GWC_EXT_STORAGE`.
+/// The id of the extension.
 pub const EXT_STORAGE: &str = "gwc.storage/1";
 
-/// `gwc_storage`.
+/// The private folder. Owned by the host.
 #[repr(C)]
 #[derive(Clone, Copy, StableAbi)]
 pub struct GwcStorage {

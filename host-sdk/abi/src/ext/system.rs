@@ -7,18 +7,18 @@ use abi_stable::StableAbi;
 use crate::status::{GwcError, GwcStatus};
 use crate::types::{GwcSink, GwcStr};
 
-/// `GWC_EXT_SYSTEM`.
+/// The id of the extension.
 pub const EXT_SYSTEM: &str = "gwc.system/1";
-/// `GWC_SYSTEM_SERIAL_NUMBER`.
+/// Serial number of the gateway.
 pub const SYSTEM_SERIAL_NUMBER: &str = "kura.serialNumber";
-/// `GWC_SYSTEM_PRIMARY_INTERFACE`.
+/// Name of the primary network interface, e.g. `eth0`.
 pub const SYSTEM_PRIMARY_INTERFACE: &str = "kura.primary.network.interface";
-/// `GWC_SYSTEM_PRIMARY_MAC`.
+/// MAC address of the primary interface; Kura offers it by method only.
 pub const SYSTEM_PRIMARY_MAC: &str = "kura.primary.mac";
-/// `GWC_SYSTEM_PRIMARY_IP`.
+/// IP address of the primary interface; Kura offers it by method only.
 pub const SYSTEM_PRIMARY_IP: &str = "kura.primary.ip";
 
-/// `gwc_system`.
+/// The facts. Owned by the host.
 #[repr(C)]
 #[derive(Clone, Copy, StableAbi)]
 pub struct GwcSystem {

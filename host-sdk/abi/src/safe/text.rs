@@ -10,7 +10,7 @@ pub const MAX_LEN: u64 = 64 << 20;
 
 impl GwcStr {
     /// Borrows `text`; the result must not outlive it.
-    pub fn borrow(text: &str) -> Self {
+    pub const fn borrow(text: &str) -> Self {
         GwcStr {
             ptr: text.as_ptr().cast(),
             len: text.len() as u64,
@@ -26,7 +26,7 @@ impl GwcStr {
 
 impl GwcBytes {
     /// Borrows `bytes`; the result must not outlive it.
-    pub fn borrow(bytes: &[u8]) -> Self {
+    pub const fn borrow(bytes: &[u8]) -> Self {
         GwcBytes {
             ptr: bytes.as_ptr(),
             len: bytes.len() as u64,

@@ -238,6 +238,13 @@ impl Actor {
                     log::info!("{} is connected to {}", self.stack.cloud, open.link.broker);
                 }
                 self.show(ConnectionState::Connected, None);
+                // Told of it when this session, and its BIRTH, were on their way already.
+                let said = self.announced.as_ref().filter(|a| a.epoch == self.epoch);
+                let late = self.transaction.is_some()
+                    && said.map(|a| &a.transaction) != self.transaction.as_ref();
+                if late {
+                    self.announce();
+                }
             }
             SessionEvent::Message(message) => {
                 if let Some(open) = &self.session {

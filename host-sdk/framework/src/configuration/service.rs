@@ -190,19 +190,32 @@ impl ConfigurationService {
         pid: &str,
         properties: &Properties,
     ) -> Result<u64, ConfigurationError> {
+        self.create_many(&[(factory_pid, pid, properties)])
+    }
+
+    /// Makes several components, `(factory pid, pid, properties)`: all in one snapshot or none.
+    ///
+    /// # Errors
+    /// As [`ConfigurationService::create_factory`].
+    pub fn create_many(
+        &self,
+        list: &[(&str, &str, &Properties)],
+    ) -> Result<u64, ConfigurationError> {
         self.change(|state, crypto| {
-            if state.is_known(pid) {
-                return Err(ConfigurationError::Exists { pid: pid.into() });
-            }
-            if !state.factories.contains_key(factory_pid) {
-                return Err(ConfigurationError::UnknownFactory {
-                    pid: pid.into(),
-                    factory_pid: factory_pid.into(),
-                });
-            }
             let mut all = state.all.clone();
-            let created = state.created(factory_pid, pid, properties, crypto)?;
-            all.insert(pid.to_owned(), created);
+            for &(factory_pid, pid, properties) in list {
+                if state.is_known(pid) {
+                    return Err(ConfigurationError::Exists { pid: pid.into() });
+                }
+                if !state.factories.contains_key(factory_pid) {
+                    return Err(ConfigurationError::UnknownFactory {
+                        pid: pid.into(),
+                        factory_pid: factory_pid.into(),
+                    });
+                }
+                let created = state.created(factory_pid, pid, properties, crypto)?;
+                all.insert(pid.to_owned(), created);
+            }
             Ok(all)
         })
     }

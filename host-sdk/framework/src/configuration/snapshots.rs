@@ -47,12 +47,7 @@ impl Snapshots {
             folder: folder.to_owned(),
         };
         durable_file::create_folder(folder).map_err(|e| snapshots.storage(e))?;
-        for name in snapshots.names()? {
-            if name.starts_with('.') && name.ends_with(".tmp") {
-                let path = folder.join(name);
-                durable_file::remove(&path).map_err(|source| storage(path, source))?;
-            }
-        }
+        durable_file::sweep(folder).map_err(|e| snapshots.storage(e))?;
         Ok(snapshots)
     }
 

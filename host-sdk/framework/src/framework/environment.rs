@@ -87,7 +87,8 @@ impl Environment for Surroundings {
     }
 }
 
-/// Makes the components of a stack that do not exist.
+/// Makes the components of a stack that do not exist, in one change: half a stack would be there
+/// for good.
 pub(super) fn create_stack(
     configuration: &ConfigurationService,
     stack: &Stack,
@@ -97,10 +98,13 @@ pub(super) fn create_stack(
             pid: stack.cloud.clone(),
         });
     }
-    for (factory_pid, pid, properties) in stack.blueprint() {
-        create(configuration, factory_pid, &pid, &properties)?;
-    }
-    Ok(())
+    let blueprint = stack.blueprint();
+    let missing: Vec<_> = blueprint
+        .iter()
+        .filter(|(_, pid, _)| configuration.get_masked(pid).is_none())
+        .map(|(factory_pid, pid, properties)| (*factory_pid, pid.as_str(), properties))
+        .collect();
+    configuration.create_many(&missing).map(drop)
 }
 
 /// Makes the ProvisioningService of a stack, unless it exists.
@@ -108,21 +112,8 @@ pub(super) fn create_provisioning(
     configuration: &ConfigurationService,
     stack: &Stack,
 ) -> Result<(), ConfigurationError> {
-    create(
-        configuration,
-        stack::PROVISIONING_SERVICE,
-        &stack.provisioning,
-        &Properties::new(),
-    )
-}
-
-fn create(
-    configuration: &ConfigurationService,
-    factory_pid: &str,
-    pid: &str,
-    properties: &Properties,
-) -> Result<(), ConfigurationError> {
-    match configuration.create_factory(factory_pid, pid, properties) {
+    let (factory_pid, pid) = (stack::PROVISIONING_SERVICE, &stack.provisioning);
+    match configuration.create_factory(factory_pid, pid, &Properties::new()) {
         Ok(_) | Err(ConfigurationError::Exists { .. }) => Ok(()),
         Err(e) => Err(e),
     }

@@ -106,6 +106,11 @@ pub(super) fn start(options: Options) -> Result<Framework, StartError> {
         &data.join("keystores"),
         Arc::clone(&crypto),
     )?);
+    durable_file::sweep(&data).map_err(unusable(&data))?;
+    for keystore in keystores.names() {
+        let folder = data.join("keystores").join(keystore);
+        durable_file::sweep(&folder).map_err(unusable(&folder))?;
+    }
     let configuration = open_configuration(&data, &crypto, options.seed.as_deref())?;
 
     let hub = Hub::default();
@@ -165,16 +170,15 @@ pub(super) fn start(options: Options) -> Result<Framework, StartError> {
     Ok(framework)
 }
 
-/// Opens the configurations; at the very first start a gateway without a cloud connection gets the
-/// default one.
+/// Opens the configurations; a gateway on which nothing has changed since its seed, and which has
+/// no cloud connection, gets the default one. So it does after a first start that was cut off.
 fn open_configuration(
     data: &Path,
     crypto: &Arc<Crypto>,
     seed: Option<&Path>,
 ) -> Result<Arc<ConfigurationService>, StartError> {
     let folder = data.join("snapshots");
-    let first = !folder.is_dir() || fs::read_dir(&folder).is_ok_and(|mut all| all.next().is_none());
-    let seed = match seed.filter(|_| first) {
+    let seed = match seed.filter(|_| !holds_snapshot(&folder)) {
         Some(path) => Some(fs::read(path).map_err(unusable(path))?),
         None => None,
     };
@@ -182,12 +186,23 @@ fn open_configuration(
     for (factory_pid, ocd) in stack::definitions() {
         service.register_metatype(factory_pid, ocd);
     }
-    if first && stack::cloud_pids(&service.pids()).is_empty() {
+    let untouched = service.snapshots()?.iter().all(|id| *id == 0);
+    if untouched && stack::cloud_pids(&service.pids()).is_empty() {
         if let Some(stack) = Stack::of(stack::CLOUD_SERVICE) {
             create_stack(&service, &stack)?;
         }
     }
     Ok(Arc::new(service))
+}
+
+/// Whether there was a start before that came as far as its snapshot; other files do not count.
+fn holds_snapshot(folder: &Path) -> bool {
+    fs::read_dir(folder).is_ok_and(|entries| {
+        entries.flatten().any(|entry| {
+            let name = entry.file_name();
+            name.as_encoded_bytes().starts_with(b"snapshot_")
+        })
+    })
 }
 
 fn private_folder(path: &Path) -> Result<PathBuf, StartError> {

@@ -168,6 +168,30 @@ pub fn notes(document: &Document) -> Vec<String> {
     problems.chain(warnings).collect()
 }
 
+/// `line` in pieces of at most `width` characters, broken between words; each further piece is
+/// indented two deeper than the first. A word longer than that stays whole.
+#[must_use]
+pub fn wrap(line: &str, width: usize) -> Vec<String> {
+    let indent = line.len() - line.trim_start().len();
+    let further = " ".repeat(indent + 2);
+    let mut pieces = Vec::new();
+    let mut piece = " ".repeat(indent);
+    let mut empty = true;
+    for word in line.split_whitespace() {
+        if !empty && piece.chars().count() + 1 + word.chars().count() > width {
+            pieces.push(std::mem::replace(&mut piece, further.clone()));
+            empty = true;
+        }
+        if !empty {
+            piece.push(' ');
+        }
+        piece.push_str(word);
+        empty = false;
+    }
+    pieces.push(piece);
+    pieces
+}
+
 fn taken(step: &Step, now: Timestamp) -> Option<f64> {
     let started = step.started.as_deref()?;
     match (&step.ended, step.state) {
@@ -295,5 +319,20 @@ mod tests {
                 ("bytes", "7 sent, 0 received".to_owned()),
             ]
         );
+    }
+
+    #[test]
+    fn a_remedy_longer_than_the_terminal_is_wrapped_and_not_cut() {
+        let line = "  → Check the port in broker-url, then the firewall.";
+        assert_eq!(
+            wrap(line, 24),
+            [
+                "  → Check the port in",
+                "    broker-url, then the",
+                "    firewall."
+            ]
+        );
+        assert_eq!(wrap(line, 80), [line]);
+        assert_eq!(wrap("averylongword b", 4), ["averylongword", "  b"]);
     }
 }

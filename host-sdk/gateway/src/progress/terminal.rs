@@ -99,7 +99,12 @@ impl Progress {
         });
         head.set_message(lines::headline(document, now));
         let mut wanted = lines::steps(document, now);
-        wanted.extend(lines::troubles(document));
+        let width = width();
+        wanted.extend(
+            lines::troubles(document)
+                .iter()
+                .flat_map(|line| lines::wrap(line, width)),
+        );
         while self.rows.len() < wanted.len() {
             let bar = self.drawing.add(ProgressBar::new_spinner());
             self.rows.push(bar);
@@ -115,6 +120,15 @@ impl Progress {
             bar.set_message(line);
             bar.tick();
         }
+    }
+}
+
+/// Characters to a row, its margin taken off.
+fn width() -> usize {
+    let columns = rustix::termios::tcgetwinsize(io::stderr()).map_or(0, |size| size.ws_col);
+    match usize::from(columns) {
+        0 => 78,
+        columns => columns.saturating_sub(2).max(20),
     }
 }
 

@@ -257,6 +257,8 @@ pub fn two_instances_do_not_know_each_other(plugin: &Plugin) {
 struct Intruder {
     instance: usize,
     plugin: *const Plugin,
+    /// Activate has returned: from here on no call of the host runs beside.
+    begin: Mutex<mpsc::Receiver<()>>,
     results: mpsc::Sender<Vec<(&'static str, Called)>>,
 }
 
@@ -271,6 +273,16 @@ unsafe extern "C" fn intrude(ctx: *mut c_void, data: GwcBytes) {
         )
     };
     let instance = Instance::of(plugin, intruder.instance as *mut _);
+    // Once: the channel is closed when the results are there.
+    if intruder
+        .begin
+        .lock()
+        .unwrap()
+        .recv_timeout(Duration::from_secs(10))
+        .is_err()
+    {
+        return;
+    }
     let begun = Instant::now();
     let results = vec![
         ("deactivate", instance.deactivate()),
@@ -281,7 +293,7 @@ unsafe extern "C" fn intrude(ctx: *mut c_void, data: GwcBytes) {
         ("cancel", instance.cancel()),
     ];
     assert!(
-        begun.elapsed() < Duration::from_secs(1),
+        crate::in_time(begun.elapsed(), Duration::from_secs(1)),
         "it waited for itself"
     );
     let status = instance
@@ -299,7 +311,9 @@ pub fn ending_an_instance_from_its_own_thread_is_refused(plugin: &Plugin) {
     let table = host.table();
     let instance = plugin.create(&table, PID).unwrap();
     let (sender, receiver) = mpsc::channel();
+    let (begin, begun) = mpsc::channel();
     let intruder = Intruder {
+        begin: Mutex::new(begun),
         instance: instance.this as usize,
         plugin,
         results: sender,
@@ -311,6 +325,8 @@ pub fn ending_an_instance_from_its_own_thread_is_refused(plugin: &Plugin) {
         })
         .unwrap();
     instance.activate(&parameters(false, QUIET)).unwrap();
+    begin.send(()).unwrap();
+    drop(begin);
     let results = receiver
         .recv_timeout(Duration::from_secs(10))
         .expect("put was called and returned");

@@ -91,8 +91,8 @@ pub fn two_copies_of_the_library_run_side_by_side(path: &Path) {
         instances[n].watch(watchers[n].sink()).unwrap();
         instances[n].activate(&parameters(true, QUIET)).unwrap();
     }
-    for n in 0..2 {
-        watchers[n].wait(|document| !document["error"].is_null());
+    for watcher in &watchers {
+        watcher.wait(|document| !document["error"].is_null());
     }
     for instance in &instances {
         instance.deactivate().unwrap();

@@ -299,10 +299,12 @@ pub fn sinks_without_a_function_are_refused(plugin: &Plugin) {
     );
     let (pid, locale) = (GwcStr::borrow(FACTORY_PID), GwcStr::EMPTY);
     type Call<'a> = Box<dyn Fn(GwcSink, *mut GwcError) -> i32 + 'a>;
-    // SAFETY of all three: functions of the instance, with a sink that has no function.
     let calls: [Call<'_>; 4] = [
+        // SAFETY: a function of the instance, with a sink that has no function.
         Box::new(|sink, err| unsafe { status(this, sink, err) }),
+        // SAFETY: a function of the instance, with a sink that has no function.
         Box::new(|sink, err| unsafe { identity(this, sink, err) }),
+        // SAFETY: a function of the instance, with a sink that has no function.
         Box::new(|sink, err| unsafe { preflight(this, sink, err) }),
         Box::new(|sink, err| plugin.raw_metatype(pid, locale, sink, err)),
     ];

@@ -26,7 +26,7 @@ pub fn control_calls_from_many_threads_are_busy_or_done(plugin: &Plugin) {
                 let quiet = parameters(false, QUIET);
                 let enabled = parameters(true, QUIET);
                 let mut random = n.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-                for _ in 0..250 {
+                for _ in 0..crate::times(250) {
                     // xorshift64: any order will do, the same one in each run is better.
                     random ^= random << 13;
                     random ^= random >> 7;
@@ -77,7 +77,7 @@ pub fn documents_can_be_read_while_the_instance_starts_and_stops(plugin: &Plugin
                 })
             })
             .collect();
-        for n in 0..50 {
+        for n in 0..crate::times(50) {
             instance.activate(&parameters(n % 2 == 0, QUIET)).unwrap();
             instance.update(&parameters(n % 3 == 0, QUIET)).unwrap();
             instance.deactivate().unwrap();

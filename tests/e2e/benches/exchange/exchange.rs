@@ -1,7 +1,7 @@
 //! The contenders side by side: the same exchange with the same broker, taking turns.
 //!
-//! The broker is the platform's mosquitto with its access rules; the device has a provision request
-//! there. What answers the trigger is a client of the bench and not the platform, so that all are
+//! The broker is the platform's mosquitto with its access rules, and one more that differs in one
+//! line ([`crate::prompt_broker`]); the device has a provision request there. What answers the trigger is a client of the bench and not the platform, so that all are
 //! answered the same, at once. Contenders that cannot be built here are named and left out.
 
 use std::path::{Path, PathBuf};
@@ -12,11 +12,12 @@ use std::thread;
 use std::time::Duration;
 
 use mqtt_session::{Anchor, Event, Options, Publish, Session};
-use provision_platform::broker::{Broker, PLATFORM_USER};
+use provision_platform::broker::PLATFORM_USER;
 use provision_platform::harness::TestPlatform;
 
 use crate::contender::Contender;
 use crate::figures::{head, row, Series};
+use crate::prompt_broker::PromptBroker;
 use crate::proxy::{Passed, Proxy};
 use crate::{Outcome, ROLE};
 
@@ -27,6 +28,19 @@ const CLIENT_ID: &str = "bench-1";
 const PASSWORD: &str = "claim-secret";
 const TRIGGER_BYTES: usize = 400;
 const ANSWER_BYTES: usize = 3000;
+
+/// One contender's rounds.
+#[derive(Clone, Debug, Default)]
+struct Measured {
+    /// On loopback, with a broker that sends at once.
+    near: Series,
+    /// On loopback, with a broker as installed.
+    held: Series,
+    /// Over the slow link, with a broker as installed.
+    far: Series,
+    /// On the slow link, until the credentials were there.
+    passed: Passed,
+}
 
 /// Runs the contenders and prints the table.
 pub fn measure(rounds: usize) -> Outcome<()> {
@@ -40,7 +54,13 @@ pub fn measure(rounds: usize) -> Outcome<()> {
     let trigger = format!("$EDC/{account}/{CLIENT_ID}/MQTT/BENCH");
     let answer = format!("$EDC/{account}/{CLIENT_ID}/PROV-V1/PUT/certificates");
     let anchor = Anchor::new()?;
-    let _responder = respond(&anchor, platform.provision_broker(), &trigger, &answer)?;
+    let usual = platform.provision_broker();
+    let prompt = PromptBroker::like(usual)?;
+    let mut responders = Vec::new();
+    for port in [usual.platform_port(), prompt.plain] {
+        let password = usual.platform_password().reveal();
+        responders.push(respond(&anchor, port, password, &trigger, &answer)?);
+    }
     let told = |mut command: Command| {
         command
             .env("EXCHANGE_ROOTS", &roots)
@@ -67,28 +87,31 @@ pub fn measure(rounds: usize) -> Outcome<()> {
         }
     }
 
-    let direct = platform.provision_broker().port();
-    let proxy = Proxy::start(direct, DELAY)?;
-    let mut results =
-        vec![(Series::default(), Series::default(), Passed::default()); contenders.len()];
+    let proxy = Proxy::start(usual.port(), DELAY)?;
+    let mut results = vec![Measured::default(); contenders.len()];
     // The first round is not like the others: libraries are read, the allocator grows.
     for round in 0..=rounds {
-        for (contender, (near, far, passed)) in contenders.iter_mut().zip(&mut results) {
-            let loopback = contender.round(direct, ANSWER_BYTES, || {})?;
-            let delayed =
-                contender.round(proxy.port(), ANSWER_BYTES, || *passed = proxy.passed())?;
+        for (contender, result) in contenders.iter_mut().zip(&mut results) {
+            let near = contender.round(prompt.tls, ANSWER_BYTES, || {})?;
+            let held = contender.round(usual.port(), ANSWER_BYTES, || {})?;
+            let far = contender.round(proxy.port(), ANSWER_BYTES, || {
+                result.passed = proxy.passed();
+            })?;
             if round > 0 {
-                near.push(loopback);
-                far.push(delayed);
+                result.near.push(near);
+                result.held.push(held);
+                result.far.push(far);
             }
         }
     }
+    drop(responders);
 
     println!(
         "Exchange, start to credentials ({rounds} rounds each, taking turns; min / median / max):\n\n{}",
         head(&[
             "contender",
             "loopback, ms",
+            "loopback, broker without TCP_NODELAY, ms",
             "25 ms each way, ms",
             "round trips",
             "CPU, ms",
@@ -97,11 +120,13 @@ pub fn measure(rounds: usize) -> Outcome<()> {
             "bytes received",
         ])
     );
-    for (contender, (near, far, passed)) in contenders.iter().zip(&results) {
+    for (contender, result) in contenders.iter().zip(&results) {
+        let passed = result.passed;
         let cells = [
             contender.name.to_owned(),
-            near.spread(),
-            far.spread(),
+            result.near.spread(),
+            result.held.spread(),
+            result.far.spread(),
             passed.round_trips.to_string(),
             format!("{:.1}", contender.cpu.median()),
             format!("{:.1}", contender.peak()?),
@@ -115,10 +140,19 @@ pub fn measure(rounds: usize) -> Outcome<()> {
 }
 
 /// A client of the broker that answers every trigger at once, until it is dropped.
-fn respond(anchor: &Anchor, broker: &Broker, trigger: &str, answer: &str) -> Outcome<Arc<Session>> {
-    let mut options = Options::new(broker.platform_url().parse()?, "bench-responder");
+fn respond(
+    anchor: &Anchor,
+    port: u16,
+    password: &str,
+    trigger: &str,
+    answer: &str,
+) -> Outcome<Arc<Session>> {
+    let mut options = Options::new(
+        format!("mqtt://127.0.0.1:{port}").parse()?,
+        "bench-responder",
+    );
     options.username = Some(PLATFORM_USER.to_owned());
-    options.password = Some(broker.platform_password().reveal().to_owned().into());
+    options.password = Some(password.to_owned().into());
     options.subscriptions = vec![(trigger.to_owned(), 1)];
     let (events, incoming) = channel();
     let session = Session::open(anchor, options, move |event| drop(events.send(event)));

@@ -16,6 +16,7 @@ mod contender;
 mod exchange;
 mod figures;
 mod ours;
+mod prompt_broker;
 mod proxy;
 mod writes;
 

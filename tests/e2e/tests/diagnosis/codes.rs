@@ -155,6 +155,11 @@ const PROVOKED: &[(&str, &str, &str)] = &[
         "a_configuration_that_does_not_fit_a_metatype",
     ),
     (
+        "apply.failed",
+        "storage",
+        "a_host_that_cannot_write_its_configuration_applies_nothing",
+    ),
+    (
         "proof.failed",
         "e2e::platform",
         "a_target_account_that_refuses_the_new_credentials",
@@ -174,10 +179,6 @@ const NOT_YET: &[(&str, &str)] = &[
     (
         "package.failed",
         "the platform's behaviours serve no package",
-    ),
-    (
-        "apply.failed",
-        "the sample host refuses nothing that it has validated before",
     ),
     (
         "internal.panic",

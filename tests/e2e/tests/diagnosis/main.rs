@@ -15,6 +15,7 @@ mod codes;
 mod local;
 mod network;
 mod platform;
+mod readme;
 mod schema;
 mod storage;
 

@@ -2,15 +2,19 @@
 
 use std::fs;
 use std::process::Command;
+use std::time::Duration;
 
-use e2e::site::PID;
+use e2e::site::{state, PID};
 use e2e::Site;
+use provision_platform::behaviour::Behaviour;
 use provision_platform::harness::TestPlatform;
 
 use super::{sees, succeeds};
 
 /// Where the child finds the folder of its gateway's temporary files.
 const SMALL: &str = "GWC_TEST_SMALL_DISK";
+
+const DEADLINE: Duration = Duration::from_secs(30);
 
 #[test]
 fn a_damaged_folder_is_named_and_mended() {
@@ -79,5 +83,39 @@ fn on_a_small_disk() {
     let status = sees(&mut site, "storage.full");
     assert_eq!(status["attempt"], 0);
     mounted(&["-o", "remount,size=16m"]);
+    succeeds(&mut site);
+}
+
+/// What the host cannot write while it applies is undone, told, and made good by saving again.
+#[test]
+fn a_host_that_cannot_write_its_configuration_applies_nothing() {
+    let platform = TestPlatform::start().unwrap();
+    platform
+        .behave(Behaviour {
+            delay: Duration::from_millis(500),
+            ..Behaviour::default()
+        })
+        .unwrap();
+    platform.request("gw-1", "secret").unwrap();
+    let mut site = Site::new(&platform, "gw-1", "secret").unwrap();
+    site.start().unwrap();
+    site.wait("the platform's first words", DEADLINE, |status| {
+        state(status) == "receiving"
+    })
+    .unwrap();
+    let before = site.world().unwrap();
+    let (folder, away) = (site.data().join("snapshots"), site.data().join("away"));
+    fs::rename(&folder, &away).unwrap();
+    fs::write(&folder, "").unwrap();
+    let status = sees(&mut site, "apply.failed");
+    assert_ne!(state(&status), "provisioned");
+    fs::remove_file(&folder).unwrap();
+    fs::rename(&away, &folder).unwrap();
+    site.wait("the end of the undoing", DEADLINE, |status| {
+        state(status) == "refused"
+    })
+    .unwrap();
+    assert_eq!(site.world().unwrap(), before);
+    site.set("retry-interval", 2).unwrap();
     succeeds(&mut site);
 }

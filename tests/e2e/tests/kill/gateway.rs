@@ -13,9 +13,9 @@ use e2e::Site;
 use serde_json::Value as Json;
 
 /// It ends by itself after this, successful or not.
-const DEADLINE: &str = "60";
+const DEADLINE: &str = "20";
 /// And is killed after this.
-const HANGS: Duration = Duration::from_secs(100);
+const HANGS: Duration = Duration::from_secs(60);
 
 /// What happens at an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
