@@ -358,6 +358,8 @@ pub fn of_host(object: &str, error: &CallError) -> Fault {
 fn of_apply(operation: &Operation, error: &CallError) -> Fault {
     let code = match error.status {
         status::E_NO_SPACE => Code::StorageFull,
+        // A disk may recover; that of the host is no other than ours.
+        status::E_IO => Code::StorageUnwritable,
         status::E_UNSUPPORTED => Code::HostUnsupported,
         _ => Code::ApplyFailed,
     };
