@@ -110,6 +110,9 @@ pub unsafe fn destroy(this: *mut GwcComponent, err: *mut GwcError) -> GwcStatus 
                     "another call of this instance is running",
                 ));
             }
+            // A host call in flight may still ask for the status: the instance lives until its
+            // thread has ended. One that is not active refuses, which is as good.
+            let _ = handle.component.deactivate();
             let mut handle = Box::from_raw(this.cast::<Handle>());
             handle.magic = 0;
             // A panic while it ends leaks what is left of it; the caller has lost it anyway.

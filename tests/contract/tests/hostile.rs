@@ -67,7 +67,10 @@ trials! {
     configurations_that_are_no_configurations_are_errors
     facts_of_any_text_are_taken_as_text
     an_error_without_text_is_still_an_error
+
     deactivate_waits_for_a_host_call_in_flight_and_no_longer
+    control_calls_beside_a_running_one_are_busy
+    a_host_call_in_flight_can_read_the_status_while_the_instance_ends
 
     loading_changes_nothing_in_the_process
     two_copies_of_the_library_run_side_by_side

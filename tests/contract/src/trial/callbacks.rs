@@ -2,10 +2,7 @@
 
 use std::ffi::c_void;
 use std::ptr;
-use std::sync::mpsc;
 use std::sync::Mutex;
-use std::thread;
-use std::time::{Duration, Instant};
 
 use contract::host::{parameters, Host, Watcher, PID};
 use contract::plugin::Plugin;
@@ -373,59 +370,4 @@ pub fn facts_of_any_text_are_taken_as_text(plugin: &Plugin) {
         instance.status().expect("the status");
         instance.destroy().unwrap();
     }
-}
-
-/// Says that a call came in, and where to wait for leave to return.
-static IN_FLIGHT: Mutex<Option<(mpsc::Sender<()>, mpsc::Receiver<()>)>> = Mutex::new(None);
-
-unsafe extern "C" fn slow_fact(
-    _ctx: *mut c_void,
-    _name: GwcStr,
-    _out: GwcSink,
-    _err: *mut GwcError,
-) -> GwcStatus {
-    if let Some((entered, leave)) = IN_FLIGHT.lock().unwrap().take() {
-        entered.send(()).unwrap();
-        leave
-            .recv_timeout(Duration::from_secs(10))
-            .expect("leave to return");
-    }
-    gateway_component_abi::status::E_NOT_FOUND
-}
-
-pub fn deactivate_waits_for_a_host_call_in_flight_and_no_longer(plugin: &Plugin) {
-    let (entered, inside) = mpsc::channel();
-    let (release, leave) = mpsc::channel();
-    *IN_FLIGHT.lock().unwrap() = Some((entered, leave));
-    let mut host = Host::new();
-    host.state().system.get = Some(slow_fact);
-    let table = host.table();
-    let instance = plugin.create(&table, PID).unwrap();
-    instance.activate(&parameters(true, QUIET)).unwrap();
-    inside
-        .recv_timeout(Duration::from_secs(10))
-        .expect("the host is asked for a fact");
-    let (ended, over) = mpsc::channel();
-    thread::scope(|scope| {
-        scope.spawn(|| {
-            instance.deactivate().unwrap();
-            ended.send(Instant::now()).unwrap();
-        });
-        // As long as the call is in flight it must not return.
-        assert!(
-            over.recv_timeout(Duration::from_millis(100)).is_err(),
-            "a host call was left in flight"
-        );
-        let released = Instant::now();
-        release.send(()).unwrap();
-        let at = over
-            .recv_timeout(Duration::from_secs(10))
-            .expect("deactivate returns");
-        let took = at.duration_since(released);
-        assert!(
-            crate::in_time(took, Duration::from_millis(250)),
-            "{took:?} after the host's call returned"
-        );
-    });
-    instance.destroy().unwrap();
 }

@@ -15,6 +15,7 @@
 
 mod callbacks;
 mod cycles;
+mod in_flight;
 mod lifecycle;
 mod loading;
 mod memory;
@@ -93,8 +94,11 @@ const TRIALS: &[Trial] = trials! {
         keystore_entries_that_are_no_entries_are_errors,
         configurations_that_are_no_configurations_are_errors,
         facts_of_any_text_are_taken_as_text,
-        an_error_without_text_is_still_an_error,
-        deactivate_waits_for_a_host_call_in_flight_and_no_longer;
+        an_error_without_text_is_still_an_error;
+    in_flight:
+        deactivate_waits_for_a_host_call_in_flight_and_no_longer,
+        control_calls_beside_a_running_one_are_busy,
+        a_host_call_in_flight_can_read_the_status_while_the_instance_ends;
 };
 
 /// Lists functions that load the library themselves.
