@@ -38,7 +38,9 @@ typedef struct gwc_component_ops {
     gwc_status (*update)(gwc_component *self, const gwc_properties *properties, gwc_error *err);
     /* Stops the instance. On return none of its threads runs and none of its
      * host calls is in flight; at most 250 ms later than the host's own calls
-     * return, whatever the network does. [control] */
+     * return, whatever the network does. Threads that a library keeps for all
+     * instances of the process may idle until destroy, which may take a second
+     * to end them; they call nobody. [control] */
     gwc_status (*deactivate)(gwc_component *self, gwc_error *err);
     /* Ends the instance, deactivating it first where necessary, and frees self,
      * which must not be used again. [control] */

@@ -43,7 +43,8 @@ pub struct GwcComponentOps {
     >,
     /// Stops the instance. On return none of its threads runs and none of its host calls is in
     /// flight; at most 250 ms later than the host's own calls return, whatever the network
-    /// does. `[control]`
+    /// does. Threads that a library keeps for all instances of the process may idle until
+    /// destroy, which may take a second to end them; they call nobody. `[control]`
     pub deactivate:
         Option<unsafe extern "C" fn(this: *mut GwcComponent, err: *mut GwcError) -> GwcStatus>,
     /// Ends the instance, deactivating it first where necessary, and frees self, which must not
