@@ -31,15 +31,6 @@ fn fails_then_succeeds(
     status
 }
 
-fn start(change: impl FnOnce(&Pki, &mut provision_platform::platform::Settings)) -> TestPlatform {
-    let pki = Pki::create().unwrap();
-    TestPlatform::start_with(pki.clone(), |mut settings| {
-        change(&pki, &mut settings);
-        settings
-    })
-    .unwrap()
-}
-
 #[test]
 fn wrong_password() {
     let platform = TestPlatform::start().unwrap();
@@ -81,34 +72,36 @@ fn untrusted_broker_ca() {
     );
 }
 
+/// A platform of the same cloud whose broker shows `profile` is no good until the address is that
+/// of the right one.
+fn bad_certificate(profile: &Profile, code: &str, shown: &str) {
+    let pki = Pki::create().unwrap();
+    let bad = TestPlatform::start_with(pki.clone(), |mut settings| {
+        settings.broker_certificate = pki.tls_root.issue(profile).unwrap();
+        settings
+    })
+    .unwrap();
+    let good = TestPlatform::start_with(pki, |settings| settings).unwrap();
+    good.request("gw-1", "secret").unwrap();
+    let site = Site::new(&bad, "gw-1", "secret").unwrap();
+    let status = fails_then_succeeds(&good, site, code, |good, site| {
+        site.set("broker-url", good.provision_broker().url())
+            .unwrap();
+    });
+    let message = status["error"]["message"].as_str().unwrap();
+    assert!(message.contains(shown), "{message}");
+}
+
 #[test]
 fn wrong_host_name() {
-    let platform = start(|pki, settings| {
-        let profile = Profile::server("Elsewhere", &["elsewhere.example.com"]);
-        settings.broker_certificate = pki.tls_root.issue(&profile).unwrap();
-    });
-    platform.request("gw-1", "secret").unwrap();
-    let mut site = Site::new(&platform, "gw-1", "secret").unwrap();
-    site.start().unwrap();
-    let status = site.wait_for_code("tls.hostname").unwrap();
-    let message = status["error"]["message"].as_str().unwrap();
-    assert!(message.contains("elsewhere.example.com"), "{message}");
+    let profile = Profile::server("Elsewhere", &["elsewhere.example.com"]);
+    bad_certificate(&profile, "tls.hostname", "elsewhere.example.com");
 }
 
 #[test]
 fn expired_broker_certificate() {
-    let platform = start(|pki, settings| {
-        let profile = Profile::server("Old Broker", &["localhost", "127.0.0.1"]).expired();
-        settings.broker_certificate = pki.tls_root.issue(&profile).unwrap();
-    });
-    platform.request("gw-1", "secret").unwrap();
-    let mut site = Site::new(&platform, "gw-1", "secret").unwrap();
-    site.start().unwrap();
-    let status = site.wait_for_code("tls.expired").unwrap();
-    assert!(status["error"]["message"]
-        .as_str()
-        .unwrap()
-        .contains("Old Broker"));
+    let profile = Profile::server("Old Broker", &["localhost", "127.0.0.1"]).expired();
+    bad_certificate(&profile, "tls.expired", "Old Broker");
 }
 
 #[test]

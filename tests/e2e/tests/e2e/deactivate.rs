@@ -24,7 +24,12 @@ fn state(document: &serde_json::Value, name: &str) -> bool {
     document["state"] == name
 }
 
-fn traps(platform: &TestPlatform, silent: &TcpListener) -> Vec<Trap> {
+fn traps(
+    platform: &TestPlatform,
+    talking: &TestPlatform,
+    stranger: &TestPlatform,
+    silent: &TcpListener,
+) -> Vec<Trap> {
     let silent = format!("mqtts://127.0.0.1:{}", silent.local_addr().unwrap().port());
     let real = platform.provision_broker().url();
     let at = |url: &str, password: &str, account: &str| {
@@ -61,6 +66,16 @@ fn traps(platform: &TestPlatform, silent: &TcpListener) -> Vec<Trap> {
             name: "a silent platform",
             parameters: at(&real, "secret", account),
             caught: |d| state(d, "receiving"),
+        },
+        Trap {
+            name: "a broker of an untrusted CA",
+            parameters: at(&stranger.provision_broker().url(), "secret", account),
+            caught: |d| d["error"]["code"] == "tls.untrusted",
+        },
+        Trap {
+            name: "a chain of an untrusted root",
+            parameters: at(&talking.provision_broker().url(), "secret", account),
+            caught: |d| d["error"]["code"] == "trust.untrusted-root",
         },
         Trap {
             name: "parameters that do not hold",
@@ -101,6 +116,10 @@ fn two_hundred_times_in_every_state_within_250_ms_and_nothing_is_left() {
     let platform = TestPlatform::start().unwrap();
     platform.request("gw-1", "secret").unwrap();
     platform.behave(Behaviour::silent()).unwrap();
+    // It does not hold its tongue, but its root is in no DMKeystore here.
+    let talking = TestPlatform::start_with(platform.pki().clone(), |settings| settings).unwrap();
+    talking.request("gw-1", "secret").unwrap();
+    let stranger = TestPlatform::start().unwrap();
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut host = Host::new();
     let pem = platform.pki().tls_root.certificate_pem().unwrap();
@@ -114,7 +133,7 @@ fn two_hundred_times_in_every_state_within_250_ms_and_nothing_is_left() {
         .unwrap();
     let watcher = Watcher::new();
     instance.watch(watcher.sink()).unwrap();
-    let traps = traps(&platform, &silent);
+    let traps = traps(&platform, &talking, &stranger, &silent);
     let mut slowest = (Duration::ZERO, "");
     let mut measured = None;
     for round in 0..40 {

@@ -49,11 +49,15 @@ fn an_expired_request() {
     let platform = by_trigger();
     let mut new = NewRequest::new("gw-1", "user-gw-1", "secret", "acme");
     new.expires_on = Some(clock::now() - 60_000);
-    platform.create_request(&new).unwrap();
+    let request = platform.create_request(&new).unwrap();
     let mut site = Site::new(&platform, "gw-1", "secret").unwrap();
     site.start().unwrap();
+    let before = site.world().unwrap();
     let status = site.wait_for_code("platform.rejected").unwrap();
     assert_eq!(status["error"]["platform"]["code"], "request.expired");
+    assert_eq!(site.world().unwrap(), before);
+    platform.store().set_window(request, None, None).unwrap();
+    site.wait_provisioned().unwrap();
 }
 
 #[test]
@@ -85,7 +89,9 @@ fn an_untrusted_root_of_the_received_chain() {
     let mut site = Site::new(&platform, "gw-1", "secret").unwrap();
     site.trust_chain(&Pki::create().unwrap().root).unwrap();
     site.start().unwrap();
+    let before = site.world().unwrap();
     site.wait_for_code("trust.untrusted-root").unwrap();
+    assert_eq!(site.world().unwrap(), before);
     site.trust_chain(&platform.pki().root).unwrap();
     site.wait_provisioned().unwrap();
 }
