@@ -55,8 +55,12 @@ impl Worker {
         options.keep_alive = KEEP_ALIVE;
         options.tls = Tls {
             anchors: found.roots,
-            crls: found.crls.into_iter().map(std::sync::Arc::new).collect(),
-            client: None,
+            crls: found.crls.into(),
+            // Optional: most provision brokers do not ask.
+            client: self.client_identity().unwrap_or_else(|fault| {
+                log::warn!("{}: no client certificate: {fault}", self.shared.pid());
+                None
+            }),
             session_cache: Some(self.tls_cache.clone()),
         };
         let topics = Topics::default();

@@ -10,5 +10,6 @@
 mod broker;
 mod deactivate;
 mod platform;
+mod revocation;
 mod secrets;
 mod success;
