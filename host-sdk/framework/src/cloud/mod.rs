@@ -12,14 +12,15 @@
 mod actor;
 mod birth;
 mod connection;
-pub mod control;
+mod control;
 mod member;
+mod serving;
 mod session;
 pub mod settings;
 pub mod stack;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use gateway_component_abi::safe::error::CallError;
 use gateway_component_abi::status;
@@ -30,9 +31,11 @@ use crate::component::services::ConnectionState;
 use crate::configuration::ConfigurationService;
 use crate::events::Hub;
 use crate::keystore::Keystores;
+use crate::loader::Instance;
 use crate::system::SystemProperties;
 pub use birth::TRANSACTION;
 use connection::Connection;
+pub use control::ControlReport;
 pub use member::Member;
 use stack::Stack;
 
@@ -59,6 +62,8 @@ pub struct ConnectionInfo {
     pub last_error: Option<String>,
     /// Since when it is in this state: milliseconds since 1970 UTC.
     pub since_ms: i64,
+    /// What became of the control messages that came over it.
+    pub control: ControlReport,
 }
 
 impl ConnectionInfo {
@@ -74,6 +79,7 @@ impl ConnectionInfo {
             broker: String::new(),
             last_error: None,
             since_ms: birth::now_ms(),
+            control: ControlReport::default(),
         }
     }
 }
@@ -91,6 +97,7 @@ pub struct Surroundings {
     /// Of the framework.
     pub version: String,
     anchor: Mutex<Option<Anchor>>,
+    instances: OnceLock<Box<control::Instances>>,
 }
 
 impl Surroundings {
@@ -109,7 +116,13 @@ impl Surroundings {
             hub,
             version,
             anchor: Mutex::new(None),
+            instances: OnceLock::new(),
         }
+    }
+
+    /// Who finds active components; nobody before they can be there.
+    fn instances(&self) -> Option<&control::Instances> {
+        self.instances.get().map(|find| &**find)
     }
 
     /// The ProvisioningService of a connection, if there is one.
@@ -144,6 +157,16 @@ impl Connections {
             surroundings: Arc::new(surroundings),
             all: Mutex::new(BTreeMap::new()),
         }
+    }
+
+    /// Says how active components are found by their pids: those that provision the connections
+    /// verify the control messages. Without it every control message is refused. Once; later calls
+    /// change nothing.
+    pub fn find_components(
+        &self,
+        find: impl Fn(&str) -> Option<Arc<Instance>> + Send + Sync + 'static,
+    ) {
+        let _ = self.surroundings.instances.set(Box::new(find));
     }
 
     /// Brings the connection that a component belongs to in line with the configuration: it is made,

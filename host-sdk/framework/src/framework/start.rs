@@ -142,6 +142,7 @@ pub(super) fn start(options: Options) -> Result<Framework, StartError> {
         Registry::new(load, links),
     )
     .map_err(StartError::Thread)?;
+    connections.find_components(supervisor.finder());
     for pid in stack::cloud_pids(&configuration.pids()) {
         connections.changed(&pid);
     }

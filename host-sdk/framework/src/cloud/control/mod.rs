@@ -1,66 +1,66 @@
 //! Control messages: what the cloud account sends to `$EDC/{account}/{client-id}/#`.
 //!
-//! They get no answer yet. This is where they enter: [`received`] sorts out what is no request, and
-//! is the one place from which requests will reach the framework's applications (CONF-V1, KEYS-V1,
-//! DEPLOY-V2), each of them only after the component that provisioned this connection has verified
-//! its signature (`gwc.control-verifier/1`, `Instance::verify_control`). It fails closed: where no
-//! verifier is there, or it does not say yes, a request is dropped without an answer, as Kura drops
-//! a badly signed one.
+//! A request goes this way, and no step is left out:
+//!
+//! | file | step |
+//! |---|---|
+//! | [`desk`] | the connection's thread puts the message into a bounded queue; a thread of its own takes it |
+//! | [`request`] | is it a request to this gateway, with the ids that an answer needs? |
+//! | [`ledger`] | a repeated one gets the recorded reply, and has no second effect |
+//! | [`verify`] | the component that provisions this connection says who signed it (`gwc.control-verifier/1`) |
+//! | [`clerk`] | hands it to the application |
+//! | [`conf`], [`keys`] | `CONF-V1`, `KEYS-V1`: what is asked for |
+//! | [`reply`], [`refusal`] | the answer on the wire |
+//! | [`tally`] | how many had which end, for people to see |
+//!
+//! It fails closed: a request that nobody vouches for is refused with 403, and counted by the reason;
+//! where no component is there that could, that is everybody. `CMD-V1` does not exist here, whoever
+//! signs. Not here: the session, which is the `actor`'s, and what the applications change, which is
+//! the framework's.
 
-use kura_formats::topic::{Incoming, Topics};
-use mqtt_session::Message;
+mod clerk;
+mod conf;
+mod desk;
+mod keys;
+mod ledger;
+mod refusal;
+mod reply;
+mod request;
+mod tally;
+mod verify;
 
-/// What became of a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// No request: an own echo, a reply, a notification, something unknown, something retained.
-    Ignored,
-    /// A request that nobody could verify.
-    Dropped,
+pub(super) use desk::Desk;
+pub(super) use reply::Outgoing;
+pub use tally::ControlReport;
+pub(super) use verify::Instances;
+
+use std::sync::Arc;
+
+use kura_formats::topic::Topics;
+
+use super::Surroundings;
+
+/// The applications that answer, as a BIRTH names them.
+pub(super) const APPLICATIONS: [&str; 2] = [conf::APP, keys::APP];
+
+/// Whose topics a session serves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Address {
+    pub(super) topics: Topics,
+    pub(super) account: String,
+    pub(super) client_id: String,
 }
 
-/// Looks at a message.
-pub fn received(topics: &Topics, account: &str, client_id: &str, message: &Message) -> Verdict {
-    if message.retained {
-        return Verdict::Ignored;
-    }
-    let Incoming::Request(request) = topics.classify(&message.topic) else {
-        return Verdict::Ignored;
-    };
-    if request.account != account || request.client_id != client_id {
-        return Verdict::Ignored;
-    }
-    log::warn!(
-        "the request {} was dropped: nobody verifies control messages yet",
-        request.application_topic()
-    );
-    Verdict::Dropped
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_request_gets_through_unverified() {
-        let message = |topic: &str, retained| Message {
-            topic: topic.to_owned(),
-            payload: Vec::new(),
-            qos: 1,
-            retained,
-            duplicate: false,
-        };
-        let look = |message| received(&Topics::default(), "a", "c", &message);
-        let put = "$EDC/a/c/CONF-V1/PUT/configurations";
-        assert_eq!(look(message(put, false)), Verdict::Dropped);
-        assert_eq!(look(message(put, true)), Verdict::Ignored);
-        assert_eq!(
-            look(message("$EDC/a/c/MQTT/BIRTH", false)),
-            Verdict::Ignored
-        );
-        assert_eq!(
-            look(message("$EDC/a/d/CONF-V1/GET/x", false)),
-            Verdict::Ignored
-        );
-    }
+/// The desk of the connection of that CloudService. `served` is told of each message once.
+pub(super) fn desk(
+    surroundings: Arc<Surroundings>,
+    connection: &str,
+    served: desk::Served,
+) -> Desk {
+    let mut clerk = clerk::Clerk::new(surroundings, connection);
+    Desk::new(
+        clerk.tally(),
+        Box::new(move |address, topic, message| clerk.serve(address, topic, message)),
+        served,
+    )
 }
