@@ -98,7 +98,11 @@ fn refused(reply: &Payload, response: i32, code: &str) -> String {
     message.to_owned()
 }
 
-fn world(defines: &[&str]) -> Option<World> {
+fn world() -> Option<World> {
+    world_with(&["VERIFIER"])
+}
+
+fn world_with(defines: &[&str]) -> Option<World> {
     if !there() {
         return None;
     }
@@ -149,7 +153,7 @@ fn read(xml: &[u8]) -> Vec<configurations::Configuration> {
 
 #[test]
 fn conf_v1_shows_and_changes_configurations_and_gives_no_password_out() {
-    let Some(world) = world(&[]) else { return };
+    let Some(world) = world() else { return };
     let secret = Properties::from([("secret".to_owned(), Secret::from("hush-hush").into())]);
     set(&world.framework, PROVISIONING, secret);
     let cloud = &world.cloud;
@@ -187,7 +191,7 @@ fn conf_v1_shows_and_changes_configurations_and_gives_no_password_out() {
 
 #[test]
 fn conf_v1_refuses_a_document_as_a_whole_and_names_what_does_not_hold() {
-    let Some(world) = world(&[]) else { return };
+    let Some(world) = world() else { return };
     let revision = world.framework.configuration().revision();
     let put = |id: &str, what: &str, body: String| {
         let what = format!("CONF-V1/PUT/{what}");
@@ -227,7 +231,7 @@ fn conf_v1_refuses_a_document_as_a_whole_and_names_what_does_not_hold() {
 
 #[test]
 fn nobody_from_outside_says_that_a_gateway_is_provisioned() {
-    let Some(world) = world(&[]) else { return };
+    let Some(world) = world() else { return };
     let claim = document(&[(PROVISIONING, "provisioned", "Boolean", "true")]);
     let what = "CONF-V1/PUT/configurations";
     let reply = world.cloud.ask(what, signed("1").with_body(claim.clone()));
@@ -257,7 +261,7 @@ fn nobody_from_outside_says_that_a_gateway_is_provisioned() {
 
 #[test]
 fn conf_v1_lists_takes_and_goes_back_to_snapshots() {
-    let Some(world) = world(&[]) else { return };
+    let Some(world) = world() else { return };
     let ids = || world.framework.configuration().snapshots().unwrap();
     let cloud = &world.cloud;
     let change = document(&[(TRANSPORT, "in-flight.persistence", "String", "file")]);
@@ -294,7 +298,7 @@ fn conf_v1_lists_takes_and_goes_back_to_snapshots() {
 
 #[test]
 fn keys_v1_manages_entries_and_never_gives_a_private_key_out() {
-    let Some(world) = world(&[]) else { return };
+    let Some(world) = world() else { return };
     let mut next = 0;
     let mut ask = |what: &str, body: Value| {
         next += 1;
@@ -357,7 +361,7 @@ fn keys_v1_manages_entries_and_never_gives_a_private_key_out() {
 
 #[test]
 fn a_request_that_is_not_verified_is_refused_counted_and_changes_nothing() {
-    let Some(world) = world(&[]) else { return };
+    let Some(world) = world() else { return };
     let revision = world.framework.configuration().revision();
     let change = document(&[(TRANSPORT, "lwt.qos", "Integer", "1")]);
     let cases = [
@@ -405,7 +409,7 @@ fn a_request_that_is_not_verified_is_refused_counted_and_changes_nothing() {
 
 #[test]
 fn where_no_component_verifies_nobody_is_believed() {
-    let Some(world) = world(&["NO_VERIFIER"]) else {
+    let Some(world) = world_with(&[]) else {
         return;
     };
     let reply = world.cloud.ask("CONF-V1/GET/configurations", signed("1"));
@@ -425,7 +429,7 @@ fn where_no_component_verifies_nobody_is_believed() {
 
 #[test]
 fn commands_do_not_exist_whoever_signs() {
-    let Some(world) = world(&[]) else { return };
+    let Some(world) = world() else { return };
     for (id, what) in [
         ("1", "CMD-V1/EXEC/command"),
         ("2", "CONF-V2/GET/snapshots"),
@@ -439,7 +443,7 @@ fn commands_do_not_exist_whoever_signs() {
 
 #[test]
 fn what_is_no_request_to_this_gateway_gets_no_answer() {
-    let Some(world) = world(&[]) else { return };
+    let Some(world) = world() else { return };
     let cloud = &world.cloud;
     let get = "CONF-V1/GET/snapshots";
     let bytes = |id: &str| encode(&signed(id));
@@ -467,7 +471,7 @@ fn what_is_no_request_to_this_gateway_gets_no_answer() {
 
 #[test]
 fn a_repeated_request_has_its_reply_again_and_no_second_effect() {
-    let Some(world) = world(&[]) else { return };
+    let Some(world) = world() else { return };
     let ids = || world.framework.configuration().snapshots().unwrap().len();
     let cloud = &world.cloud;
     let first = cloud.ask("CONF-V1/EXEC/snapshot", signed("1"));
@@ -492,7 +496,7 @@ fn a_repeated_request_has_its_reply_again_and_no_second_effect() {
 
 #[test]
 fn a_reply_is_gzip_for_those_who_read_it() {
-    let Some(world) = world(&[]) else { return };
+    let Some(world) = world() else { return };
     let get = "CONF-V1/GET/configurations";
     world.cloud.send(get, &signed("1"));
     let (plain, bytes) = world.cloud.reply("CONF-V1", "1");
@@ -506,7 +510,7 @@ fn a_reply_is_gzip_for_those_who_read_it() {
 
 #[test]
 fn a_change_of_the_own_connection_is_answered_over_the_old_one() {
-    let Some(world) = world(&[]) else { return };
+    let Some(world) = world() else { return };
     let change = document(&[(TRANSPORT, "client-id", "String", "moved")]);
     let what = format!("CONF-V1/PUT/configurations/{TRANSPORT}");
     world.cloud.done(&what, "1", change);
@@ -521,7 +525,7 @@ fn a_change_of_the_own_connection_is_answered_over_the_old_one() {
 
 #[test]
 fn a_rollback_that_ends_the_own_connection_is_answered_first() {
-    let Some(world) = world(&[]) else { return };
+    let Some(world) = world() else { return };
     // Snapshot 0 knows no connection at all.
     world.cloud.done("CONF-V1/EXEC/rollback/0", "1", "");
     until("the end of the connection", || {
@@ -533,7 +537,7 @@ fn a_rollback_that_ends_the_own_connection_is_answered_first() {
 
 #[test]
 fn a_flood_is_survived_and_counted() {
-    let Some(world) = world(&[]) else { return };
+    let Some(world) = world() else { return };
     const MANY: u64 = 5_000;
     for n in 0..MANY {
         let id = n.to_string();
