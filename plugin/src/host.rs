@@ -41,8 +41,8 @@ pub struct KeystoreEntry {
 /// The cloud connection that the component belongs to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Connection {
-    /// Whether it is connected now.
-    pub connected: bool,
+    /// Whether it is connected, or trying to be.
+    pub wanted: bool,
     /// Pid of the CloudService.
     pub pid: String,
     /// Pid of the DataService.
@@ -113,10 +113,12 @@ pub trait Host: Send + Sync {
 
     /// The cloud connection of the component; `None` where the host has no such service.
     fn connection(&self) -> HostResult<Option<Connection>>;
-    /// Disconnects it until [`Host::connect`].
+    /// Disconnects it until [`Host::connect`] or [`Host::release`], also over restarts.
     fn disconnect(&self) -> HostResult<()>;
     /// Lets it connect; the next BIRTH carries the transaction where it is not empty.
     fn connect(&self, transaction: &str) -> HostResult<()>;
+    /// Ends what [`Host::disconnect`] began, without an order to connect.
+    fn release(&self) -> HostResult<()>;
 
     /// Encrypts at rest; `None` where the host has no crypto service.
     fn encrypt(&self, clear: &[u8]) -> HostResult<Option<Vec<u8>>>;

@@ -48,7 +48,7 @@ pub fn undo(operation: &Operation, key: &str, host: &dyn Host) -> Result<(), Cal
             if *was_connected {
                 host.connect("")
             } else {
-                Ok(())
+                host.release()
             }
         }
         Operation::PutCertificate {

@@ -158,7 +158,7 @@ impl Engine {
             .map_err(refused("the cloud connection"))?
         {
             operations.push(Operation::HoldConnection {
-                was_connected: connection.connected,
+                was_connected: connection.wanted,
             });
         }
         for item in self.staged.items() {

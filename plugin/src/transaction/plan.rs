@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub enum Operation {
     /// Keeps the cloud connection disconnected while it changes.
     HoldConnection {
-        /// Whether it was connected before.
+        /// Whether it was connected before, or trying to be.
         was_connected: bool,
     },
     /// Sets a trusted certificate.

@@ -179,11 +179,15 @@ pub struct ConnectionView {
 pub trait CloudConnectionService: Send + Sync {
     /// As it is now.
     fn describe(&self) -> Result<ConnectionView, CallError>;
-    /// Disconnects and keeps disconnected until [`connect`](Self::connect).
+    /// Disconnects and keeps disconnected, also over restarts, until [`connect`](Self::connect) or
+    /// [`release`](Self::release).
     fn disconnect(&self) -> Result<(), CallError>;
     /// Lets it connect, without waiting for it. The transaction, if not empty, goes into the next
-    /// BIRTH.
+    /// BIRTH, also after a restart.
     fn connect(&self, transaction: &str) -> Result<(), CallError>;
+    /// Ends the hold of [`disconnect`](Self::disconnect): what the connection was told before it
+    /// counts again.
+    fn release(&self) -> Result<(), CallError>;
 }
 
 /// `gwc.crypto/1`.
