@@ -65,7 +65,8 @@ pub trait Host: Send + Sync {
     /// The configuration of `pid`, or of every component where it is empty. Passwords are
     /// empty unless `secrets`.
     fn configurations(&self, pid: &str, secrets: bool) -> HostResult<Vec<Configuration>>;
-    /// Merges into the component's own configuration, durably.
+    /// Merges into the component's own configuration, durably. A Password that is set to empty is
+    /// erased from what the host keeps of older configurations, too.
     fn update_own(&self, properties: &Properties) -> HostResult<()>;
     /// Checks against the metatypes; returns what the configurations would be.
     fn validate(
@@ -103,7 +104,7 @@ pub trait Host: Send + Sync {
         subject: &str,
         signature_algorithm: &str,
     ) -> HostResult<String>;
-    /// Sets the chain of an existing key.
+    /// Sets the chain of an existing key; an empty one takes it away.
     fn put_chain(&self, key: &str, keystore: &str, alias: &str, pem: &str) -> HostResult<()>;
     /// The private key: PKCS#8 PEM or a pkcs11: URI.
     fn private_key(&self, keystore: &str, alias: &str) -> HostResult<Secret>;

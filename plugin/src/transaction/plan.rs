@@ -84,6 +84,9 @@ pub struct Plan {
     pub root_verified: bool,
     /// For the record: digest of the manifest, lower hex.
     pub manifest: String,
+    /// For the record: fingerprints of the received chain, leaf first.
+    #[serde(default)]
+    pub chain: Vec<String>,
 }
 
 impl Plan {
