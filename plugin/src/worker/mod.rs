@@ -96,7 +96,8 @@ impl Worker {
             tls_cache: mqtt_session::SessionCache::default(),
             extras: Extras::new(shared.pid()),
             shared,
-            shown: None,
+            // Before the first parameters there is nothing to show: `inactive` stands.
+            shown: Some(Provisioner::new().revision()),
             shown_at: None,
             said: None,
             repetition: Repetition::default(),

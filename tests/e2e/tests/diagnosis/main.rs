@@ -9,9 +9,11 @@
     clippy::print_stdout
 )]
 
+mod again;
 mod checker;
 mod clock;
 mod codes;
+mod defects;
 mod local;
 mod network;
 mod platform;
