@@ -4,11 +4,12 @@
 use provisioning_service::diagnosis::Code;
 
 /// The sources of the tests, by module.
-const SOURCES: [(&str, &str); 8] = [
+const SOURCES: [(&str, &str); 9] = [
     ("e2e::broker", include_str!("../e2e/broker.rs")),
     ("e2e::platform", include_str!("../e2e/platform.rs")),
     ("clock", include_str!("clock.rs")),
     ("defects", include_str!("defects.rs")),
+    ("instances", include_str!("instances.rs")),
     ("local", include_str!("local.rs")),
     ("network", include_str!("network.rs")),
     ("platform", include_str!("platform.rs")),
@@ -24,7 +25,7 @@ const PROVOKED: &[(&str, &str, &str)] = &[
     ),
     (
         "config.same-platform",
-        "local",
+        "instances",
         "a_second_instance_against_the_same_platform_is_refused",
     ),
     (

@@ -14,6 +14,7 @@ mod checker;
 mod clock;
 mod codes;
 mod defects;
+mod instances;
 mod local;
 mod network;
 mod platform;
