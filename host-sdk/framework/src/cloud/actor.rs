@@ -22,14 +22,21 @@ use crate::events::Event;
 /// The longest wait for a session to end in good order.
 pub(super) const LONGEST_QUIESCE: Duration = Duration::from_secs(2);
 
+/// Why a held connection is not connected.
+const HELD: &str = "held until its provisioning has come to an end";
+
 /// What the thread is told.
 pub(super) enum Command {
     /// The configuration, or a keystore, may have changed.
     Reload,
-    /// Connect; the transaction, if not empty, goes into the next BIRTH.
+    /// Connect, held or not; the transaction, if not empty, goes into the next BIRTH.
     Connect(String),
     /// Disconnect and stay so; answered when it is done.
     Disconnect(Sender<()>),
+    /// The same, and whatever it is told, until it is released.
+    Hold(Sender<()>),
+    /// What it was told counts again.
+    Release,
     /// What the session of that epoch says.
     Session(u64, SessionEvent),
     /// A control message has been served, with what is to be published.
@@ -46,6 +53,8 @@ pub(super) struct Actor {
     events: Sender<Command>,
     /// What it was told last: connect or disconnect.
     told: Option<bool>,
+    /// Whether its component keeps it disconnected, whatever it was told.
+    held: bool,
     policy: Option<Policy>,
     identity: Option<Identity>,
     link: Result<Link, SettingsError>,
@@ -89,6 +98,7 @@ impl Actor {
         let reports = events.clone();
         let served = move |outgoing| drop(reports.send(Command::Served(outgoing)));
         let desk = control::desk(Arc::clone(&surroundings), &stack.cloud, Box::new(served));
+        let kept = surroundings.memory.of(&stack.cloud);
         Actor {
             desk,
             unsent: VecDeque::new(),
@@ -98,13 +108,14 @@ impl Actor {
             info,
             events,
             told: None,
+            held: kept.held,
             policy: None,
             identity: None,
             link: Err(SettingsError::Unset),
             session: None,
             epoch: 0,
             retry: None,
-            transaction: None,
+            transaction: kept.transaction,
             announced: None,
         }
     }
@@ -127,10 +138,17 @@ impl Actor {
                 Ok(Command::Connect(transaction)) => self.told_to_connect(transaction),
                 Ok(Command::Disconnect(done)) => {
                     self.told = Some(false);
-                    self.retry = None;
-                    self.close();
-                    self.show(ConnectionState::Disconnected, None);
+                    self.end();
                     let _ = done.send(());
+                }
+                Ok(Command::Hold(done)) => {
+                    self.held = true;
+                    self.end();
+                    let _ = done.send(());
+                }
+                Ok(Command::Release) => {
+                    self.held = false;
+                    self.reload();
                 }
                 Ok(Command::Session(epoch, SessionEvent::Published(message))) => {
                     self.published(epoch, message);
@@ -151,8 +169,22 @@ impl Actor {
     }
 
     fn wanted(&self) -> bool {
-        self.told
-            .unwrap_or_else(|| self.policy.as_ref().is_some_and(|policy| policy.automatic))
+        let automatic = || self.policy.as_ref().is_some_and(|policy| policy.automatic);
+        !self.held && self.told.unwrap_or_else(automatic)
+    }
+
+    fn end(&mut self) {
+        self.retry = None;
+        self.close();
+        self.show(ConnectionState::Disconnected, self.reason());
+    }
+
+    /// Why there is nothing to connect to.
+    fn reason(&self) -> Option<String> {
+        match self.held {
+            true => Some(HELD.to_owned()),
+            false => self.link.as_ref().err().map(ToString::to_string),
+        }
     }
 
     /// Reads the configuration; reconnects if that changes how to connect.
@@ -179,8 +211,7 @@ impl Actor {
         if !self.wanted() {
             self.retry = None;
             if self.session.is_none() {
-                let reason = self.link.as_ref().err().map(ToString::to_string);
-                self.show(ConnectionState::Disconnected, reason);
+                self.show(ConnectionState::Disconnected, self.reason());
             }
         } else if self.session.is_none() && self.retry.is_none() {
             self.open();
@@ -191,6 +222,7 @@ impl Actor {
 
     fn told_to_connect(&mut self, transaction: String) {
         self.told = Some(true);
+        self.held = false;
         self.retry = None;
         if !transaction.is_empty() {
             self.transaction = Some(transaction);
@@ -291,6 +323,10 @@ impl Actor {
         if let Some(announced) = self.announced.take_if(ours) {
             let transaction = announced.transaction;
             log::info!("{}: the account knows of {transaction}", self.stack.cloud);
+            let memory = &self.surroundings.memory;
+            if let Err(e) = memory.announced(&self.stack.cloud, &transaction) {
+                log::warn!("{}: the account hears of it again: {e}", self.stack.cloud);
+            }
             if self.transaction.as_ref() == Some(&transaction) {
                 self.transaction = None;
             }

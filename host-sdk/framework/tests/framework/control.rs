@@ -99,7 +99,7 @@ fn refused(reply: &Payload, response: i32, code: &str) -> String {
 }
 
 fn world() -> Option<World> {
-    world_with(&["VERIFIER"])
+    world_with(&["OFFER_VERIFIER"])
 }
 
 fn world_with(defines: &[&str]) -> Option<World> {

@@ -340,7 +340,7 @@ static const void *get_extension(gwc_component *self, gwc_str id) {
         return &STATUS;
     if (is(id, GWC_EXT_ACTION))
         return &ACTION;
-#ifdef VERIFIER
+#ifdef OFFER_VERIFIER
     if (is(id, GWC_EXT_CONTROL_VERIFIER))
         return &VERIFIER;
 #endif
