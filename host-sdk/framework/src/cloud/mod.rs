@@ -21,7 +21,8 @@ pub mod settings;
 pub mod stack;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use gateway_component_abi::safe::error::CallError;
 use gateway_component_abi::status;
@@ -40,6 +41,9 @@ pub use control::ControlReport;
 pub use member::Member;
 pub use memory::Memory;
 use stack::Stack;
+
+/// How long a control message waits for the components of a gateway that is starting.
+const COMPONENTS: Duration = Duration::from_secs(10);
 
 /// A cloud connection for people to see.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -101,7 +105,8 @@ pub struct Surroundings {
     /// What outlives the process.
     pub memory: Memory,
     anchor: Mutex<Option<Anchor>>,
-    instances: OnceLock<Box<control::Instances>>,
+    instances: Mutex<Option<Arc<control::Instances>>>,
+    instances_known: Condvar,
 }
 
 impl Surroundings {
@@ -122,13 +127,23 @@ impl Surroundings {
             version,
             memory,
             anchor: Mutex::new(None),
-            instances: OnceLock::new(),
+            instances: Mutex::new(None),
+            instances_known: Condvar::new(),
         }
     }
 
-    /// Who finds active components; nobody before they can be there.
-    fn instances(&self) -> Option<&control::Instances> {
-        self.instances.get().map(|find| &**find)
+    /// Who finds active components. What comes over a connection that is up before the components
+    /// are there waits for them; without any to come, not for ever.
+    fn instances(&self) -> Option<Arc<control::Instances>> {
+        let found = self
+            .instances
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let (found, _) = self
+            .instances_known
+            .wait_timeout_while(found, COMPONENTS, |found| found.is_none())
+            .unwrap_or_else(PoisonError::into_inner);
+        found.clone()
     }
 
     /// The ProvisioningService of a connection, if there is one.
@@ -166,13 +181,16 @@ impl Connections {
     }
 
     /// Says how active components are found by their pids: those that provision the connections
-    /// verify the control messages. Without it every control message is refused. Once; later calls
-    /// change nothing.
+    /// verify the control messages. To be called once they are there. Without it every control
+    /// message is refused.
     pub fn find_components(
         &self,
         find: impl Fn(&str) -> Option<Arc<Instance>> + Send + Sync + 'static,
     ) {
-        let _ = self.surroundings.instances.set(Box::new(find));
+        let known = &self.surroundings.instances;
+        let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+        *known = Some(Arc::new(find));
+        self.surroundings.instances_known.notify_all();
     }
 
     /// Brings the connection that a component belongs to in line with the configuration: it is made,

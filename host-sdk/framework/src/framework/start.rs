@@ -143,7 +143,6 @@ pub(super) fn start(options: Options) -> Result<Framework, StartError> {
         Registry::new(load, links),
     )
     .map_err(StartError::Thread)?;
-    connections.find_components(supervisor.finder());
     for pid in stack::cloud_pids(&configuration.pids()) {
         connections.changed(&pid);
     }
@@ -167,6 +166,8 @@ pub(super) fn start(options: Options) -> Result<Framework, StartError> {
     // Twice: plugins may have made configurations, whose instances are then made.
     framework.supervisor.settle();
     framework.supervisor.settle();
+    let finder = framework.supervisor.finder();
+    framework.connections.find_components(finder);
     let watch = Watch::start(&plugins, found, framework.supervisor.reporter());
     framework.watch = Some(watch.map_err(StartError::Thread)?);
     Ok(framework)

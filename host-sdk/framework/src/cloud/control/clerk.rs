@@ -72,7 +72,7 @@ impl Clerk {
         }
         let pid = self.surroundings.provisioning_pid(&self.connection);
         let instances = self.surroundings.instances();
-        if let Err(unverified) = verify::verify(instances, pid.as_deref(), &request) {
+        if let Err(unverified) = verify::verify(instances.as_deref(), pid.as_deref(), &request) {
             self.refused(unverified.reason, &name, &unverified.refusal.message);
             return reply(address, &request, Err(unverified.refusal), now_ms());
         }
