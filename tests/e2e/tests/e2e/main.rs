@@ -9,6 +9,7 @@
 
 mod broker;
 mod deactivate;
+mod keys;
 mod platform;
 mod secrets;
 mod success;
