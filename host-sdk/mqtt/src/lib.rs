@@ -49,5 +49,6 @@ pub use failure::{Failure, Stage};
 pub use link::SessionCache;
 pub use options::{ClientIdentity, Limits, Options, Publish, Tls};
 pub use paho::Anchor;
+pub use secret_text::Secret;
 pub use session::{Counters, Session};
 pub use x509_policy::CertificateFacts;

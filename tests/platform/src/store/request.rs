@@ -89,17 +89,17 @@ impl Store {
         new.check()?;
         let target_client_id = new.target_client_id.as_ref().unwrap_or(&new.client_id);
         let target_username = format!("device-{target_client_id}");
-        let target_password = Secret::random(32)?;
+        let target_password = crate::secret::random(32)?;
         let password = self
             .vault
-            .seal("password", new.password.reveal().as_bytes())?;
+            .seal("password", new.password.expose().as_bytes())?;
         let key = match &new.activation_key {
-            Some(key) => Some(self.vault.seal("activation key", key.reveal().as_bytes())?),
+            Some(key) => Some(self.vault.seal("activation key", key.expose().as_bytes())?),
             None => None,
         };
         let target_password = self
             .vault
-            .seal("target password", target_password.reveal().as_bytes())?;
+            .seal("target password", target_password.expose().as_bytes())?;
         let now = clock::now();
         let change = self.db.transaction()?;
         if new.overwrite {
