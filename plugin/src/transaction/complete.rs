@@ -58,6 +58,19 @@ impl Engine {
             .unwrap_or_default()
     }
 
+    /// `name version` of the packages in the plan at hand, for the record.
+    pub fn packages(&self) -> Vec<String> {
+        let sealed = |(id, _): (String, u32)| self.load_plan(&id).ok();
+        let plan = self.open_transaction().ok().and_then(sealed);
+        let mut packages = Vec::new();
+        for operation in plan.iter().flat_map(|plan| &plan.operations) {
+            if let super::Operation::InstallPackage { name, version, .. } = operation {
+                packages.push(format!("{name} {version}"));
+            }
+        }
+        packages
+    }
+
     /// Appends to the provisioning record.
     pub fn record(&self, entry: record::Entry) -> Result<(), Fault> {
         record::append(&self.folder, entry)

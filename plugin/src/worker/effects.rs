@@ -48,6 +48,23 @@ impl Worker {
             }
             Output::CheckChain { pem } => Some(Input::ChainChecked(self.check_chain(&pem))),
             Output::Stage(item) => Some(Input::Staged(self.with_engine(|e| e.stage(item)))),
+            Output::Download { n, download } => {
+                let result = self.begin_download(n, &download);
+                let failed = |fault| Input::Downloaded {
+                    n,
+                    result: Err(fault),
+                };
+                result.err().map(failed)
+            }
+            Output::StagePackage {
+                n,
+                name,
+                version,
+                path,
+            } => Some(Input::PackageStaged {
+                n,
+                result: self.with_engine(|e| e.stage_package(&name, &version, &path)),
+            }),
             Output::ReadConfigurations { pid } => {
                 Some(Input::Body(self.read_configurations(pid.as_deref())))
             }
@@ -72,6 +89,7 @@ impl Worker {
             }
             Output::Undo => {
                 self.proof = None;
+                self.end_download();
                 let result = self.with_engine(Engine::undo);
                 Some(Input::Undone(result))
             }
@@ -235,7 +253,11 @@ impl Worker {
                 .as_ref()
                 .map(Engine::manifest)
                 .unwrap_or_default(),
-            packages: Vec::new(),
+            packages: self
+                .engine
+                .as_ref()
+                .map(Engine::packages)
+                .unwrap_or_default(),
             outcome: outcome.to_owned(),
         }
     }
@@ -252,7 +274,7 @@ impl Worker {
         }
     }
 
-    fn with_engine<T>(
+    pub(super) fn with_engine<T>(
         &mut self,
         call: impl FnOnce(&mut Engine) -> Result<T, Fault>,
     ) -> Result<T, Fault> {

@@ -80,6 +80,7 @@ impl Worker {
             let _ = own.send(Command::Link(number, event));
         });
         self.extras.bytes = Bytes::default();
+        self.extras.downloaded = Bytes::default();
         self.link = Some(Link {
             number,
             session,

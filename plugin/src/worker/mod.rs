@@ -1,9 +1,10 @@
 //! The worker: one thread per active instance, a loop without decisions.
 //!
 //! It feeds the state machine of [`crate::provisioner`] with what happens, and carries out what
-//! it wants: `effects` does so, `link` and `proof` hold the two MQTT sessions, `preflight` the
-//! local checks, `shared` what other threads may see.
+//! it wants: `effects` does so, `link` and `proof` hold the two MQTT sessions, `download` the
+//! thread of a download, `preflight` the local checks, `shared` what other threads may see.
 
+mod download;
 mod effects;
 mod link;
 mod preflight;
@@ -21,6 +22,7 @@ use crate::provisioner::{Action, Input, Now, Plan, Provisioner, Refused};
 use crate::settings::Parsed;
 use crate::status::{self, Extras};
 use crate::transaction::Engine;
+use download::Downloading;
 use link::Link;
 use proof::Proof;
 use repetition::Repetition;
@@ -44,6 +46,8 @@ pub enum Command {
     SystemChanged,
     /// From the provisioning session of that number.
     Link(u64, mqtt_session::Event),
+    /// From the download of that number.
+    Download(u64, download::Told),
     /// From the proof of that number.
     Proof(u64, mqtt_session::Event),
     /// End.
@@ -61,6 +65,7 @@ pub struct Worker {
     engine: Option<Engine>,
     link: Option<Link>,
     proof: Option<Proof>,
+    download: Option<Downloading>,
     /// Numbers the sessions, so that a late event of an ended one is known.
     sessions: u64,
     plan: Option<Plan>,
@@ -90,6 +95,7 @@ impl Worker {
             engine: None,
             link: None,
             proof: None,
+            download: None,
             sessions: 0,
             plan: None,
             trusted: Trusted::new(shared.verifier()),
@@ -173,6 +179,7 @@ impl Worker {
             }
             Command::SystemChanged => self.input(Input::SystemChanged),
             Command::Link(number, event) => self.link_event(number, event),
+            Command::Download(number, told) => self.download_event(number, told),
             Command::Proof(number, event) => self.proof_event(number, event),
             Command::Stop => {}
         }
@@ -222,6 +229,7 @@ impl Worker {
             let _ = self.host.post(status::EVENT_TOPIC, &event);
         }
         self.extras.bytes = self.link.as_ref().map_or(self.extras.bytes, Link::bytes);
+        self.extras.downloading = self.download.as_ref().map(Downloading::bytes);
         let document = status::document(&self.provisioner.view(), &self.extras, wall_ms());
         self.shared.set_document(document);
         if self
