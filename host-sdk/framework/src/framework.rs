@@ -6,6 +6,7 @@
 //!      snapshots/      configurations
 //!      keystores/      certificates and keys
 //!      components/PID/ what each component keeps
+//!      packages/       which packages are installed
 //!      links/          names for replaced plugins, while they are opened
 //! ```
 //!
@@ -33,6 +34,7 @@ use crate::crypto::Crypto;
 use crate::events::{Event, Hub};
 use crate::keystore::Keystores;
 use crate::loader::Instance;
+use crate::packages::Packages;
 use crate::plugins::watch::Watch;
 use crate::plugins::PluginInfo;
 use crate::system::SystemProperties;
@@ -65,6 +67,7 @@ pub struct Framework {
     crypto: Arc<Crypto>,
     system: Arc<SystemProperties>,
     connections: Arc<Connections>,
+    packages: Arc<Packages>,
     hub: Hub,
     // In the order in which they end.
     watch: Option<Watch>,
@@ -102,6 +105,11 @@ impl Framework {
     /// Facts about the gateway.
     pub fn system(&self) -> &Arc<SystemProperties> {
         &self.system
+    }
+
+    /// The application packages.
+    pub fn packages(&self) -> &Arc<Packages> {
+        &self.packages
     }
 
     /// All plugins that were found.

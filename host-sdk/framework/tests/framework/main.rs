@@ -13,5 +13,6 @@ mod cloud;
 mod components;
 mod host;
 mod loader;
+mod packages;
 mod plugins;
 mod support;
