@@ -14,5 +14,6 @@ mod components;
 mod host;
 mod loader;
 mod packages;
+mod packages_cut_off;
 mod plugins;
 mod support;
