@@ -7,7 +7,7 @@ use crate::diagnosis::{Code, Fault};
 use crate::provisioner::{Input, Output, Recovered};
 use crate::settings::{Parsed, Settings};
 use crate::transaction::{of_host, record, Engine};
-use crate::trust::RootCheck;
+use crate::trust::{Clock, RootCheck};
 
 impl Worker {
     /// Does one thing; the input that answers it, unless it comes later.
@@ -146,6 +146,21 @@ impl Worker {
                 .set_provisioned(engine.memory().provisioned_before);
         }
         Ok(())
+    }
+
+    /// Trusts whom DMKeystore holds at this moment, as an entry may have come, gone or been revoked
+    /// since; and looks at the clock. In the session of a first provisioning its signer stays.
+    pub(super) fn signers_now(&mut self) -> Result<Clock, Fault> {
+        let memory = self.engine.as_ref().map(Engine::memory);
+        let provisioned = memory.is_some_and(|memory| memory.provisioned_before);
+        self.shared.set_provisioned(provisioned);
+        if provisioned {
+            self.reload_signers()?;
+        }
+        Ok(match self.check_clock() {
+            Ok(_) => Clock::Plausible(wall_ms()),
+            Err(_) => Clock::Implausible,
+        })
     }
 
     fn check_chain(&mut self, pem: &[u8]) -> Result<crate::provisioner::ChainSummary, Fault> {

@@ -17,11 +17,13 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use crate::diagnosis::Fault;
 use crate::host::Host;
 use crate::provisioner::{Action, Input, Now, Plan, Provisioner, Refused, StateName};
 use crate::settings::Parsed;
 use crate::status::{self, Extras};
 use crate::transaction::Engine;
+use crate::trust::Clock;
 use claim::Claim;
 use link::Link;
 use proof::Proof;
@@ -42,6 +44,8 @@ pub enum Command {
     Preflight(Sender<String>),
     /// Who this gateway is.
     Identity(Sender<String>),
+    /// Who may sign control messages now, and whether the clock can be believed.
+    Signers(Sender<Result<Clock, Fault>>),
     /// Look again at what was missing.
     SystemChanged,
     /// From the provisioning session of that number.
@@ -180,6 +184,9 @@ impl Worker {
             }
             Command::Identity(answer) => {
                 let _ = answer.send(self.identity_sheet());
+            }
+            Command::Signers(answer) => {
+                let _ = answer.send(self.signers_now());
             }
             Command::SystemChanged => self.input(Input::SystemChanged),
             Command::Link(number, event) => self.link_event(number, event),

@@ -233,7 +233,7 @@ impl Worker {
         serde_json::to_string(&sheet).unwrap_or_default()
     }
 
-    fn check_clock(&self) -> Result<String, Fault> {
+    pub(super) fn check_clock(&self) -> Result<String, Fault> {
         let now = super::wall_ms() / 1000;
         let shown = crate::time::rfc3339(now * 1000);
         let good = self

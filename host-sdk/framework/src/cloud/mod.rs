@@ -12,15 +12,17 @@
 mod actor;
 mod birth;
 mod connection;
-pub mod control;
+mod control;
 mod member;
 mod memory;
+mod serving;
 mod session;
 pub mod settings;
 pub mod stack;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use gateway_component_abi::safe::error::CallError;
 use gateway_component_abi::status;
@@ -31,12 +33,17 @@ use crate::component::services::ConnectionState;
 use crate::configuration::ConfigurationService;
 use crate::events::Hub;
 use crate::keystore::Keystores;
+use crate::loader::Instance;
 use crate::system::SystemProperties;
 pub use birth::TRANSACTION;
 use connection::Connection;
+pub use control::ControlReport;
 pub use member::Member;
 pub use memory::Memory;
 use stack::Stack;
+
+/// How long a control message waits for the components of a gateway that is starting.
+const COMPONENTS: Duration = Duration::from_secs(10);
 
 /// A cloud connection for people to see.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -61,6 +68,8 @@ pub struct ConnectionInfo {
     pub last_error: Option<String>,
     /// Since when it is in this state: milliseconds since 1970 UTC.
     pub since_ms: i64,
+    /// What became of the control messages that came over it.
+    pub control: ControlReport,
 }
 
 impl ConnectionInfo {
@@ -76,6 +85,7 @@ impl ConnectionInfo {
             broker: String::new(),
             last_error: None,
             since_ms: birth::now_ms(),
+            control: ControlReport::default(),
         }
     }
 }
@@ -95,6 +105,8 @@ pub struct Surroundings {
     /// What outlives the process.
     pub memory: Memory,
     anchor: Mutex<Option<Anchor>>,
+    instances: Mutex<Option<Arc<control::Instances>>>,
+    instances_known: Condvar,
 }
 
 impl Surroundings {
@@ -115,7 +127,23 @@ impl Surroundings {
             version,
             memory,
             anchor: Mutex::new(None),
+            instances: Mutex::new(None),
+            instances_known: Condvar::new(),
         }
+    }
+
+    /// Who finds active components. What comes over a connection that is up before the components
+    /// are there waits for them; without any to come, not for ever.
+    fn instances(&self) -> Option<Arc<control::Instances>> {
+        let found = self
+            .instances
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let (found, _) = self
+            .instances_known
+            .wait_timeout_while(found, COMPONENTS, |found| found.is_none())
+            .unwrap_or_else(PoisonError::into_inner);
+        found.clone()
     }
 
     /// The ProvisioningService of a connection, if there is one.
@@ -150,6 +178,19 @@ impl Connections {
             surroundings: Arc::new(surroundings),
             all: Mutex::new(BTreeMap::new()),
         }
+    }
+
+    /// Says how active components are found by their pids: those that provision the connections
+    /// verify the control messages. To be called once they are there. Without it every control
+    /// message is refused.
+    pub fn find_components(
+        &self,
+        find: impl Fn(&str) -> Option<Arc<Instance>> + Send + Sync + 'static,
+    ) {
+        let known = &self.surroundings.instances;
+        let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+        *known = Some(Arc::new(find));
+        self.surroundings.instances_known.notify_all();
     }
 
     /// Brings the connection that a component belongs to in line with the configuration: it is made,

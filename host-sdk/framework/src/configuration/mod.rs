@@ -22,6 +22,7 @@ mod keys;
 mod merge;
 mod notify;
 mod placeholder;
+mod remote;
 mod service;
 mod snapshots;
 mod state;

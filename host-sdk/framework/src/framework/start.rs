@@ -176,6 +176,8 @@ pub(super) fn start(options: Options) -> Result<Framework, StartError> {
     // Twice: plugins may have made configurations, whose instances are then made.
     framework.supervisor.settle();
     framework.supervisor.settle();
+    let finder = framework.supervisor.finder();
+    framework.connections.find_components(finder);
     let watch = Watch::start(&plugins, found, framework.supervisor.reporter());
     framework.watch = Some(watch.map_err(StartError::Thread)?);
     Ok(framework)

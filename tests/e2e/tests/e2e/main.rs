@@ -8,7 +8,9 @@
 )]
 
 mod broker;
+mod control;
 mod deactivate;
+mod keys;
 mod platform;
 mod secrets;
 mod success;
