@@ -4,6 +4,7 @@
 //! it wants: `effects` does so, `link` and `proof` hold the two MQTT sessions, `preflight` the
 //! local checks, `shared` what other threads may see.
 
+mod claim;
 mod effects;
 mod link;
 mod preflight;
@@ -16,11 +17,14 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use crate::diagnosis::Fault;
 use crate::host::Host;
-use crate::provisioner::{Action, Input, Now, Plan, Provisioner, Refused};
+use crate::provisioner::{Action, Input, Now, Plan, Provisioner, Refused, StateName};
 use crate::settings::Parsed;
 use crate::status::{self, Extras};
 use crate::transaction::Engine;
+use crate::trust::Clock;
+use claim::Claim;
 use link::Link;
 use proof::Proof;
 use repetition::Repetition;
@@ -40,6 +44,8 @@ pub enum Command {
     Preflight(Sender<String>),
     /// Who this gateway is.
     Identity(Sender<String>),
+    /// Who may sign control messages now, and whether the clock can be believed.
+    Signers(Sender<Result<Clock, Fault>>),
     /// Look again at what was missing.
     SystemChanged,
     /// From the provisioning session of that number.
@@ -69,8 +75,12 @@ pub struct Worker {
     extras: Extras,
     shown: Option<u64>,
     shown_at: Option<Instant>,
-    said: Option<crate::provisioner::StateName>,
+    said: Option<StateName>,
     repetition: Repetition,
+    /// The platform that this instance holds, so that no other provisions against it.
+    claim: Option<Claim>,
+    /// Gave way once to an instance that comes first by pid.
+    gave_way: bool,
 }
 
 impl Worker {
@@ -96,10 +106,13 @@ impl Worker {
             tls_cache: mqtt_session::SessionCache::default(),
             extras: Extras::new(shared.pid()),
             shared,
-            shown: None,
+            // Before the first parameters there is nothing to show: `inactive` stands.
+            shown: Some(Provisioner::new().revision()),
             shown_at: None,
             said: None,
             repetition: Repetition::default(),
+            claim: None,
+            gave_way: false,
         }
     }
 
@@ -112,6 +125,7 @@ impl Worker {
                 break;
             }
             self.show();
+            self.let_go();
             match self.next() {
                 Ok(Command::Stop) | Err(RecvTimeoutError::Disconnected) => break,
                 Ok(command) => self.take(command),
@@ -165,11 +179,14 @@ impl Worker {
                 let _ = answer.send(result);
             }
             Command::Preflight(answer) => {
-                let report = self.check();
+                let report = self.check(false);
                 let _ = answer.send(report.to_json());
             }
             Command::Identity(answer) => {
                 let _ = answer.send(self.identity_sheet());
+            }
+            Command::Signers(answer) => {
+                let _ = answer.send(self.signers_now());
             }
             Command::SystemChanged => self.input(Input::SystemChanged),
             Command::Link(number, event) => self.link_event(number, event),
@@ -200,6 +217,17 @@ impl Worker {
                 self.input(input);
             }
             self.show();
+        }
+    }
+
+    /// Whoever has finished, is disabled or cannot run holds no platform.
+    fn let_go(&mut self) {
+        if matches!(
+            self.provisioner.view().state,
+            StateName::Idle | StateName::Provisioned | StateName::Invalid | StateName::GaveUp
+        ) {
+            self.claim = None;
+            self.gave_way = false;
         }
     }
 

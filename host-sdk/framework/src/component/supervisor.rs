@@ -124,6 +124,12 @@ impl Supervisor {
         self.shared.instances().get(pid)?.instance.clone()
     }
 
+    /// Finds active instances, as long as the supervisor lives.
+    pub fn finder(&self) -> impl Fn(&str) -> Option<Arc<Instance>> + Send + Sync + 'static {
+        let shared = Arc::downgrade(&self.shared);
+        move |pid| shared.upgrade()?.instances().get(pid)?.instance.clone()
+    }
+
     /// All plugins.
     pub fn plugins(&self) -> Vec<PluginInfo> {
         self.shared.plugins().infos()

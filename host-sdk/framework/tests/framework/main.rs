@@ -11,6 +11,7 @@
 mod broker;
 mod cloud;
 mod components;
+mod control;
 mod host;
 mod loader;
 mod plugins;

@@ -9,6 +9,7 @@
 #include <gwc/ext/action.h>
 #include <gwc/ext/cloud-connection.h>
 #include <gwc/ext/configuration.h>
+#include <gwc/ext/control-verifier.h>
 #include <gwc/ext/crypto.h>
 #include <gwc/ext/events.h>
 #include <gwc/ext/keystore.h>
@@ -303,6 +304,33 @@ static gwc_status retry_now(gwc_component *self, gwc_error *err) {
     return fail(err, GWC_E_STATE, "test.idle", "there is no pause to end");
 }
 
+/* Whether the bytes hold the text. */
+static int holds(gwc_bytes data, const char *text) {
+    size_t len = strlen(text);
+    for (uint64_t i = 0; i + len <= data.len; i++)
+        if (memcmp(data.ptr + i, text, len) == 0)
+            return 1;
+    return 0;
+}
+
+/* Believes what the message says of its own signature. */
+static gwc_status verify(gwc_component *self, gwc_str account, gwc_str client_id, gwc_str topic,
+                         gwc_bytes payload, gwc_error *err) {
+    static const char *const CODES[] = {"signature.invalid", "signature.untrusted", "signature.replayed",
+                                        "clock.implausible", "novel.code"};
+    (void)self;
+    (void)client_id;
+    if (!is(account, "acme") || !topic.len)
+        return fail(err, GWC_E_DENIED, "signature.invalid", "signed for somebody else");
+    if (holds(payload, "signed well"))
+        return GWC_OK;
+    for (size_t i = 0; i < sizeof CODES / sizeof *CODES; i++)
+        if (holds(payload, CODES[i]))
+            return fail(err, GWC_E_DENIED, CODES[i], "as it says");
+    return fail(err, GWC_E_DENIED, "signature.missing", "not signed");
+}
+
+static const gwc_control_verifier VERIFIER = {sizeof(gwc_control_verifier), 0, verify};
 static const gwc_component_status STATUS = {sizeof(gwc_component_status), 0, status_get, status_watch};
 static const gwc_action ACTION = {sizeof(gwc_action), 0, retry_now, NULL, NULL, NULL};
 
@@ -312,6 +340,10 @@ static const void *get_extension(gwc_component *self, gwc_str id) {
         return &STATUS;
     if (is(id, GWC_EXT_ACTION))
         return &ACTION;
+#ifdef OFFER_VERIFIER
+    if (is(id, GWC_EXT_CONTROL_VERIFIER))
+        return &VERIFIER;
+#endif
     return NULL;
 }
 

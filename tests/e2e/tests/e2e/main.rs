@@ -8,6 +8,7 @@
 )]
 
 mod broker;
+mod control;
 mod deactivate;
 mod keys;
 mod platform;

@@ -1,6 +1,6 @@
 //! A certificate in the words of a list: who, by whom, until when.
 //!
-//! It judges nothing. The command line and the REST interface show keystores with it.
+//! It judges nothing. The command line, the REST interface and `KEYS-V1` show keystores with it.
 
 use openssl::asn1::{Asn1Time, Asn1TimeRef};
 use openssl::error::ErrorStack;
