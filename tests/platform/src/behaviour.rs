@@ -14,6 +14,10 @@ pub enum Step {
     Certificates,
     /// `POST KEYS-V1/keystores/entries/certificate` with the target broker's root.
     TargetRoot,
+    /// `POST KEYS-V1/keystores/entries/csr`: a key that stays on the device.
+    DeviceKey,
+    /// `PUT PROV-V1/credentials/certificate` for that key.
+    ClientCertificate,
     /// `PUT CONF-V1/configurations`, counted from 0.
     Configuration(usize),
     /// `EXEC PROV-V1/commit`.
@@ -43,6 +47,8 @@ pub struct Behaviour {
     pub certificates: Option<Vec<u8>>,
     /// Publishes every request twice.
     pub twice: bool,
+    /// What is wrong in the client certificate.
+    pub client_certificate: ClientCertificateFault,
     /// What is wrong in the configuration.
     pub configuration: ConfigurationFault,
     /// Pause before each step.
@@ -83,7 +89,9 @@ impl Step {
         match self {
             Step::Certificates => 0,
             Step::TargetRoot => 1,
-            Step::Configuration(number) => number.saturating_add(2),
+            Step::DeviceKey => 2,
+            Step::ClientCertificate => 3,
+            Step::Configuration(number) => number.saturating_add(1000),
             Step::Commit => usize::MAX,
         }
     }
@@ -146,6 +154,18 @@ pub enum CommitFault {
     Nonce,
     /// Another transaction.
     Transaction,
+}
+
+/// What is wrong in the client certificate.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ClientCertificateFault {
+    /// Nothing.
+    #[default]
+    None,
+    /// It is for a key that the device does not have.
+    OtherKey,
+    /// It is issued by an authority that no target broker trusts.
+    OtherAuthority,
 }
 
 /// What is wrong in the configuration.

@@ -80,6 +80,7 @@ impl Platform {
                 name: name.to_owned(),
                 folder: settings.data.join("broker").join(name),
                 certificate: certificate.clone(),
+                device_root: settings.pki.device_root.certificate().clone(),
                 port,
                 strength: settings.strength,
             })

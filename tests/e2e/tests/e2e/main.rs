@@ -10,6 +10,7 @@
 mod broker;
 mod control;
 mod deactivate;
+mod keys;
 mod platform;
 mod secrets;
 mod success;

@@ -1,6 +1,7 @@
 //! Requests, jobs and attempts as people and programs read them. No secret is among them.
 
 use provision_platform::clock::{self, Millis};
+use provision_platform::pki::DeviceKey;
 use provision_platform::store::{Job, ProvisionRequest, Store, StoreError, Window};
 use serde_json::{json, Value};
 
@@ -43,6 +44,7 @@ pub(super) fn document(store: &Store, request: &ProvisionRequest) -> Result<Valu
         "account": request.target.account,
         "target_client_id": request.target.client_id,
         "configurations": names,
+        "device_key": request.device_key.map(DeviceKey::name),
         "created_on": time(Some(request.created_on)),
         "jobs": jobs,
     }))
@@ -75,12 +77,27 @@ fn job(store: &Store, job: &Job) -> Result<Value, StoreError> {
             "exchanges": exchanges,
         }));
     }
+    let certificates: Vec<Value> = store
+        .issued(job.id)?
+        .into_iter()
+        .map(|c| {
+            json!({
+                "serial": c.serial,
+                "fingerprint": c.fingerprint,
+                "common_name": c.common_name,
+                "key": c.key,
+                "issued_on": time(Some(c.issued_on)),
+                "certificate": c.certificate,
+            })
+        })
+        .collect();
     Ok(json!({
         "transaction_id": job.transaction_id,
         "state": job.state.as_str(),
         "error_code": job.error_code,
         "error_message": job.error_message,
         "changed_on": time(Some(job.changed_on)),
+        "certificates": certificates,
         "attempts": attempts,
     }))
 }
@@ -99,7 +116,8 @@ pub(super) fn sheet(store: &Store, request: &ProvisionRequest) -> Result<String,
          \x20 activation key  {}\n\
          \x20 active          from {} until {}\n\
          \x20 attempts        {} of {limit}\n\
-         \x20 target          {} as {}\n",
+         \x20 target          {} as {}\n\
+         \x20 device key      {}\n",
         request.id,
         request.client_id,
         request.username,
@@ -114,6 +132,7 @@ pub(super) fn sheet(store: &Store, request: &ProvisionRequest) -> Result<String,
         request.attempts,
         request.target.account,
         request.target.client_id,
+        request.device_key.map_or("none", DeviceKey::name),
     );
     for job in store.jobs(request.id)? {
         let transaction = job
@@ -124,6 +143,12 @@ pub(super) fn sheet(store: &Store, request: &ProvisionRequest) -> Result<String,
             "  job             {} ({transaction})\n",
             job.state
         ));
+        for certificate in store.issued(job.id)? {
+            text.push_str(&format!(
+                "    certificate   {}  {}\n",
+                certificate.serial, certificate.fingerprint
+            ));
+        }
         for attempt in store.attempts(job.id)? {
             let outcome = attempt.outcome.as_deref().unwrap_or("running");
             let message = attempt.message.unwrap_or_default();

@@ -3,6 +3,7 @@
 use super::{output, print, Data, Failure};
 use kura_formats::configurations::{read, remote_open, XmlLimits};
 use provision_platform::clock::{self, Millis};
+use provision_platform::pki::DeviceKey;
 use provision_platform::platform::TARGET_ACCOUNT;
 use provision_platform::secret::Secret;
 use provision_platform::store::{Attachment, NewRequest, ProvisionRequest, Store};
@@ -67,6 +68,12 @@ pub(super) struct Create {
     /// generated from the target account.
     #[arg(long, value_name = "FILE.xml")]
     configuration: Vec<PathBuf>,
+    /// The device makes a key that never leaves it, sends a certificate request (CSR) for it, and
+    /// connects to the target account with the certificate that it gets, besides name and password.
+    /// EC-256 if no kind is given; or EC-384, RSA-2048, RSA-3072, RSA-4096.
+    #[arg(long, value_name = "KIND", num_args = 0..=1, require_equals = true,
+          default_missing_value = "EC-256")]
+    csr: Option<DeviceKey>,
     /// Replace a request of the same client-id.
     #[arg(long)]
     overwrite: bool,
@@ -217,6 +224,7 @@ fn make(create: &Create) -> Result<(), Failure> {
             .iter()
             .map(|p| attachment(p))
             .collect::<Result<_, _>>()?,
+        device_key: create.csr,
         overwrite: create.overwrite,
     };
     let mut store = Store::open(&create.data.folder)?;

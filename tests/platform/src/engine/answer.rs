@@ -2,8 +2,9 @@
 
 use super::{names, Engine, EngineError};
 use crate::behaviour::{Rejection, Step};
-use crate::flow::conversation::{Conversation, Phase, Planned};
+use crate::flow::conversation::{Conversation, Phase};
 use crate::flow::message::Outgoing;
+use crate::flow::plan::Planned;
 use crate::store::JobState;
 use kura_formats::payload::{decode, Limits};
 use kura_formats::request::{PROV_ERROR_CODE, RESPONSE_CODE, RESPONSE_EXCEPTION_MESSAGE};
@@ -152,7 +153,7 @@ impl Engine {
                     let error = error.map_or_else(|| format!("response.{code}"), str::to_owned);
                     (error, text.unwrap_or_default().to_owned())
                 });
-                self.answered(&client_id, &planned, refusal)
+                self.answered(&client_id, &planned, refusal, payload.body.as_deref())
             }
             Phase::Rejected { .. } => self.farewell(&client_id),
             Phase::Due(_) | Phase::Stalled { .. } => Ok(()),
@@ -164,6 +165,7 @@ impl Engine {
         client_id: &str,
         planned: &Planned,
         refusal: Option<(String, String)>,
+        body: Option<&[u8]>,
     ) -> Result<(), EngineError> {
         match refusal {
             Some(_) if planned.out_of_order => self.go_on(client_id),
@@ -171,6 +173,10 @@ impl Engine {
             None if planned.step == Step::Commit && !planned.out_of_order => {
                 self.complete(client_id, "the device replied to the commit")
             }
+            None if planned.step == Step::DeviceKey => match self.certify(client_id, body)? {
+                true => self.go_on(client_id),
+                false => Ok(()),
+            },
             None => {
                 let Some(conversation) = self.conversations.get_mut(client_id) else {
                     return Ok(());

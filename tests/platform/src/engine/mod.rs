@@ -8,6 +8,7 @@
 mod admission;
 mod answer;
 mod birth;
+mod keys;
 mod station;
 mod trigger;
 

@@ -1,24 +1,16 @@
 //! One attempt of one device: which step comes next, and what a reply means for it.
 
+use super::keys::KeyOrder;
 use super::manifest::Manifest;
 use super::message::{Draft, MessageError, Outgoing};
+use super::plan::{address, plan, Extent, Planned};
 use super::trigger::Trigger;
-use crate::behaviour::{Behaviour, CommitFault, Order, Rejection, Signing, Step};
+use crate::behaviour::{Behaviour, CommitFault, Rejection, Signing, Step};
 use crate::pki::{Identity, PkiError};
 use kura_formats::payload::MetricValue;
 use kura_formats::topic::Method;
 use std::collections::VecDeque;
 use std::time::Instant;
-
-/// A step to be sent.
-#[derive(Clone, Debug)]
-pub(crate) struct Planned {
-    pub(crate) step: Step,
-    /// Sent in a wrong order on purpose: whatever the device says, the next step follows.
-    pub(crate) out_of_order: bool,
-    /// Certificates of this signer instead.
-    pub(crate) other: Option<Box<Identity>>,
-}
 
 /// Where the attempt stands.
 #[derive(Clone, Debug)]
@@ -59,6 +51,10 @@ pub(crate) struct Conversation {
     certificates: Vec<u8>,
     documents: Vec<Vec<u8>>,
     target_root: Option<Vec<u8>>,
+    device_key: Option<KeyOrder>,
+    key_request: Option<Vec<u8>>,
+    /// The chain for the device's key, once it is issued.
+    client_chain: Option<Vec<u8>>,
 }
 
 /// What an attempt is made of.
@@ -68,6 +64,7 @@ pub(crate) struct Material {
     pub(crate) documents: Vec<Vec<u8>>,
     /// Body of the keystore request.
     pub(crate) target_root: Option<Vec<u8>>,
+    pub(crate) device_key: Option<KeyOrder>,
 }
 
 /// Names of a message.
@@ -89,11 +86,12 @@ impl Conversation {
             Some(bytes) => bytes.clone(),
             None => material.signer.chain_pem()?,
         };
-        let steps = plan(
-            &behaviour.order,
-            material.target_root.is_some(),
-            material.documents.len(),
-        );
+        let extent = Extent {
+            target_root: material.target_root.is_some(),
+            device_key: material.device_key.is_some(),
+            documents: material.documents.len(),
+        };
+        let steps = plan(&behaviour.order, extent);
         Ok(Conversation {
             client_id: client_id.to_owned(),
             signer_known: !trigger.trusted_signers.is_empty(),
@@ -110,12 +108,25 @@ impl Conversation {
             certificates,
             documents: material.documents,
             target_root: material.target_root,
+            key_request: material.device_key.as_ref().map(KeyOrder::body),
+            device_key: material.device_key,
+            client_chain: None,
         })
     }
 
     /// Takes the next step, if there is one.
     pub(crate) fn next_step(&mut self) -> Option<Planned> {
         self.steps.pop_front()
+    }
+
+    /// The key that the device was asked for.
+    pub(crate) fn device_key(&self) -> Option<&KeyOrder> {
+        self.device_key.as_ref()
+    }
+
+    /// What the device gets for its key.
+    pub(crate) fn set_client_chain(&mut self, chain: Vec<u8>) {
+        self.client_chain = Some(chain);
     }
 
     /// Whether configurations are still to be sent.
@@ -186,8 +197,10 @@ impl Conversation {
         let path = match planned.step {
             Step::Certificates => "PROV-V1/certificates",
             Step::TargetRoot => "KEYS-V1/keystores/entries/certificate",
+            Step::ClientCertificate => "PROV-V1/credentials/certificate",
             Step::Configuration(_) => "CONF-V1/configurations",
-            Step::Commit => return Ok(()),
+            // A key request changes nothing that the commit could mean.
+            Step::DeviceKey | Step::Commit => return Ok(()),
         };
         if planned.out_of_order && planned.step == Step::Certificates {
             // The same chain again is one item.
@@ -203,6 +216,8 @@ impl Conversation {
         match step {
             Step::Certificates => Some(&self.certificates),
             Step::TargetRoot => self.target_root.as_deref(),
+            Step::DeviceKey => self.key_request.as_deref(),
+            Step::ClientCertificate => self.client_chain.as_deref(),
             Step::Configuration(number) => self.documents.get(number).map(Vec::as_slice),
             Step::Commit => None,
         }
@@ -259,52 +274,4 @@ pub(crate) fn reject(
         gzip: false,
     };
     draft.finish(signer)
-}
-
-fn address(step: Step) -> (&'static str, Method, &'static [&'static str]) {
-    match step {
-        Step::Certificates => ("PROV-V1", Method::Put, &["certificates"]),
-        Step::TargetRoot => (
-            "KEYS-V1",
-            Method::Post,
-            &["keystores", "entries", "certificate"],
-        ),
-        Step::Configuration(_) => ("CONF-V1", Method::Put, &["configurations"]),
-        Step::Commit => ("PROV-V1", Method::Exec, &["commit"]),
-    }
-}
-
-fn plan(order: &Order, target_root: bool, documents: usize) -> VecDeque<Planned> {
-    let in_order = |step| Planned {
-        step,
-        out_of_order: false,
-        other: None,
-    };
-    let wrong = |step| Planned {
-        step,
-        out_of_order: true,
-        other: None,
-    };
-    let mut steps = VecDeque::new();
-    match order {
-        Order::ConfigurationFirst => steps.push_back(wrong(Step::Configuration(0))),
-        Order::CommitFirst => steps.push_back(wrong(Step::Commit)),
-        Order::Right | Order::CertificatesTwice | Order::OtherCertificates(_) => {}
-    }
-    steps.push_back(in_order(Step::Certificates));
-    match order {
-        Order::CertificatesTwice => steps.push_back(wrong(Step::Certificates)),
-        Order::OtherCertificates(other) => steps.push_back(Planned {
-            step: Step::Certificates,
-            out_of_order: true,
-            other: Some(other.clone()),
-        }),
-        Order::Right | Order::ConfigurationFirst | Order::CommitFirst => {}
-    }
-    if target_root {
-        steps.push_back(in_order(Step::TargetRoot));
-    }
-    steps.extend((0..documents).map(|n| in_order(Step::Configuration(n))));
-    steps.push_back(in_order(Step::Commit));
-    steps
 }

@@ -6,6 +6,7 @@
 
 mod attempt;
 mod device;
+mod issued;
 mod job;
 mod new_request;
 mod request;
@@ -13,6 +14,7 @@ mod schema;
 
 pub use attempt::{Attempt, Exchange};
 pub use device::Device;
+pub use issued::IssuedCertificate;
 pub use job::{Job, JobState};
 pub use new_request::{Attachment, NewRequest};
 pub use request::{ProvisionRequest, TargetCredentials, Window};
@@ -69,6 +71,9 @@ pub enum StoreError {
     /// A stored word that this program does not know.
     #[error("the database holds {0:?}, which is no job state")]
     UnknownState(String),
+    /// A stored word that this program does not know.
+    #[error("the database holds {0:?}, which is no kind of key")]
+    UnknownKey(String),
 }
 
 /// An open database. Not to be shared between threads: each opens its own.

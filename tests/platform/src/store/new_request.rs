@@ -2,6 +2,7 @@
 
 use super::StoreError;
 use crate::clock::Millis;
+use crate::pki::DeviceKey;
 use crate::secret::Secret;
 
 /// What a new request consists of.
@@ -28,6 +29,9 @@ pub struct NewRequest {
     pub target_client_id: Option<String>,
     /// CONF-V1 documents, sent in this order. None: one generated for the target account.
     pub configurations: Vec<Attachment>,
+    /// The device makes this key and keeps it, gets a certificate for it, and connects to the target
+    /// account with both. None: name and password alone.
+    pub device_key: Option<DeviceKey>,
     /// Replace a request with the same client-id, job and history included.
     pub overwrite: bool,
 }
@@ -46,6 +50,7 @@ impl NewRequest {
             account: account.to_owned(),
             target_client_id: None,
             configurations: Vec::new(),
+            device_key: None,
             overwrite: false,
         }
     }

@@ -2,6 +2,7 @@
 
 use super::{Attachment, JobState, NewRequest, Store, StoreError};
 use crate::clock::{self, Millis};
+use crate::pki::DeviceKey;
 use crate::secret::Secret;
 use rusqlite::{params, OptionalExtension, Row};
 
@@ -30,6 +31,8 @@ pub struct ProvisionRequest {
     pub enabled: bool,
     /// Where the device goes.
     pub target: TargetCredentials,
+    /// The key that the device makes for the target account, if it is to.
+    pub device_key: Option<DeviceKey>,
     /// When it was made.
     pub created_on: Millis,
 }
@@ -78,7 +81,7 @@ impl ProvisionRequest {
 
 const COLUMNS: &str = "id, client_id, username, password_sealed, activation_key_sealed, \
     activates_on, expires_on, max_attempts, attempts, enabled, account, target_client_id, \
-    target_username, target_password_sealed, created_on";
+    target_username, target_password_sealed, created_on, device_key";
 
 impl Store {
     /// Stores a new request with a job in state CREATED, and makes its target credentials.
@@ -121,8 +124,8 @@ impl Store {
         change.execute(
             "INSERT INTO request (client_id, username, password_sealed, activation_key_sealed, \
              activates_on, expires_on, max_attempts, account, target_client_id, target_username, \
-             target_password_sealed, created_on) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+             target_password_sealed, created_on, device_key) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
             params![
                 new.client_id,
                 new.username,
@@ -135,7 +138,8 @@ impl Store {
                 target_client_id,
                 target_username,
                 target_password,
-                now
+                now,
+                new.device_key.map(DeviceKey::name)
             ],
         )?;
         let id = change.last_insert_rowid();
@@ -268,6 +272,10 @@ impl Store {
                 password: open("target password", row.get(13)?)?,
             },
             created_on: row.get(14)?,
+            device_key: match row.get::<_, Option<String>>(15)? {
+                Some(name) => Some(name.parse().map_err(|_| StoreError::UnknownKey(name))?),
+                None => None,
+            },
         })
     }
 }
