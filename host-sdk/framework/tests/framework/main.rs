@@ -14,5 +14,6 @@ mod components;
 mod control;
 mod host;
 mod loader;
+mod packages;
 mod plugins;
 mod support;
