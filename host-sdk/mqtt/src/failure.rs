@@ -1,4 +1,4 @@
-//! Why a session did not come to be, or ended.
+//! Why a session or a connection did not come to be, or ended.
 //!
 //! One value per cause that a person would treat differently; [`Failure::code`] is the stable code
 //! under which it appears in status documents. Made by the link thread, delivered in
@@ -25,6 +25,8 @@ pub enum Stage {
     Subscribe,
     /// The session is up.
     Session,
+    /// A [`Connection`](crate::Connection) is up, whatever it carries.
+    Exchange,
 }
 
 impl fmt::Display for Stage {
@@ -37,6 +39,7 @@ impl fmt::Display for Stage {
             Stage::Connack => "waiting for CONNACK",
             Stage::Subscribe => "subscribing",
             Stage::Session => "the session",
+            Stage::Exchange => "the transfer",
         })
     }
 }
@@ -99,22 +102,22 @@ pub enum Failure {
         /// How it was noticed.
         reason: String,
     },
-    /// The broker's certificate does not lead to a trusted root, or is not fit for its purpose.
-    #[error("the broker's certificate {} (issued by {}) is not trusted: {reason}", cert.subject, cert.issuer)]
+    /// The server's certificate does not lead to a trusted root, or is not fit for its purpose.
+    #[error("the server's certificate {} (issued by {}) is not trusted: {reason}", cert.subject, cert.issuer)]
     Untrusted {
         /// The certificate that failed.
         cert: Box<CertInfo>,
         /// OpenSSL's reason.
         reason: String,
-        /// Its place in the chain, 0 is the broker's own.
+        /// Its place in the chain, 0 is the server's own.
         depth: u32,
     },
     /// The certificate is good, but not for this host.
-    #[error("the broker's certificate {} is not for {host}, but for {}", cert.subject, list(names))]
+    #[error("the server's certificate {} is not for {host}, but for {}", cert.subject, list(names))]
     Hostname {
         /// The host that was asked for.
         host: String,
-        /// The broker's own certificate.
+        /// The server's own certificate.
         cert: Box<CertInfo>,
         /// The names and addresses it is for.
         names: Vec<String>,

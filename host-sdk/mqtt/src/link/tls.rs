@@ -6,8 +6,8 @@
 use super::session_cache::{Deposit, SessionCache};
 use super::transport::{reason, Wire};
 use super::verdict::{self, Verdict};
-use super::{Link, Stop};
-use crate::{BrokerUrl, Event, Failure, PeerCertificate, Stage, Tls};
+use super::{Aside, Stop, Way};
+use crate::{Event, Failure, PeerCertificate, Stage, Tls};
 use openssl::error::ErrorStack;
 use openssl::ssl::{
     ErrorCode, Ssl, SslContext, SslContextBuilder, SslFiletype, SslMethod, SslMode,
@@ -22,13 +22,12 @@ use std::net::IpAddr;
 use std::os::fd::{AsFd, AsRawFd};
 use std::sync::Arc;
 
-impl Link {
-    /// Authenticates the broker over an open connection.
+impl<A: Aside> Way<A> {
+    /// Authenticates the server over an open connection.
     pub(super) fn handshake(&mut self, wire: Wire) -> Result<SslStream<Wire>, Stop> {
         self.emit(Event::Handshaking);
-        let broker = self.options.broker.clone();
         let verdict = Verdict::default();
-        let ssl = connection(&broker, &self.options.tls, &verdict).map_err(Stop::Failed)?;
+        let ssl = connection(&self.host, self.port, &self.tls, &verdict).map_err(Stop::Failed)?;
         let mut stream =
             SslStream::new(ssl, wire).map_err(|e| Stop::Failed(Failure::internal(e)))?;
         loop {
@@ -44,7 +43,7 @@ impl Link {
                 ErrorCode::WANT_READ => PollFlags::IN,
                 ErrorCode::WANT_WRITE => PollFlags::OUT,
                 _ => {
-                    let failure = verdict.failure(&broker.host);
+                    let failure = verdict.failure(&self.host);
                     return Err(Stop::Failed(
                         failure.unwrap_or_else(|| explain(&error, stream.get_ref())),
                     ));
@@ -57,7 +56,7 @@ impl Link {
             )?;
         }
         // A second look: a handshake that came through although something was found is a bug here.
-        if let Some(failure) = verdict.failure(&broker.host) {
+        if let Some(failure) = verdict.failure(&self.host) {
             return Err(Stop::Failed(failure));
         }
         let peer = accept(stream.ssl()).map_err(Stop::Failed)?;
@@ -66,9 +65,9 @@ impl Link {
     }
 }
 
-fn connection(broker: &BrokerUrl, tls: &Tls, verdict: &Verdict) -> Result<Ssl, Failure> {
+fn connection(host: &str, port: u16, tls: &Tls, verdict: &Verdict) -> Result<Ssl, Failure> {
     let mut ssl = match &tls.session_cache {
-        Some(cache) => cache.connection(SessionCache::key(broker, tls)?, |deposit| {
+        Some(cache) => cache.connection(SessionCache::key(host, port, tls)?, |deposit| {
             context(tls, Some(deposit))
         })?,
         None => {
@@ -80,7 +79,7 @@ fn connection(broker: &BrokerUrl, tls: &Tls, verdict: &Verdict) -> Result<Ssl, F
     ssl.set_verify_callback(SslVerifyMode::PEER, move |good, context| {
         verdict.judge(good, context, &crls)
     });
-    name(&mut ssl, &broker.host).map_err(Failure::internal)?;
+    name(&mut ssl, host).map_err(Failure::internal)?;
     Ok(ssl)
 }
 
@@ -173,7 +172,7 @@ fn add_crls(store: &mut X509StoreBuilder, crls: &[Arc<X509Crl>]) -> Result<(), F
 
 fn accept(ssl: &openssl::ssl::SslRef) -> Result<PeerCertificate, Failure> {
     let missing = || Failure::TlsProtocol {
-        reason: "the broker showed no certificate".to_owned(),
+        reason: "the server showed no certificate".to_owned(),
     };
     let leaf = ssl.peer_certificate().ok_or_else(missing)?;
     if ssl.verify_result() != X509VerifyResult::OK {
@@ -244,12 +243,12 @@ fn explain(error: &openssl::ssl::Error, wire: &Wire) -> Failure {
     let text = reason(error).unwrap_or_else(|| error.to_string());
     Failure::TlsProtocol {
         reason: match text.as_str() {
-            "unsupported protocol" => "the broker offers neither TLS 1.2 nor TLS 1.3".to_owned(),
+            "unsupported protocol" => "the server offers neither TLS 1.2 nor TLS 1.3".to_owned(),
             "tlsv1 alert protocol version" => {
-                "the broker wants another TLS version than 1.2 or 1.3 (alert protocol version)"
+                "the server wants another TLS version than 1.2 or 1.3 (alert protocol version)"
                     .to_owned()
             }
-            _ if text.contains("alert") => format!("the broker refused: {text}"),
+            _ if text.contains("alert") => format!("the server refused: {text}"),
             _ => text,
         },
     }

@@ -1,4 +1,4 @@
-//! Why a broker's certificate is refused, exactly.
+//! Why a server's certificate is refused, exactly.
 //!
 //! OpenSSL reports every problem of a chain to a callback, and by itself stops at the first. The
 //! callback here lets it go on and collects them, refuses at the end (so before anything secret is
@@ -75,7 +75,7 @@ impl Verdict {
         let first = findings.problems.iter().min_by_key(|p| rank(p.code))?;
         for other in &findings.problems {
             log::debug!(
-                "the broker's certificate at depth {}: {}",
+                "the server's certificate at depth {}: {}",
                 other.depth,
                 other.reason
             );
