@@ -72,8 +72,10 @@ impl Component {
             .name("provisioning".into())
             .spawn(move || {
                 on_worker();
-                if catch_unwind(AssertUnwindSafe(|| worker.run())).is_err() {
+                if let Err(panic) = catch_unwind(AssertUnwindSafe(|| worker.run())) {
+                    log::error!("{}: internal.panic: {}", shared.pid(), words_of(&*panic));
                     shared.poison();
+                    shared.notify();
                 }
             })
             .map_err(|e| CallError::new(status::E_INTERNAL, "", format!("no thread: {e}")))?;
@@ -240,6 +242,15 @@ impl Drop for Component {
             self.stop(running);
         }
     }
+}
+
+/// What a panic said, for the log that a vendor is sent.
+fn words_of(panic: &(dyn std::any::Any + Send)) -> &str {
+    panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no words")
 }
 
 fn out_of_order(what: &str) -> CallError {

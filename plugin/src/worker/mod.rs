@@ -4,6 +4,7 @@
 //! it wants: `effects` does so, `link` and `proof` hold the two MQTT sessions, `preflight` the
 //! local checks, `shared` what other threads may see.
 
+mod claim;
 mod effects;
 mod link;
 mod preflight;
@@ -17,10 +18,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::host::Host;
-use crate::provisioner::{Action, Input, Now, Plan, Provisioner, Refused};
+use crate::provisioner::{Action, Input, Now, Plan, Provisioner, Refused, StateName};
 use crate::settings::Parsed;
 use crate::status::{self, Extras};
 use crate::transaction::Engine;
+use claim::Claim;
 use link::Link;
 use proof::Proof;
 use repetition::Repetition;
@@ -69,8 +71,12 @@ pub struct Worker {
     extras: Extras,
     shown: Option<u64>,
     shown_at: Option<Instant>,
-    said: Option<crate::provisioner::StateName>,
+    said: Option<StateName>,
     repetition: Repetition,
+    /// The platform that this instance holds, so that no other provisions against it.
+    claim: Option<Claim>,
+    /// Gave way once to an instance that comes first by pid.
+    gave_way: bool,
 }
 
 impl Worker {
@@ -96,10 +102,13 @@ impl Worker {
             tls_cache: mqtt_session::SessionCache::default(),
             extras: Extras::new(shared.pid()),
             shared,
-            shown: None,
+            // Before the first parameters there is nothing to show: `inactive` stands.
+            shown: Some(Provisioner::new().revision()),
             shown_at: None,
             said: None,
             repetition: Repetition::default(),
+            claim: None,
+            gave_way: false,
         }
     }
 
@@ -112,6 +121,7 @@ impl Worker {
                 break;
             }
             self.show();
+            self.let_go();
             match self.next() {
                 Ok(Command::Stop) | Err(RecvTimeoutError::Disconnected) => break,
                 Ok(command) => self.take(command),
@@ -165,7 +175,7 @@ impl Worker {
                 let _ = answer.send(result);
             }
             Command::Preflight(answer) => {
-                let report = self.check();
+                let report = self.check(false);
                 let _ = answer.send(report.to_json());
             }
             Command::Identity(answer) => {
@@ -200,6 +210,17 @@ impl Worker {
                 self.input(input);
             }
             self.show();
+        }
+    }
+
+    /// Whoever has finished, is disabled or cannot run holds no platform.
+    fn let_go(&mut self) {
+        if matches!(
+            self.provisioner.view().state,
+            StateName::Idle | StateName::Provisioned | StateName::Invalid | StateName::GaveUp
+        ) {
+            self.claim = None;
+            self.gave_way = false;
         }
     }
 

@@ -161,6 +161,12 @@ impl Site {
         self.trust(DM_KEYSTORE, "dm-root", root)
     }
 
+    /// Trusts the roots of a second platform beside those of the first.
+    pub fn trust_second(&self, tls: &Identity, chain: &Identity) -> Result<(), SiteError> {
+        self.trust(SSL_KEYSTORE, "tls-root-2", tls)?;
+        self.trust(DM_KEYSTORE, "dm-root-2", chain)
+    }
+
     fn trust(&self, keystore: &str, alias: &str, root: &Identity) -> Result<(), SiteError> {
         let pem = root.certificate_pem().map_err(|e| failed("root")(&e))?;
         let pem = String::from_utf8_lossy(&pem).into_owned();

@@ -9,9 +9,12 @@
     clippy::print_stdout
 )]
 
+mod again;
 mod checker;
 mod clock;
 mod codes;
+mod defects;
+mod instances;
 mod local;
 mod network;
 mod platform;
