@@ -9,6 +9,8 @@
 mod channel;
 mod dial;
 mod door;
+#[doc(hidden)]
+pub mod fuzzing;
 mod local;
 mod relay;
 mod resolve;
