@@ -6,6 +6,7 @@
 //!      snapshots/      configurations
 //!      keystores/      certificates and keys
 //!      components/PID/ what each component keeps
+//!      connections.jsonl   which cloud connections are held
 //!      links/          names for replaced plugins, while they are opened
 //! ```
 //!
@@ -119,12 +120,13 @@ impl Framework {
         self.connections.infos()
     }
 
-    /// Lets a cloud connection connect, without waiting for it.
+    /// Lets a cloud connection connect, without waiting for it. `E_STATE` while its provisioning
+    /// holds it.
     pub fn connect(&self, pid: &str) -> Result<(), CallError> {
-        self.connections.connect(pid, "")
+        self.connections.connect(pid)
     }
 
-    /// Disconnects a cloud connection until it is told to connect.
+    /// Disconnects a cloud connection until it is told to connect, or the next start.
     pub fn disconnect(&self, pid: &str) -> Result<(), CallError> {
         self.connections.disconnect(pid)
     }

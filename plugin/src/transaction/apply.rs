@@ -48,7 +48,7 @@ pub fn undo(operation: &Operation, key: &str, host: &dyn Host) -> Result<(), Cal
             if *was_connected {
                 host.connect("")
             } else {
-                Ok(())
+                host.release()
             }
         }
         Operation::PutCertificate {
@@ -66,11 +66,10 @@ pub fn undo(operation: &Operation, key: &str, host: &dyn Host) -> Result<(), Cal
             before,
             ..
         } => {
-            if before.is_empty() {
-                // A key made for this transaction goes with it.
-                host.remove_entry(&undo_key, keystore, alias)
-            } else {
-                host.put_chain(&undo_key, keystore, alias, before)
+            match host.put_chain(&undo_key, keystore, alias, before) {
+                // The key was made for this transaction, and is gone with it already.
+                Err(e) if before.is_empty() && e.status == status::E_NOT_FOUND => Ok(()),
+                result => result,
             }
         }
         Operation::InstallPackage { .. } => host.revert_package(key),

@@ -8,6 +8,7 @@
 mod apply;
 mod complete;
 pub mod journal;
+mod keys;
 pub mod plan;
 pub mod record;
 mod recover;
@@ -115,12 +116,14 @@ impl Engine {
         self.staged.add(item, &*self.host, &self.own_pid)
     }
 
-    /// Writes the plan of everything staged; `signer_pem` becomes trusted at the commit.
+    /// Writes the plan of everything staged; `signer_pem` becomes trusted at the commit, `manifest`
+    /// and `chain` are for the record.
     pub fn seal(
         &mut self,
         signer_pem: &str,
         root_verified: bool,
         manifest: &str,
+        chain: &[String],
     ) -> Result<(), Fault> {
         let (id, attempt) = self.open_transaction()?;
         let plan = Plan {
@@ -129,6 +132,7 @@ impl Engine {
             signer_pem: signer_pem.to_owned(),
             root_verified,
             manifest: manifest.to_owned(),
+            chain: chain.to_vec(),
         };
         let json = serde_json::to_vec(&plan)
             .map_err(|e| Fault::new(Code::ApplyFailed, format!("the plan: {e}")))?;
@@ -158,7 +162,7 @@ impl Engine {
             .map_err(refused("the cloud connection"))?
         {
             operations.push(Operation::HoldConnection {
-                was_connected: connection.connected,
+                was_connected: connection.wanted,
             });
         }
         for item in self.staged.items() {
@@ -251,6 +255,9 @@ impl Engine {
                 apply::undo(operation, &plan.key(&open.id, n), &*self.host)
                     .map_err(|e| of_apply(operation, &e))?;
             }
+        }
+        self.remove_keys(&open)?;
+        if open.phase == Phase::Sealed || !open.keys.is_empty() {
             self.write(&[Record::Undone])?;
         }
         self.plan = None;

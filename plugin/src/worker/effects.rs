@@ -51,13 +51,16 @@ impl Worker {
             Output::ReadConfigurations { pid } => {
                 Some(Input::Body(self.read_configurations(pid.as_deref())))
             }
-            Output::Csr(csr) => Some(Input::Body(self.make_csr(&csr))),
+            Output::Csr(csr) => Some(Input::Body(
+                self.with_engine(|engine| engine.request_certificate(&csr)),
+            )),
             Output::Seal { manifest } => {
                 let signer = self.trusted.leaf_pem().unwrap_or_default().to_owned();
                 let root_verified = self.extras.root_verified == Some(true);
-                Some(Input::Sealed(
-                    self.with_engine(|e| e.seal(&signer, root_verified, &manifest)),
-                ))
+                let chain = self.trusted.chain().to_vec();
+                Some(Input::Sealed(self.with_engine(|e| {
+                    e.seal(&signer, root_verified, &manifest, &chain)
+                })))
             }
             Output::ApplyNext => Some(Input::Applied(self.with_engine(Engine::apply_next))),
             Output::Prove { within } => self
@@ -88,6 +91,8 @@ impl Worker {
                 let result = self.with_engine(Engine::finish);
                 if result.is_ok() {
                     self.extras.last_transaction = Some(transaction);
+                    // With the claim secrets in it.
+                    self.plan = None;
                 }
                 Some(Input::Finished(result))
             }
@@ -175,29 +180,6 @@ impl Worker {
             .map_err(|e| Fault::new(Code::ApplyFailed, format!("the configurations: {e}")))
     }
 
-    fn make_csr(&self, csr: &crate::protocol::Csr) -> Result<Vec<u8>, Fault> {
-        let refused = |e| of_host(&format!("key {} of {}", csr.alias, csr.keystore), &e);
-        let transaction = self.plan.as_ref().map_or("", |plan| &plan.transaction);
-        self.host
-            .create_key(
-                &format!("{transaction}/key/{}/{}", csr.keystore, csr.alias),
-                &csr.keystore,
-                &csr.alias,
-                &csr.algorithm,
-                csr.size,
-            )
-            .map_err(refused)?;
-        self.host
-            .csr(
-                &csr.keystore,
-                &csr.alias,
-                &csr.attributes,
-                &csr.signature_algorithm,
-            )
-            .map(String::into_bytes)
-            .map_err(refused)
-    }
-
     fn write_own(&self, flags: &[(&str, bool)]) -> Result<(), Fault> {
         let properties: Properties = flags
             .iter()
@@ -221,7 +203,7 @@ impl Worker {
             .as_ref()
             .map(|plan| &plan.identity)
             .or(view.identity);
-        record::Entry {
+        let mut entry = record::Entry {
             time: crate::time::rfc3339(wall_ms()),
             transaction: view.transaction.unwrap_or_default().to_owned(),
             attempt: view.attempts,
@@ -230,14 +212,14 @@ impl Worker {
             client_id: identity.map(|i| i.client_id.clone()).unwrap_or_default(),
             username: identity.map(|i| i.username.clone()).unwrap_or_default(),
             chain: self.trusted.chain().to_vec(),
-            manifest: self
-                .engine
-                .as_ref()
-                .map(Engine::manifest)
-                .unwrap_or_default(),
+            manifest: String::new(),
             packages: Vec::new(),
             outcome: outcome.to_owned(),
+        };
+        if let Some(engine) = &self.engine {
+            engine.describe(&mut entry);
         }
+        entry
     }
 
     /// A record that cannot be written, tried twice, stops nothing; the log says so.

@@ -20,14 +20,21 @@ use crate::events::Event;
 /// The longest wait for a session to end in good order.
 pub(super) const LONGEST_QUIESCE: Duration = Duration::from_secs(2);
 
+/// Why a held connection is not connected.
+const HELD: &str = "held until its provisioning has come to an end";
+
 /// What the thread is told.
 pub(super) enum Command {
     /// The configuration, or a keystore, may have changed.
     Reload,
-    /// Connect; the transaction, if not empty, goes into the next BIRTH.
+    /// Connect, held or not; the transaction, if not empty, goes into the next BIRTH.
     Connect(String),
     /// Disconnect and stay so; answered when it is done.
     Disconnect(Sender<()>),
+    /// The same, and whatever it is told, until it is released.
+    Hold(Sender<()>),
+    /// What it was told counts again.
+    Release,
     /// What the session of that epoch says.
     Session(u64, SessionEvent),
     /// Disconnect and end.
@@ -42,6 +49,8 @@ pub(super) struct Actor {
     events: Sender<Command>,
     /// What it was told last: connect or disconnect.
     told: Option<bool>,
+    /// Whether its component keeps it disconnected, whatever it was told.
+    held: bool,
     policy: Option<Policy>,
     identity: Option<Identity>,
     link: Result<Link, SettingsError>,
@@ -76,19 +85,21 @@ impl Actor {
         info: Arc<Mutex<ConnectionInfo>>,
         events: Sender<Command>,
     ) -> Actor {
+        let kept = surroundings.memory.of(&stack.cloud);
         Actor {
             stack,
             surroundings,
             info,
             events,
             told: None,
+            held: kept.held,
             policy: None,
             identity: None,
             link: Err(SettingsError::Unset),
             session: None,
             epoch: 0,
             retry: None,
-            transaction: None,
+            transaction: kept.transaction,
             announced: None,
         }
     }
@@ -106,10 +117,17 @@ impl Actor {
                 Ok(Command::Connect(transaction)) => self.told_to_connect(transaction),
                 Ok(Command::Disconnect(done)) => {
                     self.told = Some(false);
-                    self.retry = None;
-                    self.close();
-                    self.show(ConnectionState::Disconnected, None);
+                    self.end();
                     let _ = done.send(());
+                }
+                Ok(Command::Hold(done)) => {
+                    self.held = true;
+                    self.end();
+                    let _ = done.send(());
+                }
+                Ok(Command::Release) => {
+                    self.held = false;
+                    self.reload();
                 }
                 Ok(Command::Session(epoch, SessionEvent::Published(message))) => {
                     self.published(epoch, message);
@@ -129,8 +147,22 @@ impl Actor {
     }
 
     fn wanted(&self) -> bool {
-        self.told
-            .unwrap_or_else(|| self.policy.as_ref().is_some_and(|policy| policy.automatic))
+        let automatic = || self.policy.as_ref().is_some_and(|policy| policy.automatic);
+        !self.held && self.told.unwrap_or_else(automatic)
+    }
+
+    fn end(&mut self) {
+        self.retry = None;
+        self.close();
+        self.show(ConnectionState::Disconnected, self.reason());
+    }
+
+    /// Why there is nothing to connect to.
+    fn reason(&self) -> Option<String> {
+        match self.held {
+            true => Some(HELD.to_owned()),
+            false => self.link.as_ref().err().map(ToString::to_string),
+        }
     }
 
     /// Reads the configuration; reconnects if that changes how to connect.
@@ -157,8 +189,7 @@ impl Actor {
         if !self.wanted() {
             self.retry = None;
             if self.session.is_none() {
-                let reason = self.link.as_ref().err().map(ToString::to_string);
-                self.show(ConnectionState::Disconnected, reason);
+                self.show(ConnectionState::Disconnected, self.reason());
             }
         } else if self.session.is_none() && self.retry.is_none() {
             self.open();
@@ -169,6 +200,7 @@ impl Actor {
 
     fn told_to_connect(&mut self, transaction: String) {
         self.told = Some(true);
+        self.held = false;
         self.retry = None;
         if !transaction.is_empty() {
             self.transaction = Some(transaction);
@@ -271,6 +303,10 @@ impl Actor {
         if let Some(announced) = self.announced.take_if(ours) {
             let transaction = announced.transaction;
             log::info!("{}: the account knows of {transaction}", self.stack.cloud);
+            let memory = &self.surroundings.memory;
+            if let Err(e) = memory.announced(&self.stack.cloud, &transaction) {
+                log::warn!("{}: the account hears of it again: {e}", self.stack.cloud);
+            }
             if self.transaction.as_ref() == Some(&transaction) {
                 self.transaction = None;
             }

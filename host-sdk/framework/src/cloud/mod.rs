@@ -14,6 +14,7 @@ mod birth;
 mod connection;
 pub mod control;
 mod member;
+mod memory;
 mod session;
 pub mod settings;
 pub mod stack;
@@ -34,6 +35,7 @@ use crate::system::SystemProperties;
 pub use birth::TRANSACTION;
 use connection::Connection;
 pub use member::Member;
+pub use memory::Memory;
 use stack::Stack;
 
 /// A cloud connection for people to see.
@@ -90,6 +92,8 @@ pub struct Surroundings {
     pub hub: Hub,
     /// Of the framework.
     pub version: String,
+    /// What outlives the process.
+    pub memory: Memory,
     anchor: Mutex<Option<Anchor>>,
 }
 
@@ -101,6 +105,7 @@ impl Surroundings {
         system: Arc<SystemProperties>,
         hub: Hub,
         version: String,
+        memory: Memory,
     ) -> Surroundings {
         Surroundings {
             configuration,
@@ -108,6 +113,7 @@ impl Surroundings {
             system,
             hub,
             version,
+            memory,
             anchor: Mutex::new(None),
         }
     }
@@ -160,6 +166,9 @@ impl Connections {
                 let gone = all.remove(&stack.cloud);
                 drop(all);
                 drop(gone);
+                if let Err(e) = self.surroundings.memory.forget(&stack.cloud) {
+                    log::warn!("{} is still remembered: {e}", stack.cloud);
+                }
             }
             (None, true) => match Connection::start(&stack, Arc::clone(&self.surroundings)) {
                 Ok(connection) => drop(all.insert(stack.cloud, connection)),
@@ -181,17 +190,80 @@ impl Connections {
         Ok(self.complete(info))
     }
 
-    /// Lets it connect, without waiting. The transaction, if not empty, goes into the next BIRTH.
-    pub fn connect(&self, pid: &str, transaction: &str) -> Result<(), CallError> {
-        self.find(&self.lock(), pid)?.connect(transaction);
+    /// Lets it connect because a person wants so, without waiting.
+    ///
+    /// # Errors
+    /// `E_STATE` while its provisioning holds it: the new account is not proved yet.
+    pub fn connect(&self, pid: &str) -> Result<(), CallError> {
+        let all = self.lock();
+        let connection = self.find(&all, pid)?;
+        if self.surroundings.memory.of(pid).held {
+            if let Some(provisioning) = self.surroundings.provisioning_pid(pid) {
+                return Err(CallError::new(
+                    status::E_STATE,
+                    "connection.held",
+                    format!(
+                        "{pid} is held until {provisioning} has proved the new account or gone \
+                         back to the old one; cancel the provisioning, or wait"
+                    ),
+                ));
+            }
+            self.remember(pid, |memory| memory.release(pid, ""))?;
+        }
+        connection.connect("");
         Ok(())
     }
 
-    /// Disconnects it until it is told to connect. Returns once it is disconnected.
+    /// Disconnects it because a person wants so, until it is told to connect or the next start.
+    /// Returns once it is disconnected.
     pub fn disconnect(&self, pid: &str) -> Result<(), CallError> {
         let wait = self.find(&self.lock(), pid)?.disconnect();
         wait();
         Ok(())
+    }
+
+    /// Holds it for its component: it is disconnected and stays so, also over restarts, until
+    /// [`release`](Self::release). Returns once it is disconnected.
+    pub(super) fn hold(&self, pid: &str) -> Result<(), CallError> {
+        let wait = {
+            let all = self.lock();
+            let connection = self.find(&all, pid)?;
+            self.remember(pid, |memory| memory.hold(pid))?;
+            connection.hold()
+        };
+        wait();
+        Ok(())
+    }
+
+    /// Ends the hold. With a transaction, even an empty one, it connects; the transaction goes
+    /// into the next BIRTH, also after a restart. With none, what it was told before the hold
+    /// counts again.
+    pub(super) fn release(&self, pid: &str, transaction: Option<&str>) -> Result<(), CallError> {
+        let all = self.lock();
+        let connection = self.find(&all, pid)?;
+        self.remember(pid, |memory| {
+            memory.release(pid, transaction.unwrap_or_default())
+        })?;
+        match transaction {
+            Some(transaction) => connection.connect(transaction),
+            None => connection.release(),
+        }
+        Ok(())
+    }
+
+    fn remember(
+        &self,
+        pid: &str,
+        change: impl FnOnce(&Memory) -> std::io::Result<()>,
+    ) -> Result<(), CallError> {
+        change(&self.surroundings.memory).map_err(|e| {
+            let status = match e.kind() {
+                std::io::ErrorKind::StorageFull => status::E_NO_SPACE,
+                _ => status::E_IO,
+            };
+            let what = format!("{} cannot be written for {pid}: {e}", memory::FILE);
+            CallError::new(status, "storage.unwritable", what)
+        })
     }
 
     /// Disconnects all in good order, and ends their threads.

@@ -70,7 +70,8 @@ pub struct ConfigurationItem {
 pub trait ConfigurationAccess: Send + Sync {
     /// The configuration of `pid`, or of every component; Passwords empty unless `secrets`.
     fn get(&self, pid: Option<&str>, secrets: bool) -> Result<Vec<ConfigurationItem>, CallError>;
-    /// Merges into the instance's own configuration.
+    /// Merges into the instance's own configuration. A Password that is set to empty is erased
+    /// from everything older that is kept, too.
     fn update_own(&self, properties: Properties) -> Result<(), CallError>;
     /// What the configurations would be, or the first thing that does not fit.
     fn validate(
@@ -117,7 +118,7 @@ pub trait KeystoreService: Send + Sync {
         subject: &str,
         signature_algorithm: &str,
     ) -> Result<String, CallError>;
-    /// Sets the chain of an existing key.
+    /// Sets the chain of an existing key; an empty one takes it away.
     fn put_chain(&self, key: &str, keystore: &str, alias: &str, pem: &str)
         -> Result<(), CallError>;
     /// The private key as PKCS#8 PEM or a `pkcs11:` URI.
@@ -179,11 +180,15 @@ pub struct ConnectionView {
 pub trait CloudConnectionService: Send + Sync {
     /// As it is now.
     fn describe(&self) -> Result<ConnectionView, CallError>;
-    /// Disconnects and keeps disconnected until [`connect`](Self::connect).
+    /// Disconnects and keeps disconnected, also over restarts, until [`connect`](Self::connect) or
+    /// [`release`](Self::release).
     fn disconnect(&self) -> Result<(), CallError>;
     /// Lets it connect, without waiting for it. The transaction, if not empty, goes into the next
-    /// BIRTH.
+    /// BIRTH, also after a restart.
     fn connect(&self, transaction: &str) -> Result<(), CallError>;
+    /// Ends the hold of [`disconnect`](Self::disconnect): what the connection was told before it
+    /// counts again.
+    fn release(&self) -> Result<(), CallError>;
 }
 
 /// `gwc.crypto/1`.

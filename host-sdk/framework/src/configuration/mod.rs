@@ -16,6 +16,7 @@
 //! process at a time owns a folder.
 
 mod document;
+mod erase;
 mod error;
 mod keys;
 mod merge;

@@ -11,7 +11,7 @@ use rustix::fs::{flock, FlockOperation};
 use super::environment::{create_stack, Surroundings};
 use super::{Framework, Options};
 use crate::cloud::stack::{self, Stack};
-use crate::cloud::{self, Connections};
+use crate::cloud::{self, Connections, Memory};
 use crate::component::Supervisor;
 use crate::configuration::{ConfigurationError, ConfigurationService};
 use crate::crypto::{Crypto, CryptoError};
@@ -120,6 +120,7 @@ pub(super) fn start(options: Options) -> Result<Framework, StartError> {
         Arc::clone(&system),
         hub.clone(),
         options.version.clone(),
+        Memory::open(&data).map_err(unusable(&data))?,
     )));
     let surroundings = Surroundings {
         components,

@@ -1,7 +1,10 @@
 //! Cloud connections against a real broker.
 
+use std::sync::Arc;
+
 use gateway_component_abi::value::{Properties, Secret};
-use gateway_host_sdk::cloud::{Connections, Surroundings};
+use gateway_host_sdk::cloud::{stack, Connections, Member, Memory, Surroundings};
+use gateway_host_sdk::component::services::CloudConnectionService;
 use gateway_host_sdk::events::Hub;
 use gateway_host_sdk::{ConnectionInfo, ConnectionState, Event, Framework};
 use mqtt_session::{Anchor, Options, Session};
@@ -127,6 +130,77 @@ fn a_connection_announces_the_gateway_and_says_goodbye() {
     assert!(farewell.string("uptime").is_some() && farewell.string("display_name").is_some());
 }
 
+/// The connections of another process over the same data folder, as it were, and what the
+/// ProvisioningService sees of them.
+fn connections(framework: &Framework, place: &Place) -> (Arc<Connections>, Member) {
+    let connections = Arc::new(Connections::new(Surroundings::new(
+        framework.configuration().clone(),
+        framework.keystores().clone(),
+        framework.system().clone(),
+        Hub::default(),
+        "9.9".to_owned(),
+        Memory::open(&place.data()).unwrap(),
+    )));
+    connections.changed(CLOUD);
+    let member = Member::new(connections.clone(), stack::PROVISIONING_SERVICE);
+    (connections, member)
+}
+
+#[test]
+fn a_held_connection_stays_held_over_a_restart_until_it_is_released() {
+    if !there() {
+        return;
+    }
+    let broker = Broker::open();
+    let listener = Listener::at(&broker);
+    let place = Place::new();
+    let framework = place.start();
+    // The framework's own one keeps out of it.
+    framework.disconnect(CLOUD).unwrap();
+    let (first, member) = connections(&framework, &place);
+    member.disconnect().unwrap();
+    transport(&framework, &broker.url(), "gw");
+    automatic(&framework);
+    first.stop();
+    let (second, member) = connections(&framework, &place);
+    let held = |connections: &Connections| {
+        let info = connections.info(CLOUD).unwrap();
+        assert_eq!(info.state, ConnectionState::Disconnected, "{info:?}");
+        info.last_error.filter(|reason| reason.starts_with("held"))
+    };
+    until("the hold", || held(&second));
+    // Nor does a change of its configuration connect it.
+    second.changed(DATA);
+    until("the hold", || held(&second));
+    member.release().unwrap();
+    let birth = listener.next("$EDC/acme/gw/MQTT/BIRTH");
+    assert_eq!(birth.get("prov.transaction.id"), None);
+    second.stop();
+}
+
+#[test]
+fn a_transaction_that_no_birth_has_carried_is_carried_after_a_restart() {
+    if !there() {
+        return;
+    }
+    let port = free_port();
+    let place = Place::new();
+    let framework = place.start();
+    let (first, member) = connections(&framework, &place);
+    // Nobody is there to hear of it.
+    transport(&framework, &format!("mqtt://127.0.0.1:{port}"), "gw");
+    member.disconnect().unwrap();
+    member.connect("tx-1").unwrap();
+    first.stop();
+    let broker = Broker::start(port, "allow_anonymous true");
+    let listener = Listener::at(&broker);
+    let (second, _) = connections(&framework, &place);
+    second.connect(CLOUD).unwrap();
+    let birth = listener.next("$EDC/acme/gw/MQTT/BIRTH");
+    assert_eq!(birth.string("prov.transaction.id"), Some("tx-1"));
+    second.stop();
+}
+
 #[test]
 fn the_birth_after_a_provisioning_carries_its_transaction_once() {
     if !there() {
@@ -137,26 +211,19 @@ fn the_birth_after_a_provisioning_carries_its_transaction_once() {
     let place = Place::new();
     let framework = place.start();
     transport(&framework, &broker.url(), "gw");
-    let connections = Connections::new(Surroundings::new(
-        framework.configuration().clone(),
-        framework.keystores().clone(),
-        framework.system().clone(),
-        Hub::default(),
-        "9.9".to_owned(),
-    ));
-    connections.changed(CLOUD);
+    let (connections, member) = connections(&framework, &place);
     let topic = "$EDC/acme/gw/MQTT/BIRTH";
     let transaction = || {
         let birth = listener.next(topic);
         birth.string("prov.transaction.id").map(str::to_owned)
     };
-    connections.connect(CLOUD, "tx-1").unwrap();
+    member.connect("tx-1").unwrap();
     assert_eq!(transaction().as_deref(), Some("tx-1"));
     until("the connection", || {
         (connections.info(CLOUD).unwrap().state == ConnectionState::Connected).then_some(())
     });
     // Already connected: the account hears of it all the same.
-    connections.connect(CLOUD, "tx-2").unwrap();
+    member.connect("tx-2").unwrap();
     assert_eq!(transaction().as_deref(), Some("tx-2"));
     // Disconnected when the call returns, and gone by itself stays gone.
     connections.disconnect(CLOUD).unwrap();
@@ -166,7 +233,7 @@ fn the_birth_after_a_provisioning_carries_its_transaction_once() {
     );
     listener.next("$EDC/acme/gw/MQTT/DC");
     connections.changed(DATA);
-    connections.connect(CLOUD, "").unwrap();
+    member.connect("").unwrap();
     assert_eq!(transaction(), None);
 }
 
