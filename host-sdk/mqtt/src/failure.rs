@@ -1,4 +1,4 @@
-//! Why a session did not come to be, or ended.
+//! Why a session or a connection did not come to be, or ended.
 //!
 //! One value per cause that a person would treat differently; [`Failure::code`] is the stable code
 //! under which it appears in status documents. Made by the link thread, delivered in
@@ -26,6 +26,8 @@ pub enum Stage {
     Subscribe,
     /// The session is up.
     Session,
+    /// A [`Connection`](crate::Connection) is up, whatever it carries.
+    Exchange,
 }
 
 impl fmt::Display for Stage {
@@ -38,6 +40,7 @@ impl fmt::Display for Stage {
             Stage::Connack => "waiting for CONNACK",
             Stage::Subscribe => "subscribing",
             Stage::Session => "the session",
+            Stage::Exchange => "the transfer",
         })
     }
 }
@@ -85,26 +88,26 @@ pub enum Failure {
         /// How it was noticed.
         reason: String,
     },
-    /// A certificate of the broker does not lead to a trusted root, is not fit for its purpose, or
+    /// A certificate of the server does not lead to a trusted root, is not fit for its purpose, or
     /// is revoked.
-    #[error("certificate {depth} of the broker's chain, {cert}, is not trusted: {reason}")]
+    #[error("certificate {depth} of the server's chain, {cert}, is not trusted: {reason}")]
     Untrusted {
         /// The certificate that failed.
         cert: Box<CertificateFacts>,
         /// OpenSSL's reason.
         reason: String,
-        /// Its place in the chain, 0 is the broker's own.
+        /// Its place in the chain, 0 is the server's own.
         depth: u32,
     },
     /// The certificate is good, but not for this host.
     #[error(
-        "the broker's certificate {cert} is not for {host}, but for {}: {reason}",
+        "the server's certificate {cert} is not for {host}, but for {}: {reason}",
         list(names)
     )]
     Hostname {
         /// The host that was asked for.
         host: String,
-        /// The broker's own certificate.
+        /// The server's own certificate.
         cert: Box<CertificateFacts>,
         /// The names and addresses it is for.
         names: Vec<String>,
@@ -112,23 +115,23 @@ pub enum Failure {
         reason: String,
     },
     /// A certificate of the chain has expired.
-    #[error("certificate {depth} of the broker's chain, {cert}, expired on {}: {reason}", cert.not_after)]
+    #[error("certificate {depth} of the server's chain, {cert}, expired on {}: {reason}", cert.not_after)]
     Expired {
         /// Which one.
         cert: Box<CertificateFacts>,
         /// OpenSSL's reason.
         reason: String,
-        /// Its place in the chain, 0 is the broker's own.
+        /// Its place in the chain, 0 is the server's own.
         depth: u32,
     },
     /// A certificate of the chain is not valid yet, or the clock here is wrong.
-    #[error("certificate {depth} of the broker's chain, {cert}, is not valid before {}, check the clock: {reason}", cert.not_before)]
+    #[error("certificate {depth} of the server's chain, {cert}, is not valid before {}, check the clock: {reason}", cert.not_before)]
     NotYetValid {
         /// Which one.
         cert: Box<CertificateFacts>,
         /// OpenSSL's reason.
         reason: String,
-        /// Its place in the chain, 0 is the broker's own.
+        /// Its place in the chain, 0 is the server's own.
         depth: u32,
     },
     /// The two sides do not find a common TLS, or the peer does not speak it.

@@ -6,8 +6,8 @@
 use super::session_cache::{Deposit, SessionCache};
 use super::transport::{reason, Wire};
 use super::verdict::{self, Judge};
-use super::{Link, Stop};
-use crate::{BrokerUrl, Event, Failure, PeerCertificate, Stage, Tls};
+use super::{Aside, Stop, Way};
+use crate::{Event, Failure, PeerCertificate, Stage, Tls};
 use openssl::error::ErrorStack;
 use openssl::ssl::{
     ErrorCode, Ssl, SslContext, SslContextBuilder, SslMethod, SslMode, SslRef, SslSessionCacheMode,
@@ -20,13 +20,12 @@ use std::os::fd::AsFd;
 use x509_policy::server::prepare_handshake;
 use x509_policy::{CertificateFacts, ServerName};
 
-impl Link {
-    /// Authenticates the broker over an open connection.
+impl<A: Aside> Way<A> {
+    /// Authenticates the server over an open connection.
     pub(super) fn handshake(&mut self, wire: Wire) -> Result<SslStream<Wire>, Stop> {
         self.emit(Event::Handshaking);
-        let broker = self.options.broker.clone();
-        let judge = Judge::new(&broker.host, &self.options.tls).map_err(Stop::Failed)?;
-        let ssl = connection(&broker, &self.options.tls, &judge).map_err(Stop::Failed)?;
+        let judge = Judge::new(&self.host, &self.tls).map_err(Stop::Failed)?;
+        let ssl = connection(&self.host, self.port, &self.tls, &judge).map_err(Stop::Failed)?;
         let mut stream =
             SslStream::new(ssl, wire).map_err(|e| Stop::Failed(Failure::internal(e)))?;
         loop {
@@ -42,7 +41,7 @@ impl Link {
                 ErrorCode::WANT_READ => PollFlags::IN,
                 ErrorCode::WANT_WRITE => PollFlags::OUT,
                 _ => {
-                    let staple = || verdict::staple(stream.ssl(), &self.options.tls.anchors).err();
+                    let staple = || verdict::staple(stream.ssl(), &self.tls.anchors).err();
                     let failure = judge.failure().or_else(staple);
                     return Err(Stop::Failed(
                         failure.unwrap_or_else(|| explain(&error, stream.get_ref())),
@@ -62,9 +61,9 @@ impl Link {
     }
 }
 
-fn connection(broker: &BrokerUrl, tls: &Tls, judge: &Judge) -> Result<Ssl, Failure> {
+fn connection(host: &str, port: u16, tls: &Tls, judge: &Judge) -> Result<Ssl, Failure> {
     let mut ssl = match &tls.session_cache {
-        Some(cache) => cache.connection(SessionCache::key(broker, tls)?, |deposit| {
+        Some(cache) => cache.connection(SessionCache::key(host, port, tls)?, |deposit| {
             context(tls, Some(deposit))
         })?,
         None => {
@@ -196,12 +195,12 @@ fn explain(error: &openssl::ssl::Error, wire: &Wire) -> Failure {
     let text = reason(error).unwrap_or_else(|| error.to_string());
     Failure::TlsProtocol {
         reason: match text.as_str() {
-            "unsupported protocol" => "the broker offers neither TLS 1.2 nor TLS 1.3".to_owned(),
+            "unsupported protocol" => "the server offers neither TLS 1.2 nor TLS 1.3".to_owned(),
             "tlsv1 alert protocol version" => {
-                "the broker wants another TLS version than 1.2 or 1.3 (alert protocol version)"
+                "the server wants another TLS version than 1.2 or 1.3 (alert protocol version)"
                     .to_owned()
             }
-            _ if text.contains("alert") => format!("the broker refused: {text}"),
+            _ if text.contains("alert") => format!("the server refused: {text}"),
             _ => text,
         },
     }

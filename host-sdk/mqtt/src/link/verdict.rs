@@ -1,4 +1,4 @@
-//! The broker's certificate, judged during the handshake.
+//! The server's certificate, judged during the handshake.
 //!
 //! The verdict is that of [`validate_tls_server`], the one function for TLS servers: called from
 //! OpenSSL's verify callback, so before anything of ours is sent, with the certificates that
@@ -127,7 +127,7 @@ impl Judge {
 
 fn no_certificate() -> Failure {
     Failure::TlsProtocol {
-        reason: "the broker showed no certificate".to_owned(),
+        reason: "the server showed no certificate".to_owned(),
     }
 }
 
