@@ -10,6 +10,7 @@
 mod broker;
 mod control;
 mod deactivate;
+mod files;
 mod keys;
 mod platform;
 mod revocation;
