@@ -9,6 +9,7 @@
 #[path = "../client/mod.rs"]
 mod client;
 mod control;
+mod hostile;
 mod keys;
 mod package_server;
 mod packages;
