@@ -14,6 +14,7 @@ mod keys;
 mod package_server;
 mod packages;
 mod provisioning;
+mod restart;
 
 use client::{Client, Login, PATIENCE};
 use kura_formats::configurations::{read, remote_open, XmlLimits};
