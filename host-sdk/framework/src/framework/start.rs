@@ -18,6 +18,7 @@ use crate::crypto::{Crypto, CryptoError};
 use crate::events::Hub;
 use crate::keystore::{KeystoreError, Keystores};
 use crate::loader::OpenOptions as LoadOptions;
+use crate::packages::{PackageError, Packages};
 use crate::plugins::watch::{scan, Change, Watch};
 use crate::plugins::Registry;
 use crate::system::{SystemError, SystemProperties};
@@ -46,6 +47,9 @@ pub enum StartError {
     /// The keystores.
     #[error(transparent)]
     Keystore(#[from] KeystoreError),
+    /// The packages.
+    #[error(transparent)]
+    Packages(#[from] PackageError),
     /// The properties file.
     #[error(transparent)]
     System(#[from] SystemError),
@@ -114,6 +118,9 @@ pub(super) fn start(options: Options) -> Result<Framework, StartError> {
     let configuration = open_configuration(&data, &crypto, options.seed.as_deref())?;
 
     let hub = Hub::default();
+    let folder = private_folder(&data.join("packages"))?;
+    durable_file::sweep(&folder).map_err(unusable(&folder))?;
+    let packages = Arc::new(Packages::open(&folder, &plugins, hub.clone())?);
     let connections = Arc::new(Connections::new(cloud::Surroundings::new(
         Arc::clone(&configuration),
         Arc::clone(&keystores),
@@ -129,6 +136,7 @@ pub(super) fn start(options: Options) -> Result<Framework, StartError> {
         crypto: Arc::clone(&crypto),
         system: Arc::clone(&system),
         connections: Arc::clone(&connections),
+        packages: Arc::clone(&packages),
         hub: hub.clone(),
         version: options.version,
     };
@@ -143,6 +151,7 @@ pub(super) fn start(options: Options) -> Result<Framework, StartError> {
         Registry::new(load, links),
     )
     .map_err(StartError::Thread)?;
+    packages.attach(Arc::new(supervisor.adopter()));
     for pid in stack::cloud_pids(&configuration.pids()) {
         connections.changed(&pid);
     }
@@ -152,6 +161,7 @@ pub(super) fn start(options: Options) -> Result<Framework, StartError> {
         crypto,
         system,
         connections,
+        packages,
         hub,
         watch: None,
         supervisor,

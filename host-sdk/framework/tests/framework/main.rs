@@ -14,5 +14,7 @@ mod components;
 mod control;
 mod host;
 mod loader;
+mod packages;
+mod packages_cut_off;
 mod plugins;
 mod support;

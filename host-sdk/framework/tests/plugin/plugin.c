@@ -14,6 +14,7 @@
 #include <gwc/ext/events.h>
 #include <gwc/ext/keystore.h>
 #include <gwc/ext/log.h>
+#include <gwc/ext/packages.h>
 #include <gwc/ext/status.h>
 #include <gwc/ext/storage.h>
 #include <gwc/ext/system.h>
@@ -138,6 +139,35 @@ static const void *ext(gwc_component *self, const char *id) {
     return self->host.get_extension(self->host.ctx, str(id));
 }
 
+static void take_package(void *ctx, const gwc_package *package) {
+    struct answer *a = ctx;
+    snprintf(a->text, sizeof a->text, "%.*s %.*s", (int)package->name.len, package->name.ptr,
+             (int)package->version.len, package->version.ptr);
+}
+
+/* Packages: the test has put one into the folder of this component. */
+static void apply(gwc_component *self, const gwc_packages *packages, const gwc_storage *storage) {
+    void *ctx = self->host.ctx;
+    gwc_error err = {.struct_size = sizeof err};
+    struct answer folder = {0}, xml = {0}, listed = {0}, after = {0};
+    char path[600];
+    gwc_status s = storage->folder(ctx, (gwc_sink){&folder, take}, &err);
+    snprintf(path, sizeof path, "%s/heater-1.0.0.tar.gz", folder.text);
+    s = packages->inspect(ctx, str("heater"), str("1.0.0"), str(path), (gwc_sink){&xml, take}, &err);
+    note(self, "inspect", s, memcmp(xml.text, "<?xml", 5) ? "no descriptor" : "a descriptor");
+    s = packages->inspect(ctx, str("heater"), str("2.0"), str(path), (gwc_sink){&xml, take}, &err);
+    note(self, "inspect another", s, err.code);
+    s = packages->install(ctx, str("t/1.0"), str("heater"), str("1.0.0"), str(path), &err);
+    note(self, "install", s, "");
+    s = packages->list(ctx, (gwc_package_sink){&listed, take_package}, &err);
+    note(self, "packages", s, listed.text);
+    s = packages->revert(ctx, str("t/1.0"), &err);
+    note(self, "revert", s, "");
+    packages->list(ctx, (gwc_package_sink){&after, take_package}, &err);
+    s = packages->settle(ctx, str("t/1.0"), &err);
+    note(self, "settle", s, after.text);
+}
+
 static void *work(void *arg) {
     gwc_component *self = arg;
     void *ctx = self->host.ctx;
@@ -204,7 +234,9 @@ static void *work(void *arg) {
         s = events->post(ctx, str("test/hello"), str("[1]"), &err);
         note(self, "post no object", s, err.code);
     }
-    note(self, "packages", ext(self, "gwc.packages/1") != NULL, "");
+    const gwc_packages *packages = ext(self, GWC_EXT_PACKAGES);
+    if (packages && storage)
+        apply(self, packages, storage);
     note(self, "done", 0, "");
     changed(self);
     return NULL;

@@ -13,5 +13,6 @@ mod deactivate;
 mod hostile;
 mod keys;
 mod platform;
+mod revocation;
 mod secrets;
 mod success;
