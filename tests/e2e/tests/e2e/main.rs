@@ -10,6 +10,7 @@
 mod broker;
 mod control;
 mod deactivate;
+mod hostile;
 mod keys;
 mod platform;
 mod revocation;
