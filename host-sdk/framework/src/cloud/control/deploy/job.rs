@@ -67,7 +67,7 @@ impl Kind {
 /// What is to be done.
 pub(super) enum Work {
     Download {
-        order: Download,
+        order: Box<Download>,
         /// Whom to trust.
         tls: Tls,
         file: PathBuf,

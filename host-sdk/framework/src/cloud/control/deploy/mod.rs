@@ -75,7 +75,7 @@ impl Deploy {
             (Method::Get, ["install"]) => Ok(self.board.answer(Kind::Install)),
             (Method::Del, ["download"]) => self.cancel(),
             (Method::Exec, ["download"]) => {
-                let order = order::download(&request.payload)?;
+                let order = Box::new(order::download(&request.payload)?);
                 let tls = session::trust(&self.surroundings)
                     .map_err(|e| Refusal::failed("storage.unwritable", e.to_string()))?;
                 let file = file(&deployment);
