@@ -27,11 +27,12 @@ pub enum DownloadError {
         received: u64,
     },
     /// No connection, or none that held.
-    #[error("the download of {address} failed: {failure}")]
+    #[error("the download of {address} failed")]
     Network {
         /// What was being downloaded.
         address: Address,
         /// The last failure.
+        #[source]
         failure: Box<Failure>,
     },
     /// The server answered with a status that brings no file.

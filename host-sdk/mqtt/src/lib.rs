@@ -46,6 +46,8 @@ mod shared;
 pub use broker_url::{BrokerUrl, BrokerUrlError, Scheme};
 pub use event::{Event, Message, PeerCertificate};
 pub use failure::{CertInfo, Failure, Stage};
+#[doc(hidden)]
+pub use link::fuzzing;
 pub use link::{Cancel, Connection, Ended, Read, SessionCache};
 pub use options::{ClientIdentity, Limits, Options, Publish, Tls};
 pub use paho::Anchor;

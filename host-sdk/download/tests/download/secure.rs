@@ -53,7 +53,10 @@ fn a_server_that_is_not_trusted_is_named_and_asked_nothing() {
         let error = place.fetch(&request).unwrap_err();
         assert_eq!(error.code(), "package.unavailable");
         assert_eq!(error.failure().unwrap().code(), code);
-        assert!(error.to_string().contains("CN=broker"), "{error}");
+        assert!(
+            error.failure().unwrap().to_string().contains("CN=broker"),
+            "{error}"
+        );
         assert_eq!(server.asked(), 0);
         assert!(place.is_empty());
     }

@@ -226,15 +226,22 @@ impl Place {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(e) => return Err(storage(&staging)(e)),
         };
+        let mut stays = false;
         for entry in entries {
             let entry = entry.map_err(storage(&staging))?;
             let name = entry.file_name();
             let number = name.to_str().and_then(|name| name.parse::<u64>().ok());
             match number {
-                Some(number) if owned(number) => {}
-                Some(number) => self.clear(number)?,
-                None => log::warn!("{} is not ours", entry.path().display()),
+                Some(number) if !owned(number) => self.clear(number)?,
+                Some(_) => stays = true,
+                None => {
+                    log::warn!("{} is not ours", entry.path().display());
+                    stays = true;
+                }
             }
+        }
+        if stays {
+            return Ok(());
         }
         match fs::remove_dir(&staging) {
             Err(e) if !expected(&e) => Err(storage(&staging)(e)),

@@ -50,9 +50,11 @@ impl std::fmt::Debug for Packages {
 impl Packages {
     /// Opens the ledger in `folder`, which exists, for the plugin directory `plugins` (absolute,
     /// without links), and takes back what was cut off. To be called before a plugin is opened.
+    /// Where the disk refuses that, the gateway starts all the same, so that it can be asked why;
+    /// it is tried again before the next change.
     ///
     /// # Errors
-    /// A ledger that cannot be understood; the file system.
+    /// A ledger that cannot be read or understood.
     pub fn open(folder: &Path, plugins: &Path, hub: Hub) -> Result<Packages, PackageError> {
         let packages = Packages {
             place: Place::new(plugins),
@@ -60,18 +62,24 @@ impl Packages {
             host: OnceLock::new(),
             hub,
         };
-        {
-            let mut ledger = packages.lock();
-            packages.mend(&mut ledger)?;
+        packages.recover();
+        Ok(packages)
+    }
+
+    fn recover(&self) {
+        let mut ledger = self.lock();
+        let result = self.mend(&mut ledger).and_then(|()| {
             let content = &ledger.content;
-            packages
-                .place
+            self.place
                 .sweep(&|number| content.changes.contains_key(&number))?;
             if content.made_metatype {
-                packages.place.drop_metatype()?;
+                self.place.drop_metatype()?;
             }
+            Ok(())
+        });
+        if let Err(e) = result {
+            log::error!("packages: {}", crate::one_line(&e));
         }
-        Ok(packages)
     }
 
     /// Says who loads plugins. Once, before the first change.

@@ -16,5 +16,6 @@ mod deploy;
 mod host;
 mod loader;
 mod packages;
+mod packages_cut_off;
 mod plugins;
 mod support;

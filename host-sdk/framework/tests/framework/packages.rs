@@ -60,7 +60,7 @@ fn degrees(value: f64) -> Value {
 }
 
 /// Everything below a folder: content, and the time of the last change.
-fn tree(folder: &Path) -> BTreeMap<String, (Vec<u8>, i64)> {
+pub fn tree(folder: &Path) -> BTreeMap<String, (Vec<u8>, i64)> {
     let mut all = BTreeMap::new();
     let mut open = vec![folder.to_owned()];
     while let Some(next) = open.pop() {

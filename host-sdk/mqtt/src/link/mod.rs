@@ -8,6 +8,8 @@ mod channel;
 mod connection;
 mod dial;
 mod door;
+#[doc(hidden)]
+pub mod fuzzing;
 mod local;
 mod relay;
 mod resolve;

@@ -3,6 +3,10 @@
 //! Plain data, read by the engine where it would otherwise do the right thing. The default
 //! [`Behaviour`] is flawless. Used by tests and rehearsals.
 
+mod packages;
+
+pub use packages::PackageFault;
+
 use crate::pki::Identity;
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -18,6 +22,8 @@ pub enum Step {
     DeviceKey,
     /// `PUT PROV-V1/credentials/certificate` for that key.
     ClientCertificate,
+    /// `EXEC DEPLOY-V2/download`, counted from 0; it is over with the device's notification.
+    Package(usize),
     /// `PUT CONF-V1/configurations`, counted from 0.
     Configuration(usize),
     /// `EXEC PROV-V1/commit`.
@@ -49,6 +55,8 @@ pub struct Behaviour {
     pub twice: bool,
     /// What is wrong in the client certificate.
     pub client_certificate: ClientCertificateFault,
+    /// What goes wrong with the package of this number, counted from 0.
+    pub package: Option<(usize, PackageFault)>,
     /// What is wrong in the configuration.
     pub configuration: ConfigurationFault,
     /// Pause before each step.
@@ -91,6 +99,7 @@ impl Step {
             Step::TargetRoot => 1,
             Step::DeviceKey => 2,
             Step::ClientCertificate => 3,
+            Step::Package(number) => number.saturating_add(4),
             Step::Configuration(number) => number.saturating_add(1000),
             Step::Commit => usize::MAX,
         }
