@@ -16,7 +16,8 @@
 use crate::behaviour::Script;
 use crate::broker::{Broker, BrokerError, BrokerSettings};
 use crate::changes::Changes;
-use crate::engine::{Engine, EngineError, Input, Place, Station};
+use crate::control::{ControlError, ControlReply, ControlRequest};
+use crate::engine::{Asker, Engine, EngineError, Input, Place, Station};
 use crate::flow::message::random_id;
 use crate::packages::{PackageServer, ServerError};
 use crate::pki::{Identity, PkiError};
@@ -45,6 +46,9 @@ pub enum PlatformError {
     /// The thread.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// No reply to a control request.
+    #[error(transparent)]
+    Control(#[from] ControlError),
     /// The machine.
     #[error("the platform's thread cannot be started")]
     Thread(#[source] std::io::Error),
@@ -115,7 +119,8 @@ impl Platform {
         ];
         let births = "$EDC/+/+/MQTT/BIRTH".to_owned();
         let target_station = target.as_ref().map(|broker| {
-            let topics = vec![births.clone()];
+            // Replies and notifications of gateways, whatever their account.
+            let topics = vec![births.clone(), format!("$EDC/+/{requester}/#")];
             Station::new(
                 Place::Target,
                 Arc::clone(broker),
@@ -125,6 +130,9 @@ impl Platform {
             )
         });
         if target.is_none() {
+            // Not besides the same of one account: what two filters match may come twice.
+            topics.pop();
+            topics.push(format!("$EDC/+/{requester}/#"));
             topics.push(births);
         }
         let broker = Arc::clone(&provision);
@@ -197,6 +205,15 @@ impl Platform {
             .map_err(|_| PlatformError::Ended)?;
         let result = outcome.recv().map_err(|_| PlatformError::Ended)?;
         result.map_err(PlatformError::OutOfLine)
+    }
+
+    /// Sends a signed request to a gateway in its account, and waits for the reply.
+    pub fn control(&self, asked: &ControlRequest) -> Result<ControlReply, PlatformError> {
+        let (answer, result) = channel();
+        let input = Input::Control(Box::new(asked.clone()), Asker::Here(answer));
+        self.inputs.send(input).map_err(|_| PlatformError::Ended)?;
+        let result = result.recv().map_err(|_| PlatformError::Ended)?;
+        Ok(result?)
     }
 
     /// Starts the provision broker again on its ports, after it was killed or instead of it; on

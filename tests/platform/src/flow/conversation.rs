@@ -278,7 +278,7 @@ impl Conversation {
 }
 
 /// Positive, and unique for all purposes.
-fn job_id() -> Result<i64, MessageError> {
+pub(crate) fn job_id() -> Result<i64, MessageError> {
     let mut bytes = [0; 8];
     openssl::rand::rand_bytes(&mut bytes)?;
     Ok(i64::from_be_bytes(bytes) & i64::MAX)

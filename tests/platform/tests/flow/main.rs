@@ -8,6 +8,7 @@
 
 #[path = "../client/mod.rs"]
 mod client;
+mod control;
 mod keys;
 mod package_server;
 mod packages;
