@@ -12,6 +12,7 @@ mod broker;
 mod cloud;
 mod components;
 mod control;
+mod deploy;
 mod host;
 mod loader;
 mod packages;
