@@ -10,10 +10,12 @@
 )]
 
 mod again;
+mod cable;
 mod checker;
 mod clock;
 mod codes;
 mod defects;
+mod identity;
 mod instances;
 mod local;
 mod network;
