@@ -7,6 +7,7 @@
 
 pub mod cli;
 pub mod clock;
+pub mod control;
 pub mod door;
 pub mod feed;
 pub mod outcome;

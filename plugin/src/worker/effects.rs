@@ -48,6 +48,23 @@ impl Worker {
             }
             Output::CheckChain { pem } => Some(Input::ChainChecked(self.check_chain(&pem))),
             Output::Stage(item) => Some(Input::Staged(self.with_engine(|e| e.stage(item)))),
+            Output::Download { n, download } => {
+                let result = self.begin_download(n, &download);
+                let failed = |fault| Input::Downloaded {
+                    n,
+                    result: Err(fault),
+                };
+                result.err().map(failed)
+            }
+            Output::StagePackage {
+                n,
+                name,
+                version,
+                path,
+            } => Some(Input::PackageStaged {
+                n,
+                result: self.with_engine(|e| e.stage_package(&name, &version, &path)),
+            }),
             Output::ReadConfigurations { pid } => {
                 Some(Input::Body(self.read_configurations(pid.as_deref())))
             }
@@ -75,6 +92,7 @@ impl Worker {
             }
             Output::Undo => {
                 self.proof = None;
+                self.end_download();
                 let result = self.with_engine(Engine::undo);
                 Some(Input::Undone(result))
             }
@@ -249,7 +267,7 @@ impl Worker {
         }
     }
 
-    fn with_engine<T>(
+    pub(super) fn with_engine<T>(
         &mut self,
         call: impl FnOnce(&mut Engine) -> Result<T, Fault>,
     ) -> Result<T, Fault> {

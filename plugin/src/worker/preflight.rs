@@ -166,6 +166,7 @@ impl Worker {
             transaction: uuid_v4(uuid),
             jitter_per_mille: u32::from(u16::from_be_bytes(jitter)) % 251,
             has_signers: report.has_signers,
+            installs_packages: self.host.installs_packages(),
         }))
     }
 

@@ -117,6 +117,17 @@ pub(super) fn write(all: &Configurations) -> Result<Vec<u8>, DocumentError> {
     Ok(configurations::write(&list, &mut seal)?)
 }
 
+/// A snapshot as this gateway would write it: read as [`ConfigurationService`] reads one,
+/// passwords under the gateway's own key, sorted. Nothing is stored.
+///
+/// [`ConfigurationService`]: super::ConfigurationService
+///
+/// # Errors
+/// [`DocumentError`]: it cannot be read, or holds what a snapshot cannot.
+pub fn rewritten(bytes: &[u8], crypto: &Crypto) -> Result<Vec<u8>, DocumentError> {
+    write(&read(bytes, crypto)?)
+}
+
 fn seal(clear: &Secret, crypto: &Crypto) -> Result<Secret, CryptoError> {
     if clear.is_empty() {
         return Ok(Secret::default());

@@ -33,7 +33,7 @@ mod undo;
 
 use gateway_component_abi::value::Properties;
 
-pub use document::DocumentError;
+pub use document::{rewritten, DocumentError};
 pub use error::ConfigurationError;
 pub use notify::{Change, ChangeKind, Listener};
 pub use placeholder::{resolve_placeholders, PLACEHOLDERS};

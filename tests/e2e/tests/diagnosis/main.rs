@@ -21,6 +21,7 @@ mod platform;
 mod readme;
 mod schema;
 mod storage;
+mod told;
 
 use std::time::Duration;
 

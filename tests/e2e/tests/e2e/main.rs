@@ -12,5 +12,6 @@ mod control;
 mod deactivate;
 mod keys;
 mod platform;
+mod revocation;
 mod secrets;
 mod success;

@@ -31,6 +31,20 @@ pub(super) fn document(store: &Store, request: &ProvisionRequest) -> Result<Valu
         .into_iter()
         .map(|a| a.name)
         .collect();
+    let packages: Vec<Value> = store
+        .packages(request.id)?
+        .into_iter()
+        .map(|p| {
+            json!({
+                "name": p.name,
+                "version": p.version,
+                "file": p.file_name,
+                "sha256": p.sha256,
+                "bytes": p.size,
+            })
+        })
+        .collect();
+    let access = store.package_access(request.id)?;
     Ok(json!({
         "id": request.id,
         "client_id": request.client_id,
@@ -44,6 +58,8 @@ pub(super) fn document(store: &Store, request: &ProvisionRequest) -> Result<Valu
         "account": request.target.account,
         "target_client_id": request.target.client_id,
         "configurations": names,
+        "packages": packages,
+        "package_credentials": access.is_some_and(|a| a.credentials.is_some()),
         "device_key": request.device_key.map(DeviceKey::name),
         "created_on": time(Some(request.created_on)),
         "jobs": jobs,
@@ -68,6 +84,19 @@ fn job(store: &Store, job: &Job) -> Result<Value, StoreError> {
                 })
             })
             .collect();
+        let downloads: Vec<Value> = store
+            .downloads(attempt.id)?
+            .into_iter()
+            .map(|d| {
+                json!({
+                    "name": d.name,
+                    "version": d.version,
+                    "status": d.status,
+                    "progress": d.progress,
+                    "message": d.message,
+                })
+            })
+            .collect();
         attempts.push(json!({
             "number": attempt.number,
             "started_on": time(Some(attempt.started_on)),
@@ -75,6 +104,7 @@ fn job(store: &Store, job: &Job) -> Result<Value, StoreError> {
             "outcome": attempt.outcome,
             "message": attempt.message,
             "exchanges": exchanges,
+            "downloads": downloads,
         }));
     }
     let certificates: Vec<Value> = store
@@ -134,6 +164,12 @@ pub(super) fn sheet(store: &Store, request: &ProvisionRequest) -> Result<String,
         request.target.client_id,
         request.device_key.map_or("none", DeviceKey::name),
     );
+    for package in store.packages(request.id)? {
+        text.push_str(&format!(
+            "  package         {} {} ({} bytes, {})\n",
+            package.name, package.version, package.size, package.file_name
+        ));
+    }
     for job in store.jobs(request.id)? {
         let transaction = job
             .transaction_id
@@ -157,6 +193,16 @@ pub(super) fn sheet(store: &Store, request: &ProvisionRequest) -> Result<String,
                 "    attempt {}     {start}  {outcome}  {message}\n",
                 attempt.number
             ));
+            for download in store.downloads(attempt.id)? {
+                text.push_str(&format!(
+                    "      {} {}  {} {} %  {}\n",
+                    download.name,
+                    download.version,
+                    download.status,
+                    download.progress,
+                    download.message.unwrap_or_default()
+                ));
+            }
         }
     }
     Ok(text)

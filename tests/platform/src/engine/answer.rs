@@ -25,6 +25,10 @@ impl Engine {
                 let message = format!("no reply to {:?}", planned.step);
                 self.fail(client_id, "device.silent", &message)
             }
+            Phase::Fetching { planned, .. } => {
+                let message = format!("no more word of {:?}", planned.step);
+                self.fail(client_id, "device.silent", &message)
+            }
             Phase::Stalled { .. } => self.fail(
                 client_id,
                 "platform.silent",
@@ -81,6 +85,7 @@ impl Engine {
             planned: planned.clone(),
             deadline: Instant::now() + within,
         };
+        self.note_package(client_id, &planned)?;
         // Before it goes out: the device may be faster than the database.
         match planned.step {
             Step::Configuration(0) if !planned.out_of_order => {
@@ -135,7 +140,7 @@ impl Engine {
             Phase::Waiting { request_id: id, .. } | Phase::Rejected { request_id: id, .. } => {
                 id == request_id
             }
-            Phase::Due(_) | Phase::Stalled { .. } => false,
+            Phase::Due(_) | Phase::Fetching { .. } | Phase::Stalled { .. } => false,
         });
         let Some(conversation) = waiting else {
             log::debug!("a reply to {request_id}, which nobody waits for");
@@ -156,7 +161,7 @@ impl Engine {
                 self.answered(&client_id, &planned, refusal, payload.body.as_deref())
             }
             Phase::Rejected { .. } => self.farewell(&client_id),
-            Phase::Due(_) | Phase::Stalled { .. } => Ok(()),
+            Phase::Due(_) | Phase::Fetching { .. } | Phase::Stalled { .. } => Ok(()),
         }
     }
 
@@ -177,6 +182,7 @@ impl Engine {
                 true => self.go_on(client_id),
                 false => Ok(()),
             },
+            None if matches!(planned.step, Step::Package(_)) => self.fetching(client_id, planned),
             None => {
                 let Some(conversation) = self.conversations.get_mut(client_id) else {
                     return Ok(());
@@ -199,7 +205,7 @@ impl Engine {
         }
     }
 
-    fn go_on(&mut self, client_id: &str) -> Result<(), EngineError> {
+    pub(super) fn go_on(&mut self, client_id: &str) -> Result<(), EngineError> {
         let Some(conversation) = self.conversations.get_mut(client_id) else {
             return Ok(());
         };

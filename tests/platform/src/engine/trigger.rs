@@ -182,6 +182,7 @@ impl Engine {
             false => None,
         };
         Ok(Material {
+            packages: self.offer_packages(request, behaviour.package.as_ref())?,
             signing_as: self.trusted_signer(trigger, &signer)?,
             signer,
             documents,

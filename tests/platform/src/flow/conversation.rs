@@ -3,6 +3,7 @@
 use super::keys::KeyOrder;
 use super::manifest::Manifest;
 use super::message::{Draft, MessageError, Outgoing};
+use super::packages::{Asked, PackageOrder};
 use super::plan::{address, plan, Extent, Planned};
 use super::trigger::Trigger;
 use crate::behaviour::{Behaviour, CommitFault, Rejection, Signing, Step};
@@ -23,6 +24,8 @@ pub(crate) enum Phase {
         planned: Planned,
         deadline: Instant,
     },
+    /// The device fetches a package; it says more before then.
+    Fetching { planned: Planned, deadline: Instant },
     /// A reject has been sent; its reply, or its deadline, ends the conversation.
     Rejected {
         request_id: String,
@@ -42,6 +45,8 @@ pub(crate) struct Conversation {
     pub(crate) behaviour: Behaviour,
     pub(crate) phase: Phase,
     pub(crate) commit_sent: bool,
+    /// The latest download.
+    pub(crate) asked: Option<Asked>,
     /// Who signs: whose chain is sent, or at re-provisioning one that the device trusts.
     signing_as: Identity,
     /// From then on the device can check signatures.
@@ -49,6 +54,7 @@ pub(crate) struct Conversation {
     steps: VecDeque<Planned>,
     manifest: Manifest,
     certificates: Vec<u8>,
+    packages: Vec<PackageOrder>,
     documents: Vec<Vec<u8>>,
     target_root: Option<Vec<u8>>,
     device_key: Option<KeyOrder>,
@@ -61,6 +67,7 @@ pub(crate) struct Conversation {
 pub(crate) struct Material {
     pub(crate) signer: Identity,
     pub(crate) signing_as: Identity,
+    pub(crate) packages: Vec<PackageOrder>,
     pub(crate) documents: Vec<Vec<u8>>,
     /// Body of the keystore request.
     pub(crate) target_root: Option<Vec<u8>>,
@@ -89,6 +96,7 @@ impl Conversation {
         let extent = Extent {
             target_root: material.target_root.is_some(),
             device_key: material.device_key.is_some(),
+            packages: material.packages.len(),
             documents: material.documents.len(),
         };
         let steps = plan(&behaviour.order, extent);
@@ -102,10 +110,12 @@ impl Conversation {
             phase: Phase::Due(now + behaviour.delay),
             behaviour,
             commit_sent: false,
+            asked: None,
             signing_as: material.signing_as,
             steps,
             manifest: Manifest::default(),
             certificates,
+            packages: material.packages,
             documents: material.documents,
             target_root: material.target_root,
             key_request: material.device_key.as_ref().map(KeyOrder::body),
@@ -129,6 +139,18 @@ impl Conversation {
         self.client_chain = Some(chain);
     }
 
+    /// A package of this attempt.
+    pub(crate) fn package(&self, number: usize) -> Option<&PackageOrder> {
+        self.packages.get(number)
+    }
+
+    /// Whether packages are still to be sent.
+    pub(crate) fn packages_left(&self) -> bool {
+        self.steps
+            .iter()
+            .any(|p| matches!(p.step, Step::Package(_)))
+    }
+
     /// Whether configurations are still to be sent.
     pub(crate) fn configurations_left(&self) -> bool {
         self.steps
@@ -149,6 +171,14 @@ impl Conversation {
             metrics.push(("prov.transaction.id", MetricValue::from(transaction)));
             metrics.push(("prov.nonce", MetricValue::from(nonce)));
             metrics.push(("prov.manifest.sha256", MetricValue::from(digest)));
+        }
+        if let Step::Package(number) = planned.step {
+            let job_id = job_id()?;
+            if let Some(order) = self.packages.get(number) {
+                metrics.extend(order.metrics(job_id));
+            }
+            let outcome = None;
+            self.asked = Some(Asked { job_id, outcome });
         }
         let body = match (&planned.other, planned.step) {
             (Some(other), _) => Some(other.chain_pem()?),
@@ -199,6 +229,13 @@ impl Conversation {
             Step::TargetRoot => "KEYS-V1/keystores/entries/certificate",
             Step::ClientCertificate => "PROV-V1/credentials/certificate",
             Step::Configuration(_) => "CONF-V1/configurations",
+            Step::Package(number) => {
+                if let Some(order) = self.packages.get(number) {
+                    let path = order.path();
+                    self.manifest.add_digest(&path, &order.sha256, order.size);
+                }
+                return Ok(());
+            }
             // A key request changes nothing that the commit could mean.
             Step::DeviceKey | Step::Commit => return Ok(()),
         };
@@ -219,7 +256,7 @@ impl Conversation {
             Step::DeviceKey => self.key_request.as_deref(),
             Step::ClientCertificate => self.client_chain.as_deref(),
             Step::Configuration(number) => self.documents.get(number).map(Vec::as_slice),
-            Step::Commit => None,
+            Step::Package(_) | Step::Commit => None,
         }
     }
 
@@ -238,6 +275,13 @@ impl Conversation {
         }
         Ok((transaction, nonce, digest))
     }
+}
+
+/// Positive, and unique for all purposes.
+fn job_id() -> Result<i64, MessageError> {
+    let mut bytes = [0; 8];
+    openssl::rand::rand_bytes(&mut bytes)?;
+    Ok(i64::from_be_bytes(bytes) & i64::MAX)
 }
 
 /// A reject outside of a conversation, too.

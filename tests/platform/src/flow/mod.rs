@@ -7,5 +7,6 @@ pub(crate) mod conversation;
 pub(crate) mod keys;
 pub(crate) mod manifest;
 pub(crate) mod message;
+pub(crate) mod packages;
 pub(crate) mod plan;
 pub(crate) mod trigger;

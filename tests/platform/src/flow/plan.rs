@@ -22,6 +22,8 @@ pub(crate) struct Extent {
     pub(crate) target_root: bool,
     /// The device makes a key and gets a certificate for it.
     pub(crate) device_key: bool,
+    /// How many packages the device fetches.
+    pub(crate) packages: usize,
     /// How many documents are sent.
     pub(crate) documents: usize,
 }
@@ -36,6 +38,7 @@ pub(super) fn address(step: Step) -> (&'static str, Method, &'static [&'static s
         ),
         Step::DeviceKey => ("KEYS-V1", Method::Post, &["keystores", "entries", "csr"]),
         Step::ClientCertificate => ("PROV-V1", Method::Put, &["credentials", "certificate"]),
+        Step::Package(_) => ("DEPLOY-V2", Method::Exec, &["download"]),
         Step::Configuration(_) => ("CONF-V1", Method::Put, &["configurations"]),
         Step::Commit => ("PROV-V1", Method::Exec, &["commit"]),
     }
@@ -75,6 +78,7 @@ pub(super) fn plan(order: &Order, extent: Extent) -> VecDeque<Planned> {
         steps.push_back(in_order(Step::DeviceKey));
         steps.push_back(in_order(Step::ClientCertificate));
     }
+    steps.extend((0..extent.packages).map(|n| in_order(Step::Package(n))));
     steps.extend((0..extent.documents).map(|n| in_order(Step::Configuration(n))));
     steps.push_back(in_order(Step::Commit));
     steps

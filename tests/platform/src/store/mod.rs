@@ -9,6 +9,7 @@ mod device;
 mod issued;
 mod job;
 mod new_request;
+mod package;
 mod request;
 mod schema;
 
@@ -17,6 +18,7 @@ pub use device::Device;
 pub use issued::IssuedCertificate;
 pub use job::{Job, JobState};
 pub use new_request::{Attachment, NewRequest};
+pub use package::{Download, NewPackage, Package, PackageAccess, LARGEST_PACKAGE, MOST_PACKAGES};
 pub use request::{ProvisionRequest, TargetCredentials, Window};
 
 use crate::secret::{SecretError, Vault};
@@ -41,6 +43,14 @@ pub enum StoreError {
     /// SQLite refused.
     #[error("the database refused: {0}")]
     Sqlite(#[from] rusqlite::Error),
+    /// A package file cannot be taken in.
+    #[error("the package file {} cannot be taken in", path.display())]
+    Package {
+        /// Which one.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
     /// Made by another version of this program.
     #[error("the database has schema {found}, this program knows {known}")]
     Schema {
@@ -80,6 +90,8 @@ pub enum StoreError {
 pub struct Store {
     db: Connection,
     vault: Vault,
+    /// Where package files lie.
+    packages: PathBuf,
 }
 
 impl Store {
@@ -112,7 +124,11 @@ impl Store {
         db.pragma_update(None, "synchronous", "NORMAL")?;
         db.pragma_update(None, "foreign_keys", true)?;
         schema::prepare(&db)?;
-        Ok(Store { db, vault })
+        Ok(Store {
+            db,
+            vault,
+            packages: data.join("packages"),
+        })
     }
 
     /// Changes whenever another connection has changed the database.

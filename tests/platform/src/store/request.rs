@@ -1,6 +1,6 @@
 //! Provision requests: who may be provisioned, when, how often, and into what.
 
-use super::{Attachment, JobState, NewRequest, Store, StoreError};
+use super::{package, Attachment, JobState, NewRequest, Store, StoreError};
 use crate::clock::{self, Millis};
 use crate::pki::DeviceKey;
 use crate::secret::Secret;
@@ -100,6 +100,22 @@ impl Store {
         let target_password = self
             .vault
             .seal("target password", target_password.reveal().as_bytes())?;
+        let packages = new
+            .packages
+            .iter()
+            .map(|package| package.take_in(&self.packages))
+            .collect::<Result<Vec<_>, _>>()?;
+        let credentials = match new.package_credentials {
+            true => Some(
+                self.vault
+                    .seal("package password", Secret::random(32)?.reveal().as_bytes())?,
+            ),
+            false => None,
+        };
+        let token = match packages.is_empty() {
+            true => None,
+            false => Some(Secret::random(32)?),
+        };
         let now = clock::now();
         let change = self.db.transaction()?;
         if new.overwrite {
@@ -124,8 +140,9 @@ impl Store {
         change.execute(
             "INSERT INTO request (client_id, username, password_sealed, activation_key_sealed, \
              activates_on, expires_on, max_attempts, account, target_client_id, target_username, \
-             target_password_sealed, created_on, device_key) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+             target_password_sealed, created_on, device_key, package_token, package_username, \
+             package_password_sealed) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
             params![
                 new.client_id,
                 new.username,
@@ -139,10 +156,16 @@ impl Store {
                 target_username,
                 target_password,
                 now,
-                new.device_key.map(DeviceKey::name)
+                new.device_key.map(DeviceKey::name),
+                token.as_ref().map(Secret::reveal),
+                credentials
+                    .as_ref()
+                    .map(|_| format!("packages-{}", new.client_id)),
+                credentials
             ],
         )?;
         let id = change.last_insert_rowid();
+        package::insert(&change, id, &packages)?;
         for (position, attachment) in new.configurations.iter().enumerate() {
             let content = self.vault.seal("attachment", &attachment.content)?;
             change.execute(

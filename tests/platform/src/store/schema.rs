@@ -106,6 +106,16 @@ CREATE TABLE package (
     size INTEGER NOT NULL,
     PRIMARY KEY (request, position)
 );
+CREATE TABLE download (
+    attempt INTEGER NOT NULL REFERENCES attempt(id) ON DELETE CASCADE,
+    job_id INTEGER NOT NULL UNIQUE,
+    name TEXT NOT NULL,
+    version TEXT NOT NULL,
+    status TEXT NOT NULL,
+    progress INTEGER NOT NULL DEFAULT 0,
+    message TEXT,
+    changed_on INTEGER NOT NULL
+);
 CREATE TABLE issued (
     id INTEGER PRIMARY KEY,
     job INTEGER NOT NULL REFERENCES job(id) ON DELETE CASCADE,

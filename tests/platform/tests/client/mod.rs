@@ -2,6 +2,7 @@
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 pub mod device;
+pub mod http;
 
 use mqtt_session::{
     Anchor, ClientIdentity, Event, Failure, Message, Options, Publish, Session, Tls,

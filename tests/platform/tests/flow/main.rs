@@ -9,6 +9,8 @@
 #[path = "../client/mod.rs"]
 mod client;
 mod keys;
+mod package_server;
+mod packages;
 mod provisioning;
 
 use client::{Client, Login, PATIENCE};
