@@ -1,7 +1,8 @@
 //! The command line: words to deeds, deeds to exit codes.
 //!
 //! `run` is the host itself; every other command speaks to a running one over REST, but for
-//! `keystore` and `record`, which work on a data folder whether or not a gateway runs on it.
+//! `keystore` and `record`, which work on a data folder whether or not a gateway runs on it, and
+//! `package pack` and `inspect`, which need no gateway.
 
 pub mod args;
 pub mod client;
@@ -11,6 +12,7 @@ pub mod error;
 pub mod identity;
 pub mod keystore;
 pub mod out;
+pub mod package;
 pub mod provision;
 pub mod record;
 pub mod run;
@@ -57,6 +59,7 @@ fn dispatch(command: &Command) -> Result<(), CliError> {
         Command::Config(command) => config::run(command),
         Command::Plugins(listed) => show::plugins(listed),
         Command::Connection(command) => connection::run(command),
+        Command::Package(command) => package::run(command),
         Command::Console(reach) => show::console(reach),
     }
 }
