@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use gateway_component_abi::value::{Properties, Secret, Value};
+use gateway_host_sdk::configuration::ConfigurationService;
 use gateway_host_sdk::crypto::Crypto;
 use gateway_host_sdk::events::Event;
 use gateway_host_sdk::framework::{Framework, Options};
@@ -192,6 +193,15 @@ impl Site {
         Ok(seed)
     }
 
+    /// Changes parameters of the ProvisioningService while the gateway does not run.
+    pub fn reconfigure(&self, changes: &Properties) -> Result<(), SiteError> {
+        let crypto = Crypto::open(&self.data()).map_err(|e| failed("key")(&e))?;
+        ConfigurationService::open(&self.data().join("snapshots"), Arc::new(crypto), None)
+            .and_then(|service| service.update(PID, changes))
+            .map(drop)
+            .map_err(|e| failed(PID)(&e))
+    }
+
     /// Starts the gateway.
     pub fn start(&mut self) -> Result<(), SiteError> {
         let seed = self.write_seed()?;
@@ -279,17 +289,25 @@ impl Site {
         let status = self.wait("provisioned", Duration::from_secs(40), |status| {
             state(status) == "provisioned"
         })?;
-        let until = Instant::now() + Duration::from_secs(20);
+        self.wait_connected(Duration::from_secs(20))?;
+        Ok(status)
+    }
+
+    /// Waits until the cloud connection is connected.
+    pub fn wait_connected(&self, within: Duration) -> Result<(), SiteError> {
+        let until = Instant::now() + within;
         while !self.connected()? {
             if Instant::now() > until {
                 let infos = self.framework()?.connections();
-                return Err(SiteError(format!("not connected within 20 s: {infos:?}")));
+                return Err(SiteError(format!(
+                    "not connected within {within:?}: {infos:?}"
+                )));
             }
             if let Some((_, events)) = &self.running {
                 drop(events.recv_timeout(Duration::from_millis(250)));
             }
         }
-        Ok(status)
+        Ok(())
     }
 
     /// Whether the cloud connection is connected.
