@@ -13,6 +13,7 @@ use gateway_host_sdk::crypto::Crypto;
 use gateway_host_sdk::events::Event;
 use gateway_host_sdk::framework::{Framework, Options};
 use gateway_host_sdk::keystore::{Keystores, DM_KEYSTORE, SSL_KEYSTORE};
+use gateway_host_sdk::{ConnectionInfo, ConnectionState};
 use provision_platform::pki::Identity;
 use provision_platform::platform::Platform;
 use serde_json::Value as Json;
@@ -295,26 +296,43 @@ impl Site {
 
     /// Waits until the cloud connection is connected.
     pub fn wait_connected(&self, within: Duration) -> Result<(), SiteError> {
+        self.wait_connection("connected", within, |info| {
+            info.state == ConnectionState::Connected
+        })
+        .map(drop)
+    }
+
+    /// Waits until the cloud connection is as wanted.
+    pub fn wait_connection(
+        &self,
+        what: &str,
+        within: Duration,
+        wanted: impl Fn(&ConnectionInfo) -> bool,
+    ) -> Result<ConnectionInfo, SiteError> {
         let until = Instant::now() + within;
-        while !self.connected()? {
+        loop {
+            let infos = self.framework()?.connections();
+            if let Some(info) = infos.iter().find(|i| i.pid == CONNECTION && wanted(i)) {
+                return Ok(info.clone());
+            }
             if Instant::now() > until {
-                let infos = self.framework()?.connections();
                 return Err(SiteError(format!(
-                    "not connected within {within:?}: {infos:?}"
+                    "{what}: not within {within:?}: {infos:?}"
                 )));
             }
             if let Some((_, events)) = &self.running {
                 drop(events.recv_timeout(Duration::from_millis(250)));
             }
         }
-        Ok(())
     }
 
     /// Whether the cloud connection is connected.
     pub fn connected(&self) -> Result<bool, SiteError> {
-        Ok(self.framework()?.connections().iter().any(|info| {
-            info.pid == CONNECTION && info.state == gateway_host_sdk::ConnectionState::Connected
-        }))
+        Ok(self
+            .framework()?
+            .connections()
+            .iter()
+            .any(|info| info.pid == CONNECTION && info.state == ConnectionState::Connected))
     }
 
     /// Changes a parameter of the ProvisioningService.

@@ -50,7 +50,8 @@ pub struct Gateway {
     pub request: i64,
     /// How often it was provisioned before.
     pub before: usize,
-    client_id: String,
+    /// In both accounts of its platform.
+    pub client_id: String,
 }
 
 /// Gateways that were kept, all alike but for what was done to them, and one to which nothing was.

@@ -18,6 +18,7 @@ mod bench;
 mod disk;
 mod expect;
 mod gateway;
+mod held;
 mod points;
 mod power;
 mod trace;
