@@ -19,8 +19,8 @@ use crate::abi::{Called, Conduct, Host, Library};
 /// What deactivate may take (`component.h`).
 const BOUND: Duration = Duration::from_millis(250);
 
-/// The rules of the contract that can be tried from outside; what each says is in `gwc.h` and in
-/// the README of the headers.
+/// The rules of the contract that can be tried from outside; what each says is in the README of
+/// the headers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rule {
     /// 1: a library shows its doors and nothing else, and changes nothing by being loaded.
