@@ -41,8 +41,8 @@ pub struct KeystoreEntry {
 /// The cloud connection that the component belongs to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Connection {
-    /// Whether it is connected now.
-    pub connected: bool,
+    /// Whether it is connected, or trying to be.
+    pub wanted: bool,
     /// Pid of the CloudService.
     pub pid: String,
     /// Pid of the DataService.
@@ -65,7 +65,8 @@ pub trait Host: Send + Sync {
     /// The configuration of `pid`, or of every component where it is empty. Passwords are
     /// empty unless `secrets`.
     fn configurations(&self, pid: &str, secrets: bool) -> HostResult<Vec<Configuration>>;
-    /// Merges into the component's own configuration, durably.
+    /// Merges into the component's own configuration, durably. A Password that is set to empty is
+    /// erased from what the host keeps of older configurations, too.
     fn update_own(&self, properties: &Properties) -> HostResult<()>;
     /// Checks against the metatypes; returns what the configurations would be.
     fn validate(
@@ -103,7 +104,7 @@ pub trait Host: Send + Sync {
         subject: &str,
         signature_algorithm: &str,
     ) -> HostResult<String>;
-    /// Sets the chain of an existing key.
+    /// Sets the chain of an existing key; an empty one takes it away.
     fn put_chain(&self, key: &str, keystore: &str, alias: &str, pem: &str) -> HostResult<()>;
     /// The private key: PKCS#8 PEM or a pkcs11: URI.
     fn private_key(&self, keystore: &str, alias: &str) -> HostResult<Secret>;
@@ -113,16 +114,20 @@ pub trait Host: Send + Sync {
 
     /// The cloud connection of the component; `None` where the host has no such service.
     fn connection(&self) -> HostResult<Option<Connection>>;
-    /// Disconnects it until [`Host::connect`].
+    /// Disconnects it until [`Host::connect`] or [`Host::release`], also over restarts.
     fn disconnect(&self) -> HostResult<()>;
     /// Lets it connect; the next BIRTH carries the transaction where it is not empty.
     fn connect(&self, transaction: &str) -> HostResult<()>;
+    /// Ends what [`Host::disconnect`] began, without an order to connect.
+    fn release(&self) -> HostResult<()>;
 
     /// Encrypts at rest; `None` where the host has no crypto service.
     fn encrypt(&self, clear: &[u8]) -> HostResult<Option<Vec<u8>>>;
     /// Decrypts what [`Host::encrypt`] made.
     fn decrypt(&self, sealed: &[u8]) -> HostResult<Vec<u8>>;
 
+    /// Whether it installs packages.
+    fn installs_packages(&self) -> bool;
     /// Installs a package; once per key.
     fn install_package(&self, key: &str, name: &str, version: &str, path: &str) -> HostResult<()>;
     /// The metatypes in a package archive, checked to be of that name and version.

@@ -25,6 +25,44 @@ pub fn write(path: &Path, content: &[u8]) -> io::Result<()> {
     sync_folder(parent(path))
 }
 
+/// Creates `path` with `content`, mode 0600; one that is there already, also if another process
+/// was quicker by a moment, is fine and stays as it is.
+pub fn create(path: &Path, content: &[u8]) -> io::Result<()> {
+    let temporary = temporary(path)?;
+    // Unlike a rename, a link never replaces.
+    let result =
+        write_new(&temporary, content).and_then(|()| match fs::hard_link(&temporary, path) {
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            result => result,
+        });
+    let _ = fs::remove_file(&temporary);
+    result?;
+    sync_folder(parent(path))
+}
+
+/// Writes several files of one folder, as [`write`] does each, with one wait for the folder. After
+/// an error or a crash each of them is the old one or the new one.
+pub fn write_all<'a>(
+    folder: &Path,
+    files: impl IntoIterator<Item = (&'a str, &'a [u8])>,
+) -> io::Result<()> {
+    let mut any = false;
+    for (name, content) in files {
+        let path = folder.join(name);
+        let temporary = temporary(&path)?;
+        let result = write_new(&temporary, content).and_then(|()| fs::rename(&temporary, &path));
+        if result.is_err() {
+            let _ = fs::remove_file(&temporary);
+            return result;
+        }
+        any = true;
+    }
+    match any {
+        true => sync_folder(folder),
+        false => Ok(()),
+    }
+}
+
 /// Removes the temporary files that killed processes left in a folder. Those of processes that
 /// still run are left alone, but for this one: call it before this process writes there.
 pub fn sweep(folder: &Path) -> io::Result<()> {
@@ -116,6 +154,29 @@ mod tests {
         let mut kept = kept.map(std::ffi::OsString::from);
         kept.sort();
         assert_eq!(left, kept);
+    }
+
+    #[test]
+    fn a_file_is_created_once_and_never_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("key");
+        create(&path, b"first").unwrap();
+        create(&path, b"second").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"first");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+        assert!(create(&dir.path().join("absent/key"), b"x").is_err());
+    }
+
+    #[test]
+    fn several_files_are_replaced_and_one_that_cannot_be_stops_there() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("folder")).unwrap();
+        fs::write(dir.path().join("a"), "old").unwrap();
+        let files = [("a", "new"), ("folder", "x"), ("b", "new")];
+        let files = files.map(|(name, content)| (name, content.as_bytes()));
+        assert!(write_all(dir.path(), files).is_err());
+        assert_eq!(fs::read(dir.path().join("a")).unwrap(), b"new");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
     }
 
     #[test]

@@ -72,7 +72,7 @@ impl Crypto {
             source,
         };
         if !path.try_exists().map_err(failed)? {
-            make_key(folder, &path).map_err(failed)?;
+            make_key(&path).map_err(failed)?;
         }
         let bytes = Zeroizing::new(fs::read(&path).map_err(failed)?);
         let key = <[u8; KEY]>::try_from(bytes.as_slice()).map_err(|_| {
@@ -179,23 +179,11 @@ fn open(
         .map_err(|_| CryptoError::Unreadable)
 }
 
-/// Writes a new key beside its place and links it there: unlike a rename, that never replaces
-/// the key of another process that was quicker.
-fn make_key(folder: &Path, path: &Path) -> io::Result<()> {
+/// Makes a new key, which never replaces that of another process that was quicker.
+fn make_key(path: &Path) -> io::Result<()> {
     let mut key = Zeroizing::new([0; KEY]);
     openssl::rand::rand_bytes(key.as_mut_slice())?;
-    let mut name = [0; 8];
-    openssl::rand::rand_bytes(&mut name)?;
-    let name = u64::from_ne_bytes(name);
-    let new = folder.join(format!(".{KEY_FILE}.{name:016x}.new"));
-    durable_file::write(&new, key.as_slice())?;
-    let linked = match fs::hard_link(&new, path) {
-        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        result => result,
-    };
-    // Syncs the folder, and with it the new name.
-    durable_file::remove(&new)?;
-    linked
+    durable_file::create(path, key.as_slice())
 }
 
 #[cfg(test)]
@@ -247,7 +235,7 @@ mod tests {
         let path = dir.path().join(KEY_FILE);
         Crypto::open(dir.path()).unwrap();
         let before = fs::read(&path).unwrap();
-        make_key(dir.path(), &path).unwrap();
+        make_key(&path).unwrap();
         assert_eq!(fs::read(&path).unwrap(), before);
     }
 

@@ -6,6 +6,8 @@
 //!      snapshots/      configurations
 //!      keystores/      certificates and keys
 //!      components/PID/ what each component keeps
+//!      packages/       which packages are installed
+//!      connections.jsonl   which cloud connections are held
 //!      links/          names for replaced plugins, while they are opened
 //! ```
 //!
@@ -33,6 +35,7 @@ use crate::crypto::Crypto;
 use crate::events::{Event, Hub};
 use crate::keystore::Keystores;
 use crate::loader::Instance;
+use crate::packages::Packages;
 use crate::plugins::watch::Watch;
 use crate::plugins::PluginInfo;
 use crate::system::SystemProperties;
@@ -65,6 +68,7 @@ pub struct Framework {
     crypto: Arc<Crypto>,
     system: Arc<SystemProperties>,
     connections: Arc<Connections>,
+    packages: Arc<Packages>,
     hub: Hub,
     // In the order in which they end.
     watch: Option<Watch>,
@@ -104,6 +108,11 @@ impl Framework {
         &self.system
     }
 
+    /// The application packages.
+    pub fn packages(&self) -> &Arc<Packages> {
+        &self.packages
+    }
+
     /// All plugins that were found.
     pub fn plugins(&self) -> Vec<PluginInfo> {
         self.supervisor.plugins()
@@ -119,12 +128,13 @@ impl Framework {
         self.connections.infos()
     }
 
-    /// Lets a cloud connection connect, without waiting for it.
+    /// Lets a cloud connection connect, without waiting for it. `E_STATE` while its provisioning
+    /// holds it.
     pub fn connect(&self, pid: &str) -> Result<(), CallError> {
-        self.connections.connect(pid, "")
+        self.connections.connect(pid)
     }
 
-    /// Disconnects a cloud connection until it is told to connect.
+    /// Disconnects a cloud connection until it is told to connect, or the next start.
     pub fn disconnect(&self, pid: &str) -> Result<(), CallError> {
         self.connections.disconnect(pid)
     }

@@ -204,6 +204,10 @@ fn a_connection_is_created_with_its_stack_and_deleted_with_it() {
         .expect("the connection is not listed");
     assert_eq!(instance["state"], "DISCONNECTED");
     assert_eq!(instance["cloudEndpointType"], "CLOUD_CONNECTION_MANAGER");
+    assert_eq!(
+        instance["controlMessages"],
+        json!({"accepted": 0, "repeated": 0, "refused": {}, "lastRefused": null})
+    );
     let (_, stack) = running.post(
         "/cloudconnection/v1/cloudEndpoint/stackComponentPids",
         &endpoint,

@@ -45,10 +45,11 @@ mod shared;
 
 pub use broker_url::{BrokerUrl, BrokerUrlError, Scheme};
 pub use event::{Event, Message, PeerCertificate};
-pub use failure::{CertInfo, Failure, Stage};
+pub use failure::{Failure, Stage};
 #[doc(hidden)]
 pub use link::fuzzing;
-pub use link::SessionCache;
+pub use link::{Cancel, Connection, Ended, Read, SessionCache};
 pub use options::{ClientIdentity, Limits, Options, Publish, Tls};
 pub use paho::Anchor;
 pub use session::{Counters, Session};
+pub use x509_policy::CertificateFacts;

@@ -38,16 +38,21 @@ typedef struct gwc_cloud_connection {
     uint32_t reserved;
     /* The connection as it is now. [worker] */
     gwc_status (*describe)(void *ctx, gwc_connection_sink out, gwc_error *err);
-    /* Disconnects and keeps disconnected until connect. [worker] */
+    /* Disconnects and keeps disconnected, also over restarts of the host, until
+     * connect or release. [worker] */
     gwc_status (*disconnect)(void *ctx, gwc_error *err);
     /* Lets the connection connect with its present configuration; returns
      * without waiting for it. transaction, where not empty, becomes the metric
-     * prov.transaction.id of the next BIRTH. [worker] */
+     * prov.transaction.id of the next BIRTH, and is kept over restarts until the
+     * broker has taken over such a BIRTH. [worker] */
     gwc_status (*connect)(void *ctx, gwc_str transaction, gwc_error *err);
     /* Proves that the connection would work with list, within deadline_ms. Only
      * for transports that are not MQTT; NULL otherwise. [worker] */
     gwc_status (*probe)(void *ctx, const gwc_configuration_list *list, uint32_t deadline_ms,
                         gwc_error *err);
+    /* Ends what disconnect began, without an order to connect: what the
+     * connection was told before, or its own configuration, counts again. [worker] */
+    gwc_status (*release)(void *ctx, gwc_error *err);
 } gwc_cloud_connection;
 
 #ifdef __cplusplus

@@ -52,7 +52,8 @@ typedef struct gwc_configuration {
     gwc_status (*get)(void *ctx, gwc_str pid, uint32_t flags, gwc_configuration_sink out,
                       gwc_error *err);
     /* Merges properties into the calling instance's own configuration. The host
-     * answers by an update of the instance, later. [worker] */
+     * answers by an update of the instance, later. A Password that is set to empty
+     * is erased from older configurations that the host keeps, too. [worker] */
     gwc_status (*update_own)(void *ctx, const gwc_properties *properties, gwc_error *err);
     /* Checks list against the metatypes the host knows, without changing
      * anything. metatypes are count descriptors (XML) that staged packages will

@@ -55,8 +55,8 @@ typedef struct gwc_keystore {
      * name, signature_algorithm a Java name such as SHA256withECDSA or empty. [worker] */
     gwc_status (*csr)(void *ctx, gwc_str keystore, gwc_str alias, gwc_str subject,
                       gwc_str signature_algorithm, gwc_sink out, gwc_error *err);
-    /* Sets the chain (PEM, leaf first) of an existing key. GWC_E_INVALID if the
-     * leaf's public key is not the key's. [worker] */
+    /* Sets the chain (PEM, leaf first) of an existing key; an empty pem takes it
+     * away. GWC_E_INVALID if the leaf's public key is not the key's. [worker] */
     gwc_status (*put_chain)(void *ctx, gwc_str key, gwc_str keystore, gwc_str alias, gwc_str pem,
                             gwc_error *err);
     /* The private key as PKCS#8 PEM, or a pkcs11: URI (RFC 7512). For the TLS

@@ -433,6 +433,14 @@ impl Host for HostTables {
         checked(|err| unsafe { connect(self.ctx, GwcStr::borrow(transaction), err) })
     }
 
+    fn release(&self) -> HostResult<()> {
+        // A host from before this function had no hold that outlives it.
+        match self.cloud_connection.as_ref().and_then(|c| c.release) {
+            Some(release) => checked(|err| unsafe { release(self.ctx, err) }),
+            None => Ok(()),
+        }
+    }
+
     fn encrypt(&self, clear: &[u8]) -> HostResult<Option<Vec<u8>>> {
         if self.crypto.is_none() {
             return Ok(None);
@@ -449,6 +457,10 @@ impl Host for HostTables {
         collected("decrypt", |out, err| unsafe {
             decrypt(self.ctx, GwcBytes::borrow(sealed), out, err)
         })
+    }
+
+    fn installs_packages(&self) -> bool {
+        self.packages.is_some()
     }
 
     fn install_package(&self, key: &str, name: &str, version: &str, path: &str) -> HostResult<()> {

@@ -5,7 +5,7 @@ use std::os::raw::c_void;
 use std::ptr;
 
 use gateway_component_abi::ext::cloud_connection::{
-    GwcConnectionSink, GwcConnectionState, CONNECTION_CONNECTED,
+    GwcConnectionSink, GwcConnectionState, CONNECTION_DISCONNECTED,
 };
 use gateway_component_abi::ext::configuration::{
     GwcConfigurationItem, GwcConfigurationList, GwcConfigurationSink,
@@ -159,7 +159,7 @@ unsafe extern "C" fn put_connection(ctx: *mut c_void, state: *const GwcConnectio
         ConnectionCollector::receive(ctx, || {
             let state = table::read(state)?;
             Ok(Connection {
-                connected: state.state == CONNECTION_CONNECTED,
+                wanted: state.state != CONNECTION_DISCONNECTED,
                 pid: text::text(state.pid)?.to_owned(),
                 data_pid: text::text(state.data_pid)?.to_owned(),
                 transport_pid: text::text(state.transport_pid)?.to_owned(),

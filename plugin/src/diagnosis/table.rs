@@ -46,8 +46,8 @@ codes! {
         "A parameter is out of its bounds."
         "Correct each parameter that the message names and save; the provisioning then starts by itself.";
     ConfigSamePlatform "config.same-platform" Device
-        "Another instance on this gateway is already provisioning against the same platform."
-        "Wait until the other instance has finished, or set enabled=false on one of the two.";
+        "Another instance on this gateway is provisioning against the same platform, or has provisioned its connection there."
+        "Set enabled=false on one of the two, or send this one to another platform; a connection that is provisioned is provisioned anew by its own instance.";
     IdentityMissing "identity.missing" Wait
         "The gateway does not know its MAC address or its serial number yet, and username or client-id are empty."
         "Wait for the primary network interface to come up, or fill in username and client-id as they are in the provision request.";

@@ -48,7 +48,7 @@ pub fn undo(operation: &Operation, key: &str, host: &dyn Host) -> Result<(), Cal
             if *was_connected {
                 host.connect("")
             } else {
-                Ok(())
+                host.release()
             }
         }
         Operation::PutCertificate {
@@ -66,11 +66,10 @@ pub fn undo(operation: &Operation, key: &str, host: &dyn Host) -> Result<(), Cal
             before,
             ..
         } => {
-            if before.is_empty() {
-                // A key made for this transaction goes with it.
-                host.remove_entry(&undo_key, keystore, alias)
-            } else {
-                host.put_chain(&undo_key, keystore, alias, before)
+            match host.put_chain(&undo_key, keystore, alias, before) {
+                // The key was made for this transaction, and is gone with it already.
+                Err(e) if before.is_empty() && e.status == status::E_NOT_FOUND => Ok(()),
+                result => result,
             }
         }
         Operation::InstallPackage { .. } => host.revert_package(key),
@@ -79,15 +78,33 @@ pub fn undo(operation: &Operation, key: &str, host: &dyn Host) -> Result<(), Cal
 }
 
 /// What an alias holds now: the PEM of a trusted certificate or the chain of a key.
+///
+/// # Errors
+/// `E_CONFLICT` where it holds something of another kind. The host would refuse to write over it,
+/// and the undo of that refusal would remove it.
 pub fn present(
     host: &dyn Host,
     keystore: &str,
     alias: &str,
     kind: EntryKind,
 ) -> Result<Option<String>, CallError> {
-    Ok(host
+    let found = host
         .keystore(keystore)?
         .into_iter()
-        .find(|entry| entry.alias == alias && entry.kind == kind)
-        .map(|entry| entry.pem))
+        .find(|entry| entry.alias == alias);
+    match found {
+        Some(entry) if entry.kind != kind => {
+            let holds = match entry.kind {
+                EntryKind::TrustedCertificate => "a trusted certificate",
+                EntryKind::PrivateKey => "a private key",
+                EntryKind::Crl => "a revocation list",
+            };
+            Err(CallError::new(
+                status::E_CONFLICT,
+                "",
+                format!("the alias {alias} holds {holds}, which is not replaced"),
+            ))
+        }
+        found => Ok(found.map(|entry| entry.pem)),
+    }
 }

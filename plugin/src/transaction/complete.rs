@@ -48,14 +48,25 @@ impl Engine {
         Ok(())
     }
 
-    /// Digest of the manifest of the plan at hand, for the record; empty where none was sealed.
-    pub fn manifest(&self) -> String {
+    /// What the plan at hand says for the record, and the session does not know after a restart:
+    /// the manifest, the chain and the packages. Nothing where no plan was sealed.
+    pub fn describe(&self, entry: &mut record::Entry) {
         let sealed = |(id, _): (String, u32)| self.load_plan(&id).ok();
-        self.open_transaction()
-            .ok()
-            .and_then(sealed)
-            .map(|plan| plan.manifest)
-            .unwrap_or_default()
+        let Some(plan) = self.open_transaction().ok().and_then(sealed) else {
+            return;
+        };
+        entry.packages = plan
+            .operations
+            .iter()
+            .filter_map(|operation| match operation {
+                super::Operation::InstallPackage { name, version, .. } => {
+                    Some(format!("{name} {version}"))
+                }
+                _ => None,
+            })
+            .collect();
+        entry.manifest = plan.manifest;
+        entry.chain = plan.chain;
     }
 
     /// Appends to the provisioning record.
@@ -105,14 +116,13 @@ impl Engine {
 
     fn write_success(&self) -> Result<(), Fault> {
         let refused = |e| of_host("the own configuration", &e);
-        if self.succeeded().map_err(refused)? {
-            return Ok(());
-        }
         let mut properties = Properties::new();
         properties.insert("provisioned".into(), true.into());
         properties.insert("enabled".into(), false.into());
         properties.insert("password".into(), Secret::default().into());
         properties.insert("activation-key".into(), Secret::default().into());
+        // Also where it reads back so already: the host may have been cut off before it erased the
+        // claim secrets from older configurations.
         self.host.update_own(&properties).map_err(refused)?;
         if self.succeeded().map_err(refused)? {
             return Ok(());

@@ -39,6 +39,8 @@ pub enum Record {
         /// Wall clock, ms since 1970.
         at_ms: i64,
     },
+    /// A key that was not there is about to be made.
+    Key(Made),
     /// The plan is durable, and its operations may begin.
     Sealed,
     /// Everything is as before; the transaction stays open for the next attempt.
@@ -57,6 +59,15 @@ pub enum Record {
     Abandoned,
     /// All there is to know, in place of the records before.
     Summary(Box<Summary>),
+}
+
+/// A key that the host makes for an attempt.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Made {
+    /// E.g. `SSLKeystore`.
+    pub keystore: String,
+    /// Its alias.
+    pub alias: String,
 }
 
 /// How far the open transaction has come.
@@ -104,6 +115,9 @@ pub struct Open {
     pub attempts: u32,
     /// How far it has come.
     pub phase: Phase,
+    /// Keys that were made in this attempt, and go with it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<Made>,
 }
 
 impl Summary {
@@ -139,8 +153,16 @@ impl Summary {
                 open.attempts = *n;
                 self.good_time_ms = self.good_time_ms.max(*at_ms);
             }
+            (Record::Key(made), Phase::Open) => {
+                if !open.keys.contains(made) {
+                    open.keys.push(made.clone());
+                }
+            }
             (Record::Sealed, Phase::Open) => open.phase = Phase::Sealed,
-            (Record::Undone, Phase::Sealed | Phase::Open) => open.phase = Phase::Open,
+            (Record::Undone, Phase::Sealed | Phase::Open) => {
+                open.phase = Phase::Open;
+                open.keys.clear();
+            }
             (Record::Committed { at_ms }, Phase::Sealed) => {
                 open.phase = Phase::Committed;
                 self.good_time_ms = self.good_time_ms.max(*at_ms);
@@ -152,7 +174,7 @@ impl Summary {
                 self.last_transaction = Some(open.id.clone());
                 self.transaction = None;
             }
-            (Record::Abandoned, Phase::Open) => self.transaction = None,
+            (Record::Abandoned, Phase::Open) if open.keys.is_empty() => self.transaction = None,
             _ => return Err("the records are out of order"),
         }
         Ok(self)
@@ -439,6 +461,27 @@ mod tests {
             journal.summary().transaction.as_ref().unwrap().phase,
             Phase::Open
         );
+    }
+
+    #[test]
+    fn keys_of_an_attempt_are_known_after_a_restart_until_they_are_gone() {
+        let dir = tempfile::tempdir().unwrap();
+        let key = Made {
+            keystore: "SSLKeystore".into(),
+            alias: "device".into(),
+        };
+        let mut journal = Journal::open(dir.path()).unwrap();
+        let attempt = Record::Attempt { n: 1, at_ms: 5 };
+        journal.append(&[started(), attempt]).unwrap();
+        journal.append(&[Record::Key(key.clone())]).unwrap();
+        let mut journal = Journal::open(dir.path()).unwrap();
+        let open = journal.summary().transaction.clone().unwrap();
+        assert_eq!(open.keys, [key]);
+        assert!(journal.append(&[Record::Abandoned]).is_err());
+        journal.append(&[Record::Undone]).unwrap();
+        let open = journal.summary().transaction.clone().unwrap();
+        assert_eq!(open.keys, []);
+        journal.append(&[Record::Abandoned]).unwrap();
     }
 
     #[test]

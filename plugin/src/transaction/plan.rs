@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub enum Operation {
     /// Keeps the cloud connection disconnected while it changes.
     HoldConnection {
-        /// Whether it was connected before.
+        /// Whether it was connected before, or trying to be.
         was_connected: bool,
     },
     /// Sets a trusted certificate.
@@ -84,6 +84,9 @@ pub struct Plan {
     pub root_verified: bool,
     /// For the record: digest of the manifest, lower hex.
     pub manifest: String,
+    /// For the record: fingerprints of the received chain, leaf first.
+    #[serde(default)]
+    pub chain: Vec<String>,
 }
 
 impl Plan {

@@ -7,7 +7,7 @@ use crate::diagnosis::{Code, Fault};
 use crate::provisioner::{Input, Output, Recovered};
 use crate::settings::{Parsed, Settings};
 use crate::transaction::{of_host, record, Engine};
-use crate::trust::RootCheck;
+use crate::trust::{Clock, RootCheck};
 
 impl Worker {
     /// Does one thing; the input that answers it, unless it comes later.
@@ -48,16 +48,36 @@ impl Worker {
             }
             Output::CheckChain { pem } => Some(Input::ChainChecked(self.check_chain(&pem))),
             Output::Stage(item) => Some(Input::Staged(self.with_engine(|e| e.stage(item)))),
+            Output::Download { n, download } => {
+                let result = self.begin_download(n, &download);
+                let failed = |fault| Input::Downloaded {
+                    n,
+                    result: Err(fault),
+                };
+                result.err().map(failed)
+            }
+            Output::StagePackage {
+                n,
+                name,
+                version,
+                path,
+            } => Some(Input::PackageStaged {
+                n,
+                result: self.with_engine(|e| e.stage_package(&name, &version, &path)),
+            }),
             Output::ReadConfigurations { pid } => {
                 Some(Input::Body(self.read_configurations(pid.as_deref())))
             }
-            Output::Csr(csr) => Some(Input::Body(self.make_csr(&csr))),
+            Output::Csr(csr) => Some(Input::Body(
+                self.with_engine(|engine| engine.request_certificate(&csr)),
+            )),
             Output::Seal { manifest } => {
                 let signer = self.trusted.leaf_pem().unwrap_or_default().to_owned();
                 let root_verified = self.extras.root_verified == Some(true);
-                Some(Input::Sealed(
-                    self.with_engine(|e| e.seal(&signer, root_verified, &manifest)),
-                ))
+                let chain = self.trusted.chain().to_vec();
+                Some(Input::Sealed(self.with_engine(|e| {
+                    e.seal(&signer, root_verified, &manifest, &chain)
+                })))
             }
             Output::ApplyNext => Some(Input::Applied(self.with_engine(Engine::apply_next))),
             Output::Prove { within } => self
@@ -72,6 +92,7 @@ impl Worker {
             }
             Output::Undo => {
                 self.proof = None;
+                self.end_download();
                 let result = self.with_engine(Engine::undo);
                 Some(Input::Undone(result))
             }
@@ -88,6 +109,8 @@ impl Worker {
                 let result = self.with_engine(Engine::finish);
                 if result.is_ok() {
                     self.extras.last_transaction = Some(transaction);
+                    // With the claim secrets in it.
+                    self.plan = None;
                 }
                 Some(Input::Finished(result))
             }
@@ -143,6 +166,21 @@ impl Worker {
         Ok(())
     }
 
+    /// Trusts whom DMKeystore holds at this moment, as an entry may have come, gone or been revoked
+    /// since; and looks at the clock. In the session of a first provisioning its signer stays.
+    pub(super) fn signers_now(&mut self) -> Result<Clock, Fault> {
+        let memory = self.engine.as_ref().map(Engine::memory);
+        let provisioned = memory.is_some_and(|memory| memory.provisioned_before);
+        self.shared.set_provisioned(provisioned);
+        if provisioned {
+            self.reload_signers()?;
+        }
+        Ok(match self.check_clock() {
+            Ok(_) => Clock::Plausible(wall_ms()),
+            Err(_) => Clock::Implausible,
+        })
+    }
+
     fn check_chain(&mut self, pem: &[u8]) -> Result<crate::provisioner::ChainSummary, Fault> {
         let (mode, first) = match &self.plan {
             Some(plan) if plan.settings.ca_authentication => {
@@ -175,29 +213,6 @@ impl Worker {
             .map_err(|e| Fault::new(Code::ApplyFailed, format!("the configurations: {e}")))
     }
 
-    fn make_csr(&self, csr: &crate::protocol::Csr) -> Result<Vec<u8>, Fault> {
-        let refused = |e| of_host(&format!("key {} of {}", csr.alias, csr.keystore), &e);
-        let transaction = self.plan.as_ref().map_or("", |plan| &plan.transaction);
-        self.host
-            .create_key(
-                &format!("{transaction}/key/{}/{}", csr.keystore, csr.alias),
-                &csr.keystore,
-                &csr.alias,
-                &csr.algorithm,
-                csr.size,
-            )
-            .map_err(refused)?;
-        self.host
-            .csr(
-                &csr.keystore,
-                &csr.alias,
-                &csr.attributes,
-                &csr.signature_algorithm,
-            )
-            .map(String::into_bytes)
-            .map_err(refused)
-    }
-
     fn write_own(&self, flags: &[(&str, bool)]) -> Result<(), Fault> {
         let properties: Properties = flags
             .iter()
@@ -221,7 +236,7 @@ impl Worker {
             .as_ref()
             .map(|plan| &plan.identity)
             .or(view.identity);
-        record::Entry {
+        let mut entry = record::Entry {
             time: crate::time::rfc3339(wall_ms()),
             transaction: view.transaction.unwrap_or_default().to_owned(),
             attempt: view.attempts,
@@ -230,14 +245,14 @@ impl Worker {
             client_id: identity.map(|i| i.client_id.clone()).unwrap_or_default(),
             username: identity.map(|i| i.username.clone()).unwrap_or_default(),
             chain: self.trusted.chain().to_vec(),
-            manifest: self
-                .engine
-                .as_ref()
-                .map(Engine::manifest)
-                .unwrap_or_default(),
+            manifest: String::new(),
             packages: Vec::new(),
             outcome: outcome.to_owned(),
+        };
+        if let Some(engine) = &self.engine {
+            engine.describe(&mut entry);
         }
+        entry
     }
 
     /// A record that cannot be written, tried twice, stops nothing; the log says so.
@@ -252,7 +267,7 @@ impl Worker {
         }
     }
 
-    fn with_engine<T>(
+    pub(super) fn with_engine<T>(
         &mut self,
         call: impl FnOnce(&mut Engine) -> Result<T, Fault>,
     ) -> Result<T, Fault> {

@@ -55,8 +55,12 @@ impl Worker {
         options.keep_alive = KEEP_ALIVE;
         options.tls = Tls {
             anchors: found.roots,
-            crls: found.crls.into_iter().map(std::sync::Arc::new).collect(),
-            client: None,
+            crls: found.crls.into(),
+            // Optional: most provision brokers do not ask.
+            client: self.client_identity().unwrap_or_else(|fault| {
+                log::warn!("{}: no client certificate: {fault}", self.shared.pid());
+                None
+            }),
             session_cache: Some(self.tls_cache.clone()),
         };
         let topics = Topics::default();
@@ -74,12 +78,22 @@ impl Worker {
             payload::encode(&trigger.payload(super::wall_ms())),
             1,
         ));
+        log::debug!(
+            "{}: transaction {}: {} as client-id {}, username {}, {} signers known",
+            self.shared.pid(),
+            plan.transaction,
+            settings.broker,
+            identity.client_id,
+            identity.username,
+            trigger.trusted_signers.len()
+        );
         self.sessions += 1;
         let (number, own) = (self.sessions, self.own.clone());
         let session = Session::open(&anchor, options, move |event| {
             let _ = own.send(Command::Link(number, event));
         });
         self.extras.bytes = Bytes::default();
+        self.extras.downloaded = Bytes::default();
         self.link = Some(Link {
             number,
             session,
@@ -94,6 +108,12 @@ impl Worker {
     /// Publishes on the link; without one the message is lost, as on a broken network.
     pub(super) fn publish(&mut self, message: Outgoing) {
         let Some(link) = &mut self.link else { return };
+        log::debug!(
+            "{}: publish {}, {} bytes",
+            self.shared.pid(),
+            message.topic,
+            message.payload.len()
+        );
         match link
             .session
             .publish(Publish::new(message.topic, message.payload, 1))
@@ -115,6 +135,7 @@ impl Worker {
         let Some(link) = self.link.as_mut().filter(|link| link.number == number) else {
             return;
         };
+        log::debug!("{}: {}", self.shared.pid(), in_words(&event));
         let event = match event {
             Event::Resolving => SessionEvent::Waiting("the address of the broker"),
             Event::Connecting(_) if !std::mem::replace(&mut link.opening, true) => {
@@ -147,6 +168,25 @@ impl Worker {
             }
         };
         self.input(Input::Session(event));
+    }
+}
+
+/// What happened on the link, for whoever reads along; of a message only its topic and size.
+fn in_words(event: &Event) -> String {
+    match event {
+        Event::Resolving => "looks up the broker's address".into(),
+        Event::Connecting(address) => format!("connects to {address}"),
+        Event::Handshaking => "TCP is there, the TLS handshake begins".into(),
+        Event::TlsEstablished(peer) => format!("TLS with {}", peer.facts.subject),
+        Event::Connected { .. } => "CONNACK: accepted".into(),
+        Event::Subscribed => "SUBACK: subscribed, the trigger is out".into(),
+        Event::Published(_) => "PUBACK".into(),
+        Event::Message(message) => format!(
+            "received {}, {} bytes",
+            message.topic,
+            message.payload.len()
+        ),
+        Event::Failed(failure) => format!("the link ended: {failure}"),
     }
 }
 

@@ -1,11 +1,14 @@
 //! The worker: one thread per active instance, a loop without decisions.
 //!
 //! It feeds the state machine of [`crate::provisioner`] with what happens, and carries out what
-//! it wants: `effects` does so, `link` and `proof` hold the two MQTT sessions, `preflight` the
-//! local checks, `shared` what other threads may see.
+//! it wants: `effects` does so, `link` and `proof` hold the two MQTT sessions, `download` the
+//! thread of a download, `preflight` the local checks, `shared` what other threads may see.
 
+mod claim;
+mod download;
 mod effects;
 mod link;
+mod pace;
 mod preflight;
 mod proof;
 mod repetition;
@@ -16,19 +19,21 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use crate::diagnosis::Fault;
 use crate::host::Host;
-use crate::provisioner::{Action, Input, Now, Plan, Provisioner, Refused};
+use crate::provisioner::{Action, Input, Now, Plan, Provisioner, Refused, StateName};
 use crate::settings::Parsed;
 use crate::status::{self, Extras};
 use crate::transaction::Engine;
+use crate::trust::Clock;
+use claim::Claim;
+use download::Downloading;
 use link::Link;
+use pace::Pace;
 use proof::Proof;
 use repetition::Repetition;
 pub use shared::Shared;
 use trusted::Trusted;
-
-/// The shortest time between two status documents to a watcher.
-const STATUS_INTERVAL: Duration = Duration::from_millis(100);
 
 /// What the worker is told.
 pub enum Command {
@@ -40,10 +45,14 @@ pub enum Command {
     Preflight(Sender<String>),
     /// Who this gateway is.
     Identity(Sender<String>),
+    /// Who may sign control messages now, and whether the clock can be believed.
+    Signers(Sender<Result<Clock, Fault>>),
     /// Look again at what was missing.
     SystemChanged,
     /// From the provisioning session of that number.
     Link(u64, mqtt_session::Event),
+    /// From the download of that number.
+    Download(u64, download::Told),
     /// From the proof of that number.
     Proof(u64, mqtt_session::Event),
     /// End.
@@ -61,16 +70,20 @@ pub struct Worker {
     engine: Option<Engine>,
     link: Option<Link>,
     proof: Option<Proof>,
+    download: Option<Downloading>,
     /// Numbers the sessions, so that a late event of an ended one is known.
     sessions: u64,
     plan: Option<Plan>,
     trusted: Trusted,
     tls_cache: mqtt_session::SessionCache,
     extras: Extras,
-    shown: Option<u64>,
-    shown_at: Option<Instant>,
-    said: Option<crate::provisioner::StateName>,
+    pace: Pace,
+    said: Option<StateName>,
     repetition: Repetition,
+    /// The platform that this instance holds, so that no other provisions against it.
+    claim: Option<Claim>,
+    /// Gave way once to an instance that comes first by pid.
+    gave_way: bool,
 }
 
 impl Worker {
@@ -90,16 +103,19 @@ impl Worker {
             engine: None,
             link: None,
             proof: None,
+            download: None,
             sessions: 0,
             plan: None,
             trusted: Trusted::new(shared.verifier()),
             tls_cache: mqtt_session::SessionCache::default(),
             extras: Extras::new(shared.pid()),
             shared,
-            shown: None,
-            shown_at: None,
+            // Before the first parameters there is nothing to show: `inactive` stands.
+            pace: Pace::from(Provisioner::new().revision()),
             said: None,
             repetition: Repetition::default(),
+            claim: None,
+            gave_way: false,
         }
     }
 
@@ -112,6 +128,7 @@ impl Worker {
                 break;
             }
             self.show();
+            self.let_go();
             match self.next() {
                 Ok(Command::Stop) | Err(RecvTimeoutError::Disconnected) => break,
                 Ok(command) => self.take(command),
@@ -126,17 +143,21 @@ impl Worker {
                 }
             }
         }
+        // The last change is never lost, not even to an end within a tenth of a second.
+        if self
+            .pace
+            .due(self.provisioner.revision(), self.now().mono)
+            .is_some()
+        {
+            self.shared.notify();
+        }
         log::debug!("{}: inactive", self.shared.pid());
     }
 
     fn next(&self) -> Result<Command, RecvTimeoutError> {
         let now = self.now().mono;
         let machine = self.provisioner.timeout().map(|at| at.saturating_sub(now));
-        let status = self.unshown().then(|| {
-            self.shown_at.map_or(Duration::ZERO, |at| {
-                STATUS_INTERVAL.saturating_sub(at.elapsed())
-            })
-        });
+        let status = self.pace.due(self.provisioner.revision(), now);
         match (machine, status) {
             (None, None) => self
                 .commands
@@ -165,14 +186,18 @@ impl Worker {
                 let _ = answer.send(result);
             }
             Command::Preflight(answer) => {
-                let report = self.check();
+                let report = self.check(false);
                 let _ = answer.send(report.to_json());
             }
             Command::Identity(answer) => {
                 let _ = answer.send(self.identity_sheet());
             }
+            Command::Signers(answer) => {
+                let _ = answer.send(self.signers_now());
+            }
             Command::SystemChanged => self.input(Input::SystemChanged),
             Command::Link(number, event) => self.link_event(number, event),
+            Command::Download(number, told) => self.download_event(number, told),
             Command::Proof(number, event) => self.proof_event(number, event),
             Command::Stop => {}
         }
@@ -188,6 +213,8 @@ impl Worker {
     fn input(&mut self, input: Input) {
         let now = self.now();
         self.provisioner.handle(now, input);
+        // Each state is told, also one that the next output ends at once.
+        self.show();
     }
 
     /// Carries out everything that is wanted; each result goes back at once.
@@ -199,19 +226,26 @@ impl Worker {
             if let Some(input) = self.effect(output) {
                 self.input(input);
             }
-            self.show();
         }
     }
 
-    fn unshown(&self) -> bool {
-        self.shown != Some(self.provisioner.revision())
+    /// Whoever has finished, is disabled or cannot run holds no platform.
+    fn let_go(&mut self) {
+        if matches!(
+            self.provisioner.view().state,
+            StateName::Idle | StateName::Provisioned | StateName::Invalid | StateName::GaveUp
+        ) {
+            self.claim = None;
+            self.gave_way = false;
+        }
     }
 
     /// Publishes the status document if it changed, at most ten times a second to a watcher.
     fn show(&mut self) {
-        if !self.unshown() {
+        let (now, revision) = (self.now().mono, self.provisioner.revision());
+        let Some(wait) = self.pace.due(revision, now) else {
             return;
-        }
+        };
         let view = self.provisioner.view();
         let state = view.state;
         if self.said != Some(state) {
@@ -222,17 +256,13 @@ impl Worker {
             let _ = self.host.post(status::EVENT_TOPIC, &event);
         }
         self.extras.bytes = self.link.as_ref().map_or(self.extras.bytes, Link::bytes);
+        self.extras.downloading = self.download.as_ref().map(Downloading::bytes);
         let document = status::document(&self.provisioner.view(), &self.extras, wall_ms());
         self.shared.set_document(document);
-        if self
-            .shown_at
-            .is_some_and(|at| at.elapsed() < STATUS_INTERVAL)
-        {
-            return;
+        if wait.is_zero() {
+            self.pace.told(revision, now);
+            self.shared.notify();
         }
-        self.shown = Some(self.provisioner.revision());
-        self.shown_at = Some(Instant::now());
-        self.shared.notify();
     }
 }
 

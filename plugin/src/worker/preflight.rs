@@ -5,14 +5,12 @@ use std::path::Path;
 use gateway_component_abi::ext::system::{
     SYSTEM_PRIMARY_INTERFACE, SYSTEM_PRIMARY_IP, SYSTEM_PRIMARY_MAC, SYSTEM_SERIAL_NUMBER,
 };
-use gateway_component_abi::value::Value;
 use serde::Serialize;
 
 use super::{trusted, Worker};
 use crate::build;
 use crate::diagnosis::{Code, Fault};
 use crate::host::DM_KEYSTORE;
-use crate::metatype::FACTORY_PID;
 use crate::protocol::{Birth, Trigger};
 use crate::provisioner::{Plan, Ready};
 use crate::settings::{Identity, IdentitySheet, Settings, SystemFacts};
@@ -81,8 +79,8 @@ impl Report {
 }
 
 impl Worker {
-    /// Runs every check.
-    pub(super) fn check(&mut self) -> Report {
+    /// Runs every check; `attempt` if one begins where all of them hold.
+    pub(super) fn check(&mut self, attempt: bool) -> Report {
         let mut report = Report::default();
         report.add("host services", self.check_host());
         report.add("parameters", self.check_parameters());
@@ -127,14 +125,15 @@ impl Worker {
             Err(fault) => report.add("device management", Err(fault)),
         }
         if let Some(settings) = &settings {
-            report.add("other instances", self.check_others(settings));
+            let begins = attempt && report.fault.is_none();
+            report.add("other instances", self.check_others(settings, begins));
         }
         report
     }
 
     /// Runs the checks and prepares an attempt.
     pub(super) fn preflight(&mut self) -> Result<Box<Ready>, Fault> {
-        let report = self.check();
+        let report = self.check(true);
         for check in report.checks.iter().filter(|check| !check.passed) {
             log::debug!(
                 "{}: preflight: {}: {}",
@@ -167,6 +166,7 @@ impl Worker {
             transaction: uuid_v4(uuid),
             jitter_per_mille: u32::from(u16::from_be_bytes(jitter)) % 251,
             has_signers: report.has_signers,
+            installs_packages: self.host.installs_packages(),
         }))
     }
 
@@ -234,7 +234,7 @@ impl Worker {
         serde_json::to_string(&sheet).unwrap_or_default()
     }
 
-    fn check_clock(&self) -> Result<String, Fault> {
+    pub(super) fn check_clock(&self) -> Result<String, Fault> {
         let now = super::wall_ms() / 1000;
         let shown = crate::time::rfc3339(now * 1000);
         let good = self
@@ -269,37 +269,6 @@ impl Worker {
             .storage_folder()
             .map_err(|e| of_host("the host gives no folder", &e))?;
         check_folder(&folder)
-    }
-
-    /// Two instances may not provision against the same platform: the first by pid may.
-    fn check_others(&self, settings: &Settings) -> Result<String, Fault> {
-        let own = self.shared.pid();
-        let list = self
-            .host
-            .configurations("", false)
-            .map_err(|e| of_host("the list of configurations", &e))?;
-        for other in &list {
-            if other.pid == own || other.factory_pid() != Some(FACTORY_PID) {
-                continue;
-            }
-            let flag = |name: &str| other.properties.get(name).and_then(Value::as_bool);
-            let url = other.properties.get("broker-url").and_then(Value::as_str);
-            let Some(Ok(broker)) = url.map(str::parse::<mqtt_session::BrokerUrl>) else {
-                continue;
-            };
-            let same = broker.host.eq_ignore_ascii_case(&settings.broker.host)
-                && broker.port == settings.broker.port;
-            let provisioned = flag("provisioned") == Some(true);
-            let first = flag("enabled") == Some(true)
-                && (other.pid.len(), other.pid.as_str()) < (own.len(), own);
-            if same && (provisioned || first) {
-                return Err(Fault::new(
-                    Code::ConfigSamePlatform,
-                    format!("{} provisions against {broker} already", other.pid),
-                ));
-            }
-        }
-        Ok("no other instance uses this platform".into())
     }
 
     /// The message that starts the flow.

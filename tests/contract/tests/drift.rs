@@ -62,7 +62,7 @@ fn layouts() -> Layouts {
         GwcAction { struct_size, reserved, retry_now, cancel, reprovision, system_changed }
         GwcConnectionState { struct_size, state, pid, data_pid, transport_pid, last_error }
         GwcConnectionSink { ctx, put }
-        GwcCloudConnection { struct_size, reserved, describe, disconnect, connect, probe }
+        GwcCloudConnection { struct_size, reserved, describe, disconnect, connect, probe, release }
         GwcConfigurationItem { struct_size, reserved, pid, factory_pid, properties }
         GwcConfigurationList { struct_size, item_size, count, items }
         GwcConfigurationSink { ctx, put }

@@ -145,7 +145,8 @@ impl Site {
         self.folder.path().join("system.properties")
     }
 
-    fn keystores(&self) -> Result<Keystores, SiteError> {
+    /// The keystores of a gateway that does not run.
+    pub fn keystores(&self) -> Result<Keystores, SiteError> {
         let crypto = Crypto::open(&self.data()).map_err(|e| failed("key")(&e))?;
         Keystores::open(&self.data().join("keystores"), Arc::new(crypto))
             .map_err(|e| failed("keystores")(&e))
@@ -159,6 +160,12 @@ impl Site {
     /// Trusts a root for received chains; also while running.
     pub fn trust_chain(&self, root: &Identity) -> Result<(), SiteError> {
         self.trust(DM_KEYSTORE, "dm-root", root)
+    }
+
+    /// Trusts the roots of a second platform beside those of the first.
+    pub fn trust_second(&self, tls: &Identity, chain: &Identity) -> Result<(), SiteError> {
+        self.trust(SSL_KEYSTORE, "tls-root-2", tls)?;
+        self.trust(DM_KEYSTORE, "dm-root-2", chain)
     }
 
     fn trust(&self, keystore: &str, alias: &str, root: &Identity) -> Result<(), SiteError> {

@@ -14,6 +14,7 @@
 //! | [`behaviour`] | what goes wrong on purpose |
 //! | [`store`] | the database |
 //! | [`broker`], [`link`] | the mosquitto process, and the platform's session there |
+//! | [`packages`] | the server that packages are fetched from |
 //! | [`pki`] | certificates, good and bad |
 //!
 //! Nothing of the gateway is in here. The binary `provision-platform` is the command line of it.
@@ -27,6 +28,7 @@ mod engine;
 mod flow;
 pub mod harness;
 pub mod link;
+pub mod packages;
 pub mod pki;
 pub mod platform;
 pub mod secret;

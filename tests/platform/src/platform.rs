@@ -8,6 +8,7 @@
 //! pki/               the certificates, as `demo-pki` writes them
 //! broker/provision/  working folder of the provision broker
 //! broker/target/     working folder of the target account's broker
+//! packages/          package files, named by their SHA-256
 //! ```
 //!
 //! Started by `provision-platform run` and by [`crate::harness::TestPlatform`].
@@ -17,6 +18,7 @@ use crate::broker::{Broker, BrokerError, BrokerSettings};
 use crate::changes::Changes;
 use crate::engine::{Engine, EngineError, Input, Place, Station};
 use crate::flow::message::random_id;
+use crate::packages::{PackageServer, ServerError};
 use crate::pki::{Identity, PkiError};
 pub use crate::settings::{Admission, Settings, PROVISIONING_ACCOUNT, TARGET_ACCOUNT};
 use crate::store::{Job, JobState, NewRequest, Store, StoreError};
@@ -37,6 +39,9 @@ pub enum PlatformError {
     /// Certificates.
     #[error(transparent)]
     Pki(#[from] PkiError),
+    /// The package server.
+    #[error(transparent)]
+    Packages(#[from] ServerError),
     /// The thread.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -64,6 +69,7 @@ pub struct Platform {
     settings: Arc<Settings>,
     provision: Arc<Broker>,
     target: Option<Arc<Broker>>,
+    packages: Arc<PackageServer>,
     store: Mutex<Store>,
     inputs: Sender<Input>,
     changes: Arc<Changes>,
@@ -80,6 +86,7 @@ impl Platform {
                 name: name.to_owned(),
                 folder: settings.data.join("broker").join(name),
                 certificate: certificate.clone(),
+                device_root: settings.pki.device_root.certificate().clone(),
                 port,
                 strength: settings.strength,
             })
@@ -94,6 +101,8 @@ impl Platform {
                 settings.target_port,
             )?),
         };
+        let certificate = Some(&settings.pki.package_server);
+        let packages = Arc::new(PackageServer::start(certificate, settings.package_port)?);
         let settings = Arc::new(settings);
         let (inputs, incoming) = channel();
         // Nobody else can have it, and nobody can guess where replies go.
@@ -126,6 +135,7 @@ impl Platform {
             own_store,
             station,
             target_station,
+            Arc::clone(&packages),
             requester,
             Arc::clone(&changes),
         )?;
@@ -139,6 +149,7 @@ impl Platform {
             settings,
             provision,
             target,
+            packages,
             store,
             inputs,
             changes,
@@ -159,6 +170,11 @@ impl Platform {
     /// The target account's broker; the provision broker if they are one.
     pub fn target_broker(&self) -> &Broker {
         self.target.as_ref().unwrap_or(&self.provision)
+    }
+
+    /// Where devices fetch packages.
+    pub fn package_server(&self) -> &PackageServer {
+        &self.packages
     }
 
     /// The database.

@@ -31,6 +31,7 @@ fn settings(folder: &TempDir, certificate: &Identity) -> BrokerSettings {
         name: "test".to_owned(),
         folder: folder.path().join("broker"),
         certificate: certificate.clone(),
+        device_root: certificate.root().clone(),
         port: None,
         strength: TlsStrength::Usual,
     }

@@ -142,6 +142,48 @@ fn requests_are_created_shown_and_listed_without_their_secrets() {
 }
 
 #[test]
+fn packages_and_a_key_on_the_device_are_part_of_a_request() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("cloud");
+    let data = data.to_str().unwrap();
+    let file = folder.path().join("heater-1.0.300.zip");
+    std::fs::write(&file, "content").unwrap();
+    let file = file.to_str().unwrap();
+    let named = format!("{file}:boiler:2");
+    let more = ["--package", file, "--package", &named, "--csr", "--json"];
+    let created = create(
+        data,
+        "dev",
+        &[&more[..], &["--package-credentials"]].concat(),
+    );
+    let errors = String::from_utf8_lossy(&created.stderr);
+    assert!(created.status.success(), "{errors}");
+    let document: Value = serde_json::from_slice(&created.stdout).unwrap();
+    assert_eq!(document["packages"][0]["version"], "1.0.300");
+    assert_eq!(document["packages"][1]["name"], "boiler");
+    assert_eq!(document["packages"][1]["bytes"], 7);
+    assert_eq!(document["package_credentials"], true);
+    assert_eq!(document["device_key"], "EC-256");
+    let sheet = ok(&["request", "show", "--data", data, "1"]);
+    assert!(
+        sheet.contains("boiler 2") && sheet.contains("EC-256"),
+        "{sheet}"
+    );
+    let kind = ["--csr=RSA-3072", "--overwrite", "--json"];
+    let document: Value = serde_json::from_slice(&create(data, "dev", &kind).stdout).unwrap();
+    assert_eq!(document["device_key"], "RSA-3072");
+    for (wrong, code) in [
+        (&["--csr=DSA"][..], 2),
+        (&["--package", "nameless.zip"], 2),
+        (&["--package-credentials"], 2),
+        (&["--package", "missing-1.0.zip"], 1),
+    ] {
+        let output = create(data, "other", wrong);
+        assert_eq!(output.status.code(), Some(code), "{wrong:?}");
+    }
+}
+
+#[test]
 fn an_attached_configuration_must_be_one() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("cloud");

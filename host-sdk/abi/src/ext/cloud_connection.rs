@@ -62,11 +62,12 @@ pub struct GwcCloudConnection {
             err: *mut GwcError,
         ) -> GwcStatus,
     >,
-    /// Disconnects and keeps disconnected until connect. `[worker]`
+    /// Disconnects and keeps disconnected, also over restarts of the host, until connect or
+    /// release. `[worker]`
     pub disconnect: Option<unsafe extern "C" fn(ctx: *mut c_void, err: *mut GwcError) -> GwcStatus>,
     /// Lets the connection connect with its present configuration; returns without waiting for
     /// it. transaction, where not empty, becomes the metric prov.transaction.id of the next
-    /// BIRTH. `[worker]`
+    /// BIRTH, and is kept over restarts until the broker has taken over such a BIRTH. `[worker]`
     pub connect: Option<
         unsafe extern "C" fn(
             ctx: *mut c_void,
@@ -84,4 +85,7 @@ pub struct GwcCloudConnection {
             err: *mut GwcError,
         ) -> GwcStatus,
     >,
+    /// Ends what disconnect began, without an order to connect: what the connection was told
+    /// before, or its own configuration, counts again. `[worker]`
+    pub release: Option<unsafe extern "C" fn(ctx: *mut c_void, err: *mut GwcError) -> GwcStatus>,
 }

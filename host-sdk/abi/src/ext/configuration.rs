@@ -74,7 +74,8 @@ pub struct GwcConfiguration {
         ) -> GwcStatus,
     >,
     /// Merges properties into the calling instance's own configuration. The host answers by an
-    /// update of the instance, later. `[worker]`
+    /// update of the instance, later. A Password that is set to empty is erased from older
+    /// configurations that the host keeps, too. `[worker]`
     pub update_own: Option<
         unsafe extern "C" fn(
             ctx: *mut c_void,

@@ -108,8 +108,8 @@ pub struct GwcKeystore {
             err: *mut GwcError,
         ) -> GwcStatus,
     >,
-    /// Sets the chain (PEM, leaf first) of an existing key. GWC_E_INVALID if the leaf's public
-    /// key is not the key's. `[worker]`
+    /// Sets the chain (PEM, leaf first) of an existing key; an empty pem takes it away.
+    /// GWC_E_INVALID if the leaf's public key is not the key's. `[worker]`
     pub put_chain: Option<
         unsafe extern "C" fn(
             ctx: *mut c_void,

@@ -5,12 +5,14 @@
 //! wants to and is not, it tries, with pauses of `connect.retry-interval` and up to a quarter more.
 //! It reads its configuration itself, so that a connect that follows a change never uses the old one.
 
+use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use mqtt_session::{Event as SessionEvent, Failure, Session};
 
+use super::control::{Desk, Outgoing};
 use super::settings::{Identity, Link, Policy, SettingsError};
 use super::stack::Stack;
 use super::{birth, control, session, ConnectionInfo, Surroundings};
@@ -20,38 +22,55 @@ use crate::events::Event;
 /// The longest wait for a session to end in good order.
 pub(super) const LONGEST_QUIESCE: Duration = Duration::from_secs(2);
 
+/// Why a held connection is not connected.
+const HELD: &str = "held until its provisioning has come to an end";
+
 /// What the thread is told.
 pub(super) enum Command {
     /// The configuration, or a keystore, may have changed.
     Reload,
-    /// Connect; the transaction, if not empty, goes into the next BIRTH.
+    /// Connect, held or not; the transaction, if not empty, goes into the next BIRTH.
     Connect(String),
     /// Disconnect and stay so; answered when it is done.
     Disconnect(Sender<()>),
+    /// The same, and whatever it is told, until it is released.
+    Hold(Sender<()>),
+    /// What it was told counts again.
+    Release,
     /// What the session of that epoch says.
     Session(u64, SessionEvent),
+    /// A control message has been served, with what is to be published.
+    Served(Option<Outgoing>),
     /// Disconnect and end.
     Stop,
 }
 
 /// The state of the thread.
 pub(super) struct Actor {
-    stack: Stack,
-    surroundings: Arc<Surroundings>,
-    info: Arc<Mutex<ConnectionInfo>>,
+    pub(super) stack: Stack,
+    pub(super) surroundings: Arc<Surroundings>,
+    pub(super) info: Arc<Mutex<ConnectionInfo>>,
     events: Sender<Command>,
     /// What it was told last: connect or disconnect.
     told: Option<bool>,
+    /// Whether its component keeps it disconnected, whatever it was told.
+    held: bool,
     policy: Option<Policy>,
     identity: Option<Identity>,
     link: Result<Link, SettingsError>,
-    session: Option<Open>,
+    pub(super) session: Option<Open>,
     /// Tells the events of this session from those of earlier ones.
     epoch: u64,
     retry: Option<Instant>,
     /// For the next BIRTH, until the broker has taken over one that carries it.
     transaction: Option<String>,
     announced: Option<Announced>,
+    pub(super) desk: Desk,
+    /// Replies for the next session of their address.
+    pub(super) unsent: VecDeque<Outgoing>,
+    /// The configuration is read anew once so many control messages have been served: the one at
+    /// hand may be what changed it, and is to be answered over the session that it came by.
+    pub(super) reload_after: Option<u64>,
 }
 
 /// A BIRTH with a transaction that is on its way.
@@ -62,10 +81,10 @@ struct Announced {
 }
 
 /// A session and what it was opened with.
-struct Open {
-    session: Session,
-    link: Link,
-    up: bool,
+pub(super) struct Open {
+    pub(super) session: Session,
+    pub(super) link: Link,
+    pub(super) up: bool,
 }
 
 impl Actor {
@@ -76,19 +95,27 @@ impl Actor {
         info: Arc<Mutex<ConnectionInfo>>,
         events: Sender<Command>,
     ) -> Actor {
+        let reports = events.clone();
+        let served = move |outgoing| drop(reports.send(Command::Served(outgoing)));
+        let desk = control::desk(Arc::clone(&surroundings), &stack.cloud, Box::new(served));
+        let kept = surroundings.memory.of(&stack.cloud);
         Actor {
+            desk,
+            unsent: VecDeque::new(),
+            reload_after: None,
             stack,
             surroundings,
             info,
             events,
             told: None,
+            held: kept.held,
             policy: None,
             identity: None,
             link: Err(SettingsError::Unset),
             session: None,
             epoch: 0,
             retry: None,
-            transaction: None,
+            transaction: kept.transaction,
             announced: None,
         }
     }
@@ -102,14 +129,26 @@ impl Actor {
                 Some(at) => commands.recv_timeout(at.saturating_duration_since(Instant::now())),
             };
             match command {
-                Ok(Command::Reload) => self.reload(),
+                Ok(Command::Reload) => {
+                    if !self.answers_first() {
+                        self.reload();
+                    }
+                }
+                Ok(Command::Served(outgoing)) => self.served(outgoing),
                 Ok(Command::Connect(transaction)) => self.told_to_connect(transaction),
                 Ok(Command::Disconnect(done)) => {
                     self.told = Some(false);
-                    self.retry = None;
-                    self.close();
-                    self.show(ConnectionState::Disconnected, None);
+                    self.end();
                     let _ = done.send(());
+                }
+                Ok(Command::Hold(done)) => {
+                    self.held = true;
+                    self.end();
+                    let _ = done.send(());
+                }
+                Ok(Command::Release) => {
+                    self.held = false;
+                    self.reload();
                 }
                 Ok(Command::Session(epoch, SessionEvent::Published(message))) => {
                     self.published(epoch, message);
@@ -124,17 +163,32 @@ impl Actor {
                 Ok(Command::Stop) | Err(RecvTimeoutError::Disconnected) => break,
             }
         }
+        self.finish_serving(commands);
         self.close();
         self.show(ConnectionState::Disconnected, None);
     }
 
     fn wanted(&self) -> bool {
-        self.told
-            .unwrap_or_else(|| self.policy.as_ref().is_some_and(|policy| policy.automatic))
+        let automatic = || self.policy.as_ref().is_some_and(|policy| policy.automatic);
+        !self.held && self.told.unwrap_or_else(automatic)
+    }
+
+    fn end(&mut self) {
+        self.retry = None;
+        self.close();
+        self.show(ConnectionState::Disconnected, self.reason());
+    }
+
+    /// Why there is nothing to connect to.
+    fn reason(&self) -> Option<String> {
+        match self.held {
+            true => Some(HELD.to_owned()),
+            false => self.link.as_ref().err().map(ToString::to_string),
+        }
     }
 
     /// Reads the configuration; reconnects if that changes how to connect.
-    fn reload(&mut self) {
+    pub(super) fn reload(&mut self) {
         let get = |pid: &str| self.surroundings.configuration.get(pid).unwrap_or_default();
         let (cloud, data) = (get(&self.stack.cloud), get(&self.stack.data));
         let transport = get(&self.stack.transport);
@@ -157,8 +211,7 @@ impl Actor {
         if !self.wanted() {
             self.retry = None;
             if self.session.is_none() {
-                let reason = self.link.as_ref().err().map(ToString::to_string);
-                self.show(ConnectionState::Disconnected, reason);
+                self.show(ConnectionState::Disconnected, self.reason());
             }
         } else if self.session.is_none() && self.retry.is_none() {
             self.open();
@@ -169,6 +222,7 @@ impl Actor {
 
     fn told_to_connect(&mut self, transaction: String) {
         self.told = Some(true);
+        self.held = false;
         self.retry = None;
         if !transaction.is_empty() {
             self.transaction = Some(transaction);
@@ -238,6 +292,7 @@ impl Actor {
                     log::info!("{} is connected to {}", self.stack.cloud, open.link.broker);
                 }
                 self.show(ConnectionState::Connected, None);
+                self.send_unsent();
                 // Told of it when this session, and its BIRTH, were on their way already.
                 let said = self.announced.as_ref().filter(|a| a.epoch == self.epoch);
                 let late = self.transaction.is_some()
@@ -247,10 +302,7 @@ impl Actor {
                 }
             }
             SessionEvent::Message(message) => {
-                if let Some(open) = &self.session {
-                    let link = &open.link;
-                    control::received(&link.topics, &link.account, &link.client_id, &message);
-                }
+                self.received(message);
             }
             SessionEvent::Failed(failure) => {
                 self.session = None;
@@ -271,6 +323,10 @@ impl Actor {
         if let Some(announced) = self.announced.take_if(ours) {
             let transaction = announced.transaction;
             log::info!("{}: the account knows of {transaction}", self.stack.cloud);
+            let memory = &self.surroundings.memory;
+            if let Err(e) = memory.announced(&self.stack.cloud, &transaction) {
+                log::warn!("{}: the account hears of it again: {e}", self.stack.cloud);
+            }
             if self.transaction.as_ref() == Some(&transaction) {
                 self.transaction = None;
             }
@@ -320,12 +376,11 @@ impl Actor {
         let system = &self.surroundings.system;
         let payload = match name {
             "DC" => birth::disconnect(system, identity),
-            // No application answers yet.
             _ => birth::birth(
                 system,
                 &self.surroundings.version,
                 identity,
-                &[],
+                &control::APPLICATIONS,
                 transaction,
             ),
         };

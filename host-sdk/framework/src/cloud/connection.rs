@@ -54,10 +54,24 @@ impl Connection {
         let _ = self.commands.send(Command::Connect(transaction.to_owned()));
     }
 
+    /// Ends the hold.
+    pub(super) fn release(&self) {
+        let _ = self.commands.send(Command::Release);
+    }
+
     /// Returns once it is disconnected; to be called without a lock.
     pub(super) fn disconnect(&self) -> impl FnOnce() + 'static {
+        self.ended(Command::Disconnect)
+    }
+
+    /// As [`disconnect`](Self::disconnect), and held.
+    pub(super) fn hold(&self) -> impl FnOnce() + 'static {
+        self.ended(Command::Hold)
+    }
+
+    fn ended(&self, command: fn(Sender<()>) -> Command) -> impl FnOnce() + 'static {
         let (done, wait) = channel();
-        let _ = self.commands.send(Command::Disconnect(done));
+        let _ = self.commands.send(command(done));
         // An actor that has ended has dropped the sender.
         move || {
             let _ = wait.recv_timeout(LONGEST_QUIESCE * 2);

@@ -50,7 +50,7 @@ impl CloudConnectionService for Member {
     }
 
     fn disconnect(&self) -> Result<(), CallError> {
-        self.connections.disconnect(&self.cloud()?)
+        self.connections.hold(&self.cloud()?)
     }
 
     fn connect(&self, transaction: &str) -> Result<(), CallError> {
@@ -61,6 +61,10 @@ impl CloudConnectionService for Member {
                 "the transaction is longer than 255 bytes or holds control characters",
             ));
         }
-        self.connections.connect(&self.cloud()?, transaction)
+        self.connections.release(&self.cloud()?, Some(transaction))
+    }
+
+    fn release(&self) -> Result<(), CallError> {
+        self.connections.release(&self.cloud()?, None)
     }
 }

@@ -12,14 +12,17 @@
 mod actor;
 mod birth;
 mod connection;
-pub mod control;
+mod control;
 mod member;
+mod memory;
+mod serving;
 mod session;
 pub mod settings;
 pub mod stack;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use gateway_component_abi::safe::error::CallError;
 use gateway_component_abi::status;
@@ -30,11 +33,17 @@ use crate::component::services::ConnectionState;
 use crate::configuration::ConfigurationService;
 use crate::events::Hub;
 use crate::keystore::Keystores;
+use crate::loader::Instance;
 use crate::system::SystemProperties;
 pub use birth::TRANSACTION;
 use connection::Connection;
+pub use control::ControlReport;
 pub use member::Member;
+pub use memory::Memory;
 use stack::Stack;
+
+/// How long a control message waits for the components of a gateway that is starting.
+const COMPONENTS: Duration = Duration::from_secs(10);
 
 /// A cloud connection for people to see.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -59,6 +68,8 @@ pub struct ConnectionInfo {
     pub last_error: Option<String>,
     /// Since when it is in this state: milliseconds since 1970 UTC.
     pub since_ms: i64,
+    /// What became of the control messages that came over it.
+    pub control: ControlReport,
 }
 
 impl ConnectionInfo {
@@ -74,6 +85,7 @@ impl ConnectionInfo {
             broker: String::new(),
             last_error: None,
             since_ms: birth::now_ms(),
+            control: ControlReport::default(),
         }
     }
 }
@@ -90,7 +102,11 @@ pub struct Surroundings {
     pub hub: Hub,
     /// Of the framework.
     pub version: String,
+    /// What outlives the process.
+    pub memory: Memory,
     anchor: Mutex<Option<Anchor>>,
+    instances: Mutex<Option<Arc<control::Instances>>>,
+    instances_known: Condvar,
 }
 
 impl Surroundings {
@@ -101,6 +117,7 @@ impl Surroundings {
         system: Arc<SystemProperties>,
         hub: Hub,
         version: String,
+        memory: Memory,
     ) -> Surroundings {
         Surroundings {
             configuration,
@@ -108,8 +125,25 @@ impl Surroundings {
             system,
             hub,
             version,
+            memory,
             anchor: Mutex::new(None),
+            instances: Mutex::new(None),
+            instances_known: Condvar::new(),
         }
+    }
+
+    /// Who finds active components. What comes over a connection that is up before the components
+    /// are there waits for them; without any to come, not for ever.
+    fn instances(&self) -> Option<Arc<control::Instances>> {
+        let found = self
+            .instances
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let (found, _) = self
+            .instances_known
+            .wait_timeout_while(found, COMPONENTS, |found| found.is_none())
+            .unwrap_or_else(PoisonError::into_inner);
+        found.clone()
     }
 
     /// The ProvisioningService of a connection, if there is one.
@@ -146,6 +180,19 @@ impl Connections {
         }
     }
 
+    /// Says how active components are found by their pids: those that provision the connections
+    /// verify the control messages. To be called once they are there. Without it every control
+    /// message is refused.
+    pub fn find_components(
+        &self,
+        find: impl Fn(&str) -> Option<Arc<Instance>> + Send + Sync + 'static,
+    ) {
+        let known = &self.surroundings.instances;
+        let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+        *known = Some(Arc::new(find));
+        self.surroundings.instances_known.notify_all();
+    }
+
     /// Brings the connection that a component belongs to in line with the configuration: it is made,
     /// told to look, or ended.
     pub fn changed(&self, pid: &str) {
@@ -160,6 +207,9 @@ impl Connections {
                 let gone = all.remove(&stack.cloud);
                 drop(all);
                 drop(gone);
+                if let Err(e) = self.surroundings.memory.forget(&stack.cloud) {
+                    log::warn!("{} is still remembered: {e}", stack.cloud);
+                }
             }
             (None, true) => match Connection::start(&stack, Arc::clone(&self.surroundings)) {
                 Ok(connection) => drop(all.insert(stack.cloud, connection)),
@@ -181,17 +231,80 @@ impl Connections {
         Ok(self.complete(info))
     }
 
-    /// Lets it connect, without waiting. The transaction, if not empty, goes into the next BIRTH.
-    pub fn connect(&self, pid: &str, transaction: &str) -> Result<(), CallError> {
-        self.find(&self.lock(), pid)?.connect(transaction);
+    /// Lets it connect because a person wants so, without waiting.
+    ///
+    /// # Errors
+    /// `E_STATE` while its provisioning holds it: the new account is not proved yet.
+    pub fn connect(&self, pid: &str) -> Result<(), CallError> {
+        let all = self.lock();
+        let connection = self.find(&all, pid)?;
+        if self.surroundings.memory.of(pid).held {
+            if let Some(provisioning) = self.surroundings.provisioning_pid(pid) {
+                return Err(CallError::new(
+                    status::E_STATE,
+                    "connection.held",
+                    format!(
+                        "{pid} is held until {provisioning} has proved the new account or gone \
+                         back to the old one; cancel the provisioning, or wait"
+                    ),
+                ));
+            }
+            self.remember(pid, |memory| memory.release(pid, ""))?;
+        }
+        connection.connect("");
         Ok(())
     }
 
-    /// Disconnects it until it is told to connect. Returns once it is disconnected.
+    /// Disconnects it because a person wants so, until it is told to connect or the next start.
+    /// Returns once it is disconnected.
     pub fn disconnect(&self, pid: &str) -> Result<(), CallError> {
         let wait = self.find(&self.lock(), pid)?.disconnect();
         wait();
         Ok(())
+    }
+
+    /// Holds it for its component: it is disconnected and stays so, also over restarts, until
+    /// [`release`](Self::release). Returns once it is disconnected.
+    pub(super) fn hold(&self, pid: &str) -> Result<(), CallError> {
+        let wait = {
+            let all = self.lock();
+            let connection = self.find(&all, pid)?;
+            self.remember(pid, |memory| memory.hold(pid))?;
+            connection.hold()
+        };
+        wait();
+        Ok(())
+    }
+
+    /// Ends the hold. With a transaction, even an empty one, it connects; the transaction goes
+    /// into the next BIRTH, also after a restart. With none, what it was told before the hold
+    /// counts again.
+    pub(super) fn release(&self, pid: &str, transaction: Option<&str>) -> Result<(), CallError> {
+        let all = self.lock();
+        let connection = self.find(&all, pid)?;
+        self.remember(pid, |memory| {
+            memory.release(pid, transaction.unwrap_or_default())
+        })?;
+        match transaction {
+            Some(transaction) => connection.connect(transaction),
+            None => connection.release(),
+        }
+        Ok(())
+    }
+
+    fn remember(
+        &self,
+        pid: &str,
+        change: impl FnOnce(&Memory) -> std::io::Result<()>,
+    ) -> Result<(), CallError> {
+        change(&self.surroundings.memory).map_err(|e| {
+            let status = match e.kind() {
+                std::io::ErrorKind::StorageFull => status::E_NO_SPACE,
+                _ => status::E_IO,
+            };
+            let what = format!("{} cannot be written for {pid}: {e}", memory::FILE);
+            CallError::new(status, "storage.unwritable", what)
+        })
     }
 
     /// Disconnects all in good order, and ends their threads.

@@ -123,7 +123,7 @@ impl ConfigurationAccess for OwnConfiguration {
 
     fn update_own(&self, properties: Properties) -> Result<(), CallError> {
         self.service
-            .update(&self.pid, &properties)
+            .update_own(&self.pid, &properties)
             .map(drop)
             .map_err(configuration_error)
     }

@@ -37,6 +37,8 @@ pub struct Services {
     pub cloud_connection: Option<Arc<dyn CloudConnectionService>>,
     /// `gwc.crypto/1`.
     pub crypto: Option<Arc<dyn CryptoService>>,
+    /// `gwc.packages/1`.
+    pub packages: Option<Arc<dyn PackageService>>,
     /// `gwc.events/1`.
     pub events: Option<Arc<dyn EventService>>,
 }
@@ -70,7 +72,8 @@ pub struct ConfigurationItem {
 pub trait ConfigurationAccess: Send + Sync {
     /// The configuration of `pid`, or of every component; Passwords empty unless `secrets`.
     fn get(&self, pid: Option<&str>, secrets: bool) -> Result<Vec<ConfigurationItem>, CallError>;
-    /// Merges into the instance's own configuration.
+    /// Merges into the instance's own configuration. A Password that is set to empty is erased
+    /// from everything older that is kept, too.
     fn update_own(&self, properties: Properties) -> Result<(), CallError>;
     /// What the configurations would be, or the first thing that does not fit.
     fn validate(
@@ -117,7 +120,7 @@ pub trait KeystoreService: Send + Sync {
         subject: &str,
         signature_algorithm: &str,
     ) -> Result<String, CallError>;
-    /// Sets the chain of an existing key.
+    /// Sets the chain of an existing key; an empty one takes it away.
     fn put_chain(&self, key: &str, keystore: &str, alias: &str, pem: &str)
         -> Result<(), CallError>;
     /// The private key as PKCS#8 PEM or a `pkcs11:` URI.
@@ -179,11 +182,15 @@ pub struct ConnectionView {
 pub trait CloudConnectionService: Send + Sync {
     /// As it is now.
     fn describe(&self) -> Result<ConnectionView, CallError>;
-    /// Disconnects and keeps disconnected until [`connect`](Self::connect).
+    /// Disconnects and keeps disconnected, also over restarts, until [`connect`](Self::connect) or
+    /// [`release`](Self::release).
     fn disconnect(&self) -> Result<(), CallError>;
     /// Lets it connect, without waiting for it. The transaction, if not empty, goes into the next
-    /// BIRTH.
+    /// BIRTH, also after a restart.
     fn connect(&self, transaction: &str) -> Result<(), CallError>;
+    /// Ends the hold of [`disconnect`](Self::disconnect): what the connection was told before it
+    /// counts again.
+    fn release(&self) -> Result<(), CallError>;
 }
 
 /// `gwc.crypto/1`.
@@ -192,6 +199,20 @@ pub trait CryptoService: Send + Sync {
     fn encrypt(&self, clear: &[u8]) -> Result<Vec<u8>, CallError>;
     /// The clear bytes again.
     fn decrypt(&self, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, CallError>;
+}
+
+/// `gwc.packages/1`. Every change is durable on return and idempotent by its `key`.
+pub trait PackageService: Send + Sync {
+    /// Name and version of the installed packages, sorted.
+    fn list(&self) -> Result<Vec<(String, String)>, CallError>;
+    /// The metatype descriptors (XML) in an archive, which has to be that version of that package.
+    fn inspect(&self, name: &str, version: &str, path: &str) -> Result<Vec<Vec<u8>>, CallError>;
+    /// Installs an archive, replacing another version. On return its factories are known.
+    fn install(&self, key: &str, name: &str, version: &str, path: &str) -> Result<(), CallError>;
+    /// Brings back what was there before the install of that key; one that is not known is fine.
+    fn revert(&self, key: &str) -> Result<(), CallError>;
+    /// Forgets what `revert` needs; a key that is not known is fine.
+    fn settle(&self, key: &str) -> Result<(), CallError>;
 }
 
 /// `gwc.events/1`.

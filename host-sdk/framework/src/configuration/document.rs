@@ -13,7 +13,7 @@ use gateway_component_abi::value::{Properties, Scalar, Secret, Value};
 
 use crate::crypto::{Crypto, CryptoError};
 
-use super::{KURA_SERVICE_PID, SERVICE_FACTORY_PID};
+use super::{KURA_SERVICE_PID, PLACEHOLDERS, SERVICE_FACTORY_PID};
 
 /// All configurations by pid; a Password in it is an encrypted text.
 pub(super) type Configurations = BTreeMap<String, Properties>;
@@ -165,6 +165,22 @@ pub(super) fn masked(properties: &Properties) -> Properties {
         }
     }
     masked
+}
+
+/// The properties with a placeholder for each password that is not empty.
+pub(super) fn held_all(properties: &Properties) -> Properties {
+    let [placeholder, _] = PLACEHOLDERS;
+    let hold = |secret: &Secret| match secret.is_empty() {
+        true => Ok(Secret::default()),
+        false => Ok(Secret::from(placeholder)),
+    };
+    let mut held = properties.clone();
+    for value in held.values_mut() {
+        if let Ok(changed) = passwords(value, hold) {
+            *value = changed;
+        }
+    }
+    held
 }
 
 fn passwords(

@@ -16,11 +16,13 @@
 //! process at a time owns a folder.
 
 mod document;
+mod erase;
 mod error;
 mod keys;
 mod merge;
 mod notify;
 mod placeholder;
+mod remote;
 mod service;
 mod snapshots;
 mod state;

@@ -148,6 +148,31 @@ impl Snapshots {
         })
     }
 
+    /// Changes the snapshots that `change` says need it, each as a whole. One that cannot be read
+    /// is left as it is.
+    pub(super) fn rewrite(
+        &self,
+        crypto: &Crypto,
+        mut change: impl FnMut(&mut Configurations) -> bool,
+    ) -> Result<(), ConfigurationError> {
+        let mut files = Vec::new();
+        for id in self.ids()? {
+            let mut all = match self.read(id, crypto) {
+                Ok(all) => all,
+                Err(e) => {
+                    log::warn!("{} stays as it is: {e}", self.path(id).display());
+                    continue;
+                }
+            };
+            if change(&mut all) {
+                let xml = document::write(&all).map_err(ConfigurationError::Unwritable)?;
+                files.push((file_name(id), xml));
+            }
+        }
+        let files = files.iter().map(|(name, xml)| (name.as_str(), &**xml));
+        durable_file::write_all(&self.folder, files).map_err(|e| self.storage(e))
+    }
+
     /// Removes the oldest beyond [`KEPT`], but never 0. What cannot be removed is removed
     /// another time.
     fn clear(&self) {
@@ -161,7 +186,7 @@ impl Snapshots {
     }
 
     pub(super) fn path(&self, id: i64) -> PathBuf {
-        self.folder.join(format!("snapshot_{id}.xml"))
+        self.folder.join(file_name(id))
     }
 
     fn names(&self) -> Result<Vec<String>, ConfigurationError> {
@@ -178,6 +203,10 @@ impl Snapshots {
 
 fn storage(path: PathBuf, source: io::Error) -> ConfigurationError {
     ConfigurationError::Storage { path, source }
+}
+
+fn file_name(id: i64) -> String {
+    format!("snapshot_{id}.xml")
 }
 
 /// The id in a file name as we and Kura write it: no leading zeros, no sign.

@@ -165,17 +165,22 @@ impl Keystores {
         request(&*self.unseal(alias, &sealed)?, subject, algorithm)
     }
 
-    /// Sets the chain (PEM, leaf first) of an existing key.
+    /// Sets the chain (PEM, leaf first) of an existing key; an empty text takes it away.
     ///
     /// # Errors
     /// [`KeystoreError::OtherKey`] if the leaf is for another key.
     pub fn put_chain(&self, keystore: &str, alias: &str, pem: &str) -> Result<(), KeystoreError> {
-        let chain = Bundle::read(pem)?.certificates;
+        let chain = match pem.trim() {
+            "" => Vec::new(),
+            pem => Bundle::read(pem)?.certificates,
+        };
         let files = self.files(keystore)?;
         let _changing = self.changing();
         let (sealed, _) = self.key(keystore, alias)?;
         let key = self.unseal(alias, &sealed)?;
-        check_leaf(keystore, alias, &key, &chain)?;
+        if !pem.trim().is_empty() {
+            check_leaf(keystore, alias, &key, &chain)?;
+        }
         files.write(alias, &Entry::Key { sealed, chain })
     }
 

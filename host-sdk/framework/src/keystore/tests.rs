@@ -205,6 +205,10 @@ fn a_chain_must_be_for_the_key() {
     assert_eq!((entry.kind, entry.pem), (EntryKind::PrivateKey, chain));
     assert!(stores.private_key(SSL_KEYSTORE, "tls").unwrap() == secret);
     assert!(stores.anchors(SSL_KEYSTORE).unwrap().is_empty());
+    // What an undo needs: the same key without a chain.
+    stores.put_chain(SSL_KEYSTORE, "tls", "").unwrap();
+    assert_eq!(stores.entry(SSL_KEYSTORE, "tls").unwrap().pem, "");
+    assert!(stores.private_key(SSL_KEYSTORE, "tls").unwrap() == secret);
     let over = stores.put_certificate(SSL_KEYSTORE, "tls", &pem(&root));
     assert!(matches!(over, Err(KeystoreError::KeyInTheWay { .. })));
     stores

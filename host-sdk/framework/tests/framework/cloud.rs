@@ -1,7 +1,10 @@
 //! Cloud connections against a real broker.
 
+use std::sync::Arc;
+
 use gateway_component_abi::value::{Properties, Secret};
-use gateway_host_sdk::cloud::{Connections, Surroundings};
+use gateway_host_sdk::cloud::{stack, Connections, Member, Memory, Surroundings};
+use gateway_host_sdk::component::services::CloudConnectionService;
 use gateway_host_sdk::events::Hub;
 use gateway_host_sdk::{ConnectionInfo, ConnectionState, Event, Framework};
 use mqtt_session::{Anchor, Options, Session};
@@ -19,16 +22,16 @@ use openssl::x509::{X509Name, X509};
 use crate::broker::{free_port, there, Broker, Listener};
 use crate::support::{chmod, until, Place, DEADLINE};
 
-const CLOUD: &str = "org.eclipse.kura.cloud.CloudService";
+pub const CLOUD: &str = "org.eclipse.kura.cloud.CloudService";
 const DATA: &str = "org.eclipse.kura.data.DataService";
-const TRANSPORT: &str = "org.eclipse.kura.core.data.transport.mqtt.MqttDataTransport";
+pub const TRANSPORT: &str = "org.eclipse.kura.core.data.transport.mqtt.MqttDataTransport";
 
-fn set(framework: &Framework, pid: &str, values: Properties) {
+pub fn set(framework: &Framework, pid: &str, values: Properties) {
     framework.configuration().update(pid, &values).unwrap();
     framework.settle();
 }
 
-fn transport(framework: &Framework, url: &str, client_id: &str) {
+pub fn transport(framework: &Framework, url: &str, client_id: &str) {
     let values = [
         ("broker-url", url),
         ("topic.context.account-name", "acme"),
@@ -51,7 +54,7 @@ fn automatic(framework: &Framework) {
     set(framework, DATA, values);
 }
 
-fn wait_for(framework: &Framework, state: ConnectionState) -> ConnectionInfo {
+pub fn wait_for(framework: &Framework, state: ConnectionState) -> ConnectionInfo {
     let end = std::time::Instant::now() + DEADLINE;
     loop {
         let info = framework.connections().remove(0);
@@ -105,7 +108,7 @@ fn a_connection_announces_the_gateway_and_says_goodbye() {
     assert_eq!(birth.string("application_framework_version"), Some("9.9"));
     assert_eq!(birth.string("accept_encoding"), Some("gzip"));
     assert_eq!(birth.string("payload_encoding"), Some("kura-protobuf"));
-    assert_eq!(birth.string("application_ids"), Some(""));
+    assert_eq!(birth.string("application_ids"), Some("CONF-V1,KEYS-V1"));
     assert!(birth.string("uptime").unwrap().parse::<u64>().unwrap() > 0);
     assert!(
         birth
@@ -127,6 +130,77 @@ fn a_connection_announces_the_gateway_and_says_goodbye() {
     assert!(farewell.string("uptime").is_some() && farewell.string("display_name").is_some());
 }
 
+/// The connections of another process over the same data folder, as it were, and what the
+/// ProvisioningService sees of them.
+fn connections(framework: &Framework, place: &Place) -> (Arc<Connections>, Member) {
+    let connections = Arc::new(Connections::new(Surroundings::new(
+        framework.configuration().clone(),
+        framework.keystores().clone(),
+        framework.system().clone(),
+        Hub::default(),
+        "9.9".to_owned(),
+        Memory::open(&place.data()).unwrap(),
+    )));
+    connections.changed(CLOUD);
+    let member = Member::new(connections.clone(), stack::PROVISIONING_SERVICE);
+    (connections, member)
+}
+
+#[test]
+fn a_held_connection_stays_held_over_a_restart_until_it_is_released() {
+    if !there() {
+        return;
+    }
+    let broker = Broker::open();
+    let listener = Listener::at(&broker);
+    let place = Place::new();
+    let framework = place.start();
+    // The framework's own one keeps out of it.
+    framework.disconnect(CLOUD).unwrap();
+    let (first, member) = connections(&framework, &place);
+    member.disconnect().unwrap();
+    transport(&framework, &broker.url(), "gw");
+    automatic(&framework);
+    first.stop();
+    let (second, member) = connections(&framework, &place);
+    let held = |connections: &Connections| {
+        let info = connections.info(CLOUD).unwrap();
+        assert_eq!(info.state, ConnectionState::Disconnected, "{info:?}");
+        info.last_error.filter(|reason| reason.starts_with("held"))
+    };
+    until("the hold", || held(&second));
+    // Nor does a change of its configuration connect it.
+    second.changed(DATA);
+    until("the hold", || held(&second));
+    member.release().unwrap();
+    let birth = listener.next("$EDC/acme/gw/MQTT/BIRTH");
+    assert_eq!(birth.get("prov.transaction.id"), None);
+    second.stop();
+}
+
+#[test]
+fn a_transaction_that_no_birth_has_carried_is_carried_after_a_restart() {
+    if !there() {
+        return;
+    }
+    let port = free_port();
+    let place = Place::new();
+    let framework = place.start();
+    let (first, member) = connections(&framework, &place);
+    // Nobody is there to hear of it.
+    transport(&framework, &format!("mqtt://127.0.0.1:{port}"), "gw");
+    member.disconnect().unwrap();
+    member.connect("tx-1").unwrap();
+    first.stop();
+    let broker = Broker::start(port, "allow_anonymous true");
+    let listener = Listener::at(&broker);
+    let (second, _) = connections(&framework, &place);
+    second.connect(CLOUD).unwrap();
+    let birth = listener.next("$EDC/acme/gw/MQTT/BIRTH");
+    assert_eq!(birth.string("prov.transaction.id"), Some("tx-1"));
+    second.stop();
+}
+
 #[test]
 fn the_birth_after_a_provisioning_carries_its_transaction_once() {
     if !there() {
@@ -137,26 +211,19 @@ fn the_birth_after_a_provisioning_carries_its_transaction_once() {
     let place = Place::new();
     let framework = place.start();
     transport(&framework, &broker.url(), "gw");
-    let connections = Connections::new(Surroundings::new(
-        framework.configuration().clone(),
-        framework.keystores().clone(),
-        framework.system().clone(),
-        Hub::default(),
-        "9.9".to_owned(),
-    ));
-    connections.changed(CLOUD);
+    let (connections, member) = connections(&framework, &place);
     let topic = "$EDC/acme/gw/MQTT/BIRTH";
     let transaction = || {
         let birth = listener.next(topic);
         birth.string("prov.transaction.id").map(str::to_owned)
     };
-    connections.connect(CLOUD, "tx-1").unwrap();
+    member.connect("tx-1").unwrap();
     assert_eq!(transaction().as_deref(), Some("tx-1"));
     until("the connection", || {
         (connections.info(CLOUD).unwrap().state == ConnectionState::Connected).then_some(())
     });
     // Already connected: the account hears of it all the same.
-    connections.connect(CLOUD, "tx-2").unwrap();
+    member.connect("tx-2").unwrap();
     assert_eq!(transaction().as_deref(), Some("tx-2"));
     // Disconnected when the call returns, and gone by itself stays gone.
     connections.disconnect(CLOUD).unwrap();
@@ -166,7 +233,7 @@ fn the_birth_after_a_provisioning_carries_its_transaction_once() {
     );
     listener.next("$EDC/acme/gw/MQTT/DC");
     connections.changed(DATA);
-    connections.connect(CLOUD, "").unwrap();
+    member.connect("").unwrap();
     assert_eq!(transaction(), None);
 }
 
@@ -299,12 +366,19 @@ fn certificate(name: &str, issuer: Option<(&PKey<Private>, &X509)>) -> (PKey<Pri
     (key, builder.build())
 }
 
+/// A new authority: its key, its certificate, and that as PEM.
+pub fn authority() -> (PKey<Private>, X509, String) {
+    let (key, certificate) = certificate("Test CA", None);
+    let pem = String::from_utf8(certificate.to_pem().unwrap()).unwrap();
+    (key, certificate, pem)
+}
+
 #[test]
 fn trust_and_client_key_come_from_the_keystore() {
     if !there() {
         return;
     }
-    let (ca_key, ca) = certificate("Test CA", None);
+    let (ca_key, ca, _) = authority();
     let (server_key, server) = certificate("broker", Some((&ca_key, &ca)));
     let (client_key, client) = certificate("gateway", Some((&ca_key, &ca)));
     let pem = |cert: &X509| String::from_utf8(cert.to_pem().unwrap()).unwrap();

@@ -11,7 +11,10 @@
 mod broker;
 mod cloud;
 mod components;
+mod control;
 mod host;
 mod loader;
+mod packages;
+mod packages_cut_off;
 mod plugins;
 mod support;

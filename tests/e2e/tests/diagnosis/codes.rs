@@ -4,10 +4,12 @@
 use provisioning_service::diagnosis::Code;
 
 /// The sources of the tests, by module.
-const SOURCES: [(&str, &str); 7] = [
+const SOURCES: [(&str, &str); 9] = [
     ("e2e::broker", include_str!("../e2e/broker.rs")),
     ("e2e::platform", include_str!("../e2e/platform.rs")),
     ("clock", include_str!("clock.rs")),
+    ("defects", include_str!("defects.rs")),
+    ("instances", include_str!("instances.rs")),
     ("local", include_str!("local.rs")),
     ("network", include_str!("network.rs")),
     ("platform", include_str!("platform.rs")),
@@ -23,7 +25,7 @@ const PROVOKED: &[(&str, &str, &str)] = &[
     ),
     (
         "config.same-platform",
-        "local",
+        "instances",
         "a_second_instance_against_the_same_platform_is_refused",
     ),
     (
@@ -159,15 +161,16 @@ const PROVOKED: &[(&str, &str, &str)] = &[
         "e2e::platform",
         "a_target_account_that_refuses_the_new_credentials",
     ),
+    (
+        "apply.failed",
+        "defects",
+        "a_certificate_where_a_key_is_kept_is_refused_and_the_key_survives",
+    ),
+    ("internal.panic", "defects", "without_a_clock"),
 ];
 
 /// Code, why not yet.
 const NOT_YET: &[(&str, &str)] = &[
-    (
-        "apply.failed",
-        "this host refuses at apply only what it refused at validate, and a failing disk is \
-         storage.unwritable; the tests of the state machine cover it",
-    ),
     (
         "package.unavailable",
         "the platform's behaviours serve no package",
@@ -179,10 +182,6 @@ const NOT_YET: &[(&str, &str)] = &[
     (
         "package.failed",
         "the platform's behaviours serve no package",
-    ),
-    (
-        "internal.panic",
-        "only a defect provokes it; the unit tests of the guard cover it",
     ),
 ];
 

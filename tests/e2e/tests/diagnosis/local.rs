@@ -1,14 +1,13 @@
 //! What is wrong on the gateway itself, seen before any packet is sent.
 
 use std::fs;
-use std::time::{Duration, Instant};
 
 use contract::host::{parameters, Host, Watcher};
 use contract::plugin::Plugin;
-use e2e::site::{error_code, state, PID};
+use e2e::site::{state, PID};
 use e2e::Site;
 use gateway_component_abi::ext::system::EXT_SYSTEM;
-use gateway_component_abi::value::{Properties, Secret};
+use gateway_component_abi::value::Properties;
 use provision_platform::harness::TestPlatform;
 use serde_json::Value;
 
@@ -72,54 +71,6 @@ fn without_mac_serial_and_names_it_waits_until_they_are_supplied() {
     let configuration = site.framework().unwrap().configuration();
     configuration.update(PID, &supplied).unwrap();
     succeeds(&mut site);
-}
-
-#[test]
-fn a_second_instance_against_the_same_platform_is_refused() {
-    let platform = TestPlatform::start().unwrap();
-    let second = format!("{PID}-2");
-    // Nobody made a request: the first one tries for ever.
-    let mut site = Site::new(&platform, "gw-1", "secret").unwrap();
-    site.start().unwrap();
-    sees(&mut site, "broker.not-authorized");
-    let framework = site.framework().unwrap();
-    framework
-        .create_connection("org.eclipse.kura.cloud.CloudService-2")
-        .unwrap();
-    let properties = Properties::from([
-        ("enabled".to_owned(), true.into()),
-        (
-            "broker-url".to_owned(),
-            platform.provision_broker().url().into(),
-        ),
-        (
-            "account-name".to_owned(),
-            platform.settings().account.clone().into(),
-        ),
-        ("client-id".to_owned(), "gw-2".into()),
-        ("username".to_owned(), "user-gw-2".into()),
-        ("password".to_owned(), Secret::from("secret").into()),
-    ]);
-    framework
-        .configuration()
-        .update(&second, &properties)
-        .unwrap();
-    let until = Instant::now() + Duration::from_secs(30);
-    let events = framework.events();
-    let status = loop {
-        let text = framework.status(&second).unwrap_or_default();
-        let status: Value = serde_json::from_str(&text).unwrap_or_default();
-        if error_code(&status) == "config.same-platform" {
-            schema::hold(&[text]);
-            break status;
-        }
-        let left = until.saturating_duration_since(Instant::now());
-        assert!(!left.is_zero(), "{status:#}");
-        drop(events.recv_timeout(left.min(Duration::from_millis(250))));
-    };
-    let message = status["error"]["message"].as_str().unwrap();
-    assert!(message.contains(PID), "{message}");
-    assert_eq!(status["attempt"], 0);
 }
 
 #[test]

@@ -9,15 +9,19 @@
     clippy::print_stdout
 )]
 
+mod again;
 mod checker;
 mod clock;
 mod codes;
+mod defects;
+mod instances;
 mod local;
 mod network;
 mod platform;
 mod readme;
 mod schema;
 mod storage;
+mod told;
 
 use std::time::Duration;
 

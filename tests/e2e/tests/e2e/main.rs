@@ -8,7 +8,10 @@
 )]
 
 mod broker;
+mod control;
 mod deactivate;
+mod keys;
 mod platform;
+mod revocation;
 mod secrets;
 mod success;

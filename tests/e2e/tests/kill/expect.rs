@@ -1,6 +1,7 @@
 //! What must be true of a gateway after what was done to it.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::fs;
 use std::path::Path;
 use std::sync::Mutex;
@@ -8,11 +9,14 @@ use std::time::Duration;
 
 use e2e::site::PID;
 use e2e::Site;
+use gateway_component_abi::value::Secret;
+use gateway_host_sdk::crypto::Crypto;
+use kura_formats::configurations::{self, XmlLimits};
 use provision_platform::store::JobState;
 use serde_json::Value as Json;
 
 use crate::gateway::Ended;
-use crate::points::{Gateway, Place, Point};
+use crate::points::{Gateway, Place, PASSWORD};
 
 /// Everything that a transaction may change, by name.
 pub type World = BTreeMap<String, Vec<u8>>;
@@ -23,14 +27,9 @@ pub struct Failures(Mutex<Vec<String>>);
 
 impl Failures {
     /// Keeps a failure.
-    pub fn note(&self, point: &Point, result: Result<(), String>) {
+    pub fn note(&self, point: &impl Display, result: Result<(), String>) {
         if let Err(what) = result {
-            let Point {
-                at,
-                what: how,
-                name,
-            } = point;
-            let text = format!("{how:?} at operation {at}, {name}: {what}");
+            let text = format!("{point}: {what}");
             println!("FAILED: {text}");
             self.0.lock().unwrap().push(text);
         }
@@ -86,6 +85,7 @@ pub fn exactly_once(place: &Place<'_>, gateway: &Gateway, ended: &Ended) -> Resu
         format!("{completed} completions in the jobs {jobs:?}")
     })?;
     once_in_the_record(&gateway.site)?;
+    no_claim_secret(&gateway.site)?;
     tidy(&gateway.site.data())
 }
 
@@ -96,11 +96,44 @@ fn once_in_the_record(site: &Site) -> Result<(), String> {
     let successes = text
         .lines()
         .filter_map(|line| serde_json::from_str::<Json>(line).ok())
-        .filter(|line| line["outcome"] == "ok")
+        .filter(|line| line["outcome"] == "ok" && line["chain"] != serde_json::json!([]))
         .count();
     must(successes == 1, || {
         format!("{successes} successes in the record:\n{text}")
     })
+}
+
+/// No snapshot, decrypted, holds a claim secret any more.
+fn no_claim_secret(site: &Site) -> Result<(), String> {
+    let crypto = Crypto::open(&site.data()).map_err(|e| e.to_string())?;
+    let folder = site.data().join("snapshots");
+    for entry in fs::read_dir(folder).map_err(|e| e.to_string())? {
+        let path = entry.map_err(|e| e.to_string())?.path();
+        if path.extension().is_none_or(|extension| extension != "xml") {
+            continue;
+        }
+        let xml = fs::read(&path).map_err(|e| e.to_string())?;
+        // As they stand there: base64 of the text that the gateway's key made.
+        let all = configurations::read(&xml, &XmlLimits::default(), &mut |sealed| {
+            let text = configurations::remote_open(sealed)?;
+            crypto
+                .decrypt_text(text.expose())
+                .map_err(|e| e.to_string())
+        });
+        for one in all.map_err(|e| format!("{}: {e}", path.display()))? {
+            for (name, value) in &one.properties {
+                let secret = value.as_secret().map(Secret::expose);
+                must(secret != Some(PASSWORD), || {
+                    format!(
+                        "{}: {} {name} holds the claim secret",
+                        path.display(),
+                        one.pid
+                    )
+                })?;
+            }
+        }
+    }
+    Ok(())
 }
 
 fn component_folder(site: &Site) -> Result<std::path::PathBuf, String> {

@@ -2,7 +2,7 @@
 //! change that it makes on its disk during a provisioning, or the disk refuses that change, and
 //! the next start must come to one of the two ends by itself.
 //!
-//! [`points`] says which operations there are and which of them are tried; [`gateway`] runs the
+//! [`power`] lets the disk lose what was not synced, in the model [`disk`]. [`points`] says which operations there are and which of them are tried; [`gateway`] runs the
 //! process under the shim; [`expect`] says what must be true afterwards. Without `KILL_ALL=1`
 //! every k-th point is tried; the number is printed.
 
@@ -14,13 +14,16 @@
     clippy::print_stdout
 )]
 
+mod disk;
 mod expect;
 mod gateway;
 mod points;
+mod power;
+mod trace;
 
 use expect::{as_before, exactly_once, has_committed, told, world, Failures};
 use gateway::Interference;
-use points::{in_parallel, sample, Bench, Point};
+use points::{in_parallel, sample, Bench, Point, SAMPLE};
 
 /// `ENOSPC` and `EIO`, as Linux numbers them.
 const ERRORS: [i32; 2] = [28, 5];
@@ -34,7 +37,7 @@ fn points(operations: &[String], ways: [Interference; 2]) -> Vec<Point> {
             name: name.clone(),
         })
     });
-    sample(all.collect())
+    sample(all.collect(), SAMPLE)
 }
 
 #[test]

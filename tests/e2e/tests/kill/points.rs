@@ -1,5 +1,6 @@
 //! Which points there are, and trying them, several at a time.
 
+use std::fmt::{self, Display};
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::Mutex;
@@ -7,16 +8,18 @@ use std::sync::Mutex;
 use e2e::Site;
 use provision_platform::harness::TestPlatform;
 use provision_platform::pki::Pki;
+use provision_platform::store::NewRequest;
 use tempfile::TempDir;
 
 use crate::gateway::{run, Ended, Interference, Shim};
+use crate::trace::{self, Operation};
 
 /// So many gateways run at a time.
-const WORKERS: usize = 4;
+pub const WORKERS: usize = 4;
 /// So many points are tried, about, without `KILL_ALL=1`.
-const SAMPLE: usize = 90;
+pub const SAMPLE: usize = 40;
 /// The claim secret of every gateway.
-const PASSWORD: &str = "claim-secret";
+pub const PASSWORD: &str = "claim-secret";
 
 /// One way in which a run is interfered with.
 #[derive(Clone, Debug)]
@@ -29,12 +32,19 @@ pub struct Point {
     pub name: String,
 }
 
-/// All of them with `KILL_ALL=1`, else every k-th.
-pub fn sample(all: Vec<Point>) -> Vec<Point> {
+impl Display for Point {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Point { at, what, name } = self;
+        write!(f, "{what:?} at operation {at}, {name}")
+    }
+}
+
+/// All of them with `KILL_ALL=1`, else every k-th, so that there are about so many.
+pub fn sample<T>(all: Vec<T>, about: usize) -> Vec<T> {
     let every = match std::env::var("KILL_ALL").is_ok_and(|all| all == "1") {
         true => 1,
         // Odd, so that both ways of an operation have their turn.
-        false => all.len().div_ceil(SAMPLE) | 1,
+        false => all.len().div_ceil(about) | 1,
     };
     println!("{} points, every {every}. is tried", all.len());
     all.into_iter().step_by(every).collect()
@@ -54,6 +64,7 @@ pub struct Gateway {
     pub site: Site,
     /// At the platform of its place.
     pub request: i64,
+    client_id: String,
 }
 
 /// Where one gateway after the other is provisioned.
@@ -61,7 +72,7 @@ pub struct Place<'a> {
     bench: &'a Bench,
     platform: TestPlatform,
     serial: AtomicU32,
-    kept: Mutex<Vec<(Point, Site)>>,
+    kept: Mutex<Vec<(String, Site)>>,
 }
 
 impl Bench {
@@ -111,7 +122,7 @@ impl Bench {
         &self,
         points: &[Point],
         attempt: impl Fn(&Place<'_>, &Point) + Sync,
-    ) -> Vec<(Point, Site)> {
+    ) -> Vec<(String, Site)> {
         let queue = Mutex::new(points.iter());
         let mut kept = Vec::new();
         std::thread::scope(|scope| {
@@ -124,7 +135,7 @@ impl Bench {
                             let Some(point) = next else { break };
                             attempt(&place, point);
                         }
-                        place.kept.into_inner().unwrap()
+                        place.kept()
                     })
                 })
                 .collect();
@@ -142,12 +153,37 @@ impl Place<'_> {
         let client_id = format!("gw-{}", self.serial.fetch_add(1, Ordering::Relaxed));
         let request = self.platform.request(&client_id, PASSWORD).unwrap();
         let site = Site::new_in(self.bench.folder(), &self.platform, &client_id, PASSWORD).unwrap();
-        Gateway { site, request }
+        Gateway {
+            site,
+            request,
+            client_id,
+        }
     }
 
     /// Runs the gateway.
     pub fn run(&self, gateway: &Gateway, at: Option<(usize, Interference)>) -> Ended {
-        run(&gateway.site, &self.bench.shim, at)
+        run(&gateway.site, &self.bench.shim, at, None)
+    }
+
+    /// Runs the gateway undisturbed, and gives what it does to its disk.
+    pub fn trace(&self, gateway: &Gateway) -> (Ended, Vec<Operation>) {
+        let file = gateway.site.folder().with_extension("trace");
+        let ended = run(&gateway.site, &self.bench.shim, None, Some(&file));
+        let operations = trace::read(&file);
+        std::fs::remove_file(file).unwrap();
+        (ended, operations)
+    }
+
+    /// Another request in the place of that of the gateway, as if there had been none.
+    pub fn request_anew(&self, gateway: &mut Gateway) {
+        let mut new = NewRequest::new(
+            &gateway.client_id,
+            &format!("user-{}", gateway.client_id),
+            PASSWORD,
+            "acme",
+        );
+        new.overwrite = true;
+        gateway.request = self.platform.create_request(&new).unwrap();
     }
 
     /// Its platform.
@@ -155,9 +191,14 @@ impl Place<'_> {
         &self.platform
     }
 
+    /// What was kept; the platform is gone then.
+    pub fn kept(self) -> Vec<(String, Site)> {
+        self.kept.into_inner().unwrap()
+    }
+
     /// Keeps a gateway for later.
-    pub fn keep(&self, point: &Point, site: Site) {
-        self.kept.lock().unwrap().push((point.clone(), site));
+    pub fn keep(&self, point: &impl Display, site: Site) {
+        self.kept.lock().unwrap().push((point.to_string(), site));
     }
 }
 

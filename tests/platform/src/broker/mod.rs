@@ -1,7 +1,7 @@
 //! A real mosquitto, driven: its folder, its process, its ports.
 //!
-//! Each broker has two listeners on the loopback interface, TLS for devices and a plain one for the
-//! platform, and the dynamic-security plugin, which ties every user to one client-id and to its own
+//! Each broker has three listeners on the loopback interface: TLS for devices, TLS for devices that
+//! show a certificate of the device authority besides, and a plain one for the platform. And the dynamic-security plugin, which ties every user to one client-id and to its own
 //! topics and which takes changes at once (see [`dynsec`]). This module starts, stops, freezes and
 //! kills; who may connect is decided by the platform. Used by the platform and by tests.
 
@@ -14,6 +14,7 @@ pub use config::{Installation, TlsStrength};
 
 use crate::pki::{Identity, PkiError};
 use crate::secret::{Secret, SecretError};
+use openssl::x509::X509;
 use process::Process;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -80,16 +81,19 @@ pub struct BrokerSettings {
     pub folder: PathBuf,
     /// What it shows to devices.
     pub certificate: Identity,
+    /// Root of the certificates that devices show where they must.
+    pub device_root: X509,
     /// The TLS port. None: a free one.
     pub port: Option<u16>,
     /// Whether OpenSSL may refuse weak keys.
     pub strength: TlsStrength,
 }
 
-/// The two ports of a broker.
+/// The ports of a broker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Ports {
     tls: u16,
+    mutual: u16,
     plain: u16,
 }
 
@@ -109,7 +113,7 @@ pub const PLATFORM_USER: &str = "provision-platform";
 const PORT_TRIES: usize = 20;
 
 impl Broker {
-    /// Writes the folder and starts the process; returns when both listeners are open.
+    /// Writes the folder and starts the process; returns when all listeners are open.
     pub fn start(settings: BrokerSettings) -> Result<Broker, BrokerError> {
         let installation = Installation::find()?;
         let file = |source| BrokerError::File {
@@ -154,6 +158,12 @@ impl Broker {
     /// Where devices connect: `mqtts://localhost:PORT`.
     pub fn url(&self) -> String {
         format!("mqtts://localhost:{}", self.ports.tls)
+    }
+
+    /// Where devices connect that show a certificate of the device authority, besides name and
+    /// password: `mqtts://localhost:PORT`. Nobody else gets through TLS there.
+    pub fn mutual_url(&self) -> String {
+        format!("mqtts://localhost:{}", self.ports.mutual)
     }
 
     /// The TLS port on 127.0.0.1.
@@ -269,7 +279,8 @@ fn free_ports(tls: Option<u16>) -> Result<Ports, BrokerError> {
         Some(port) => bind(port).map_err(|_| BrokerError::PortInUse { port })?,
         None => bind(0).map_err(BrokerError::NoPort)?,
     };
-    // Both are held until both are known, so that they differ.
+    // All are held until all are known, so that they differ.
+    let mutual_listener = bind(0).map_err(BrokerError::NoPort)?;
     let plain_listener = bind(0).map_err(BrokerError::NoPort)?;
     let port = |listener: &TcpListener| {
         listener
@@ -279,6 +290,7 @@ fn free_ports(tls: Option<u16>) -> Result<Ports, BrokerError> {
     };
     Ok(Ports {
         tls: port(&tls_listener)?,
+        mutual: port(&mutual_listener)?,
         plain: port(&plain_listener)?,
     })
 }

@@ -2,6 +2,7 @@
 
 mod lock;
 mod output;
+mod package;
 mod pki;
 mod request;
 mod run;
@@ -25,7 +26,7 @@ use std::process::ExitCode;
             --client-id 0011223344AA --username 0011223344AA-SN1 --password-stdin\n  \
         provision-platform run --data cloud --port 8883\n  \
         provision-platform request show --data cloud --client-id 0011223344AA\n\n\
-        A data folder holds pki/, platform.sqlite, secrets.key and broker/. Whatever is missing \
+        A data folder holds pki/, platform.sqlite, secrets.key, packages/ and broker/. Whatever is missing \
         is made."
 )]
 struct Arguments {

@@ -8,6 +8,8 @@
 mod admission;
 mod answer;
 mod birth;
+mod keys;
+mod packages;
 mod station;
 mod trigger;
 
@@ -17,6 +19,7 @@ use crate::clock::{self, Millis};
 use crate::flow::conversation::{Conversation, Names, Phase};
 use crate::flow::message::MessageError;
 use crate::link::{LinkError, Notice};
+use crate::packages::PackageServer;
 use crate::pki::PkiError;
 use crate::settings::Settings;
 use crate::store::{Store, StoreError};
@@ -69,6 +72,7 @@ pub(crate) struct Engine {
     provision: Station,
     /// None: the target account lives at the provision broker.
     target: Option<Station>,
+    packages: Arc<PackageServer>,
     conversations: HashMap<String, Conversation>,
     script: Script,
     topics: Topics,
@@ -87,6 +91,7 @@ impl Engine {
         store: Store,
         provision: Station,
         target: Option<Station>,
+        packages: Arc<PackageServer>,
         requester: String,
         changes: Arc<Changes>,
     ) -> Result<Engine, EngineError> {
@@ -97,6 +102,7 @@ impl Engine {
             store,
             provision,
             target,
+            packages,
             conversations: HashMap::new(),
             script,
             topics: Topics::default(),
@@ -169,6 +175,18 @@ impl Engine {
                 ..
             } if account == self.settings.account && requester == self.requester => {
                 self.reply(&request_id, &message.payload)
+            }
+            Incoming::Notify {
+                account,
+                requester,
+                app,
+                client_id,
+                resource,
+            } if account == self.settings.account
+                && requester == self.requester
+                && (app.as_str(), resource.as_str()) == ("DEPLOY-V2", "download") =>
+            {
+                self.notified(&client_id, &message.payload)
             }
             _ => Ok(()),
         };
@@ -253,6 +271,7 @@ fn when(phase: &Phase) -> Instant {
     match phase {
         Phase::Due(time) => *time,
         Phase::Waiting { deadline, .. }
+        | Phase::Fetching { deadline, .. }
         | Phase::Rejected { deadline, .. }
         | Phase::Stalled { deadline } => *deadline,
     }

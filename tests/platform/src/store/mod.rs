@@ -6,15 +6,19 @@
 
 mod attempt;
 mod device;
+mod issued;
 mod job;
 mod new_request;
+mod package;
 mod request;
 mod schema;
 
 pub use attempt::{Attempt, Exchange};
 pub use device::Device;
+pub use issued::IssuedCertificate;
 pub use job::{Job, JobState};
 pub use new_request::{Attachment, NewRequest};
+pub use package::{Download, NewPackage, Package, PackageAccess, LARGEST_PACKAGE, MOST_PACKAGES};
 pub use request::{ProvisionRequest, TargetCredentials, Window};
 
 use crate::secret::{SecretError, Vault};
@@ -39,6 +43,14 @@ pub enum StoreError {
     /// SQLite refused.
     #[error("the database refused: {0}")]
     Sqlite(#[from] rusqlite::Error),
+    /// A package file cannot be taken in.
+    #[error("the package file {} cannot be taken in", path.display())]
+    Package {
+        /// Which one.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
     /// Made by another version of this program.
     #[error("the database has schema {found}, this program knows {known}")]
     Schema {
@@ -69,12 +81,17 @@ pub enum StoreError {
     /// A stored word that this program does not know.
     #[error("the database holds {0:?}, which is no job state")]
     UnknownState(String),
+    /// A stored word that this program does not know.
+    #[error("the database holds {0:?}, which is no kind of key")]
+    UnknownKey(String),
 }
 
 /// An open database. Not to be shared between threads: each opens its own.
 pub struct Store {
     db: Connection,
     vault: Vault,
+    /// Where package files lie.
+    packages: PathBuf,
 }
 
 impl Store {
@@ -107,7 +124,11 @@ impl Store {
         db.pragma_update(None, "synchronous", "NORMAL")?;
         db.pragma_update(None, "foreign_keys", true)?;
         schema::prepare(&db)?;
-        Ok(Store { db, vault })
+        Ok(Store {
+            db,
+            vault,
+            packages: data.join("packages"),
+        })
     }
 
     /// Changes whenever another connection has changed the database.

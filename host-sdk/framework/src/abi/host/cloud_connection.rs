@@ -22,6 +22,7 @@ pub(super) static TABLE: GwcCloudConnection = GwcCloudConnection {
     connect: Some(connect),
     // For transports that are not MQTT only.
     probe: None,
+    release: Some(release),
 };
 
 fn service(context: &Context) -> Result<&dyn CloudConnectionService, CallError> {
@@ -74,6 +75,15 @@ unsafe extern "C" fn connect(
     unsafe {
         serve(ctx, err, "gwc.cloud-connection/1 connect", |context| {
             service(context)?.connect(argument(transaction, "transaction")?)
+        })
+    }
+}
+
+unsafe extern "C" fn release(ctx: *mut c_void, err: *mut GwcError) -> GwcStatus {
+    // SAFETY: ctx and err as the contract says.
+    unsafe {
+        serve(ctx, err, "gwc.cloud-connection/1 release", |context| {
+            service(context)?.release()
         })
     }
 }
