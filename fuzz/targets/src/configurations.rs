@@ -61,7 +61,9 @@ pub(crate) fn no_doctype(data: &[u8]) {
         Some((first, rest)) if first.starts_with("<?") => rest,
         _ => text,
     };
-    let hides = ["<![CDATA[", "<!--", "<?"].iter().any(|mark| text.contains(mark));
+    let hides = ["<![CDATA[", "<!--", "<?"]
+        .iter()
+        .any(|mark| text.contains(mark));
     if !hides {
         assert!(!text.contains("<!DOCTYPE"), "a DOCTYPE was accepted");
     }
