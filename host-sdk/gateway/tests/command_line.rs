@@ -7,6 +7,8 @@
     clippy::indexing_slicing
 )]
 
+#[path = "command_line/check_plugin.rs"]
+mod check_plugin;
 mod support;
 
 use std::path::Path;

@@ -48,6 +48,8 @@ pub enum Command {
     Config(Config),
     /// The loaded plugins, and those that could not be loaded
     Plugins(Listed),
+    /// Try whether a library keeps to the contract of components: pass, fail, crash or hang
+    CheckPlugin(CheckPlugin),
     /// Cloud connections
     #[command(subcommand)]
     Connection(Connection),
@@ -101,6 +103,26 @@ pub struct Run {
 pub enum Until {
     /// Provisioned, and connected to the new account
     Provisioned,
+}
+
+/// `gateway check-plugin`.
+#[derive(Debug, Args)]
+pub struct CheckPlugin {
+    /// The library
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Only this trial; may be repeated
+    #[arg(long, value_name = "TRIAL")]
+    pub only: Vec<String>,
+    /// Kill a trial after so many seconds, and call it a hang
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
+    pub deadline: Duration,
+    /// As one JSON object
+    #[arg(long)]
+    pub json: bool,
+    /// Run one trial in this process: how the command starts its own children
+    #[arg(long, value_name = "TRIAL", hide = true, conflicts_with_all = ["only", "json"])]
+    pub trial: Option<String>,
 }
 
 /// `gateway keystore`.

@@ -2,9 +2,10 @@
 //!
 //! `run` is the host itself; every other command speaks to a running one over REST, but for
 //! `keystore` and `record`, which work on a data folder whether or not a gateway runs on it, and
-//! `package pack` and `inspect`, which need no gateway.
+//! `package pack`, `package inspect` and `check-plugin`, which need no gateway.
 
 pub mod args;
+pub mod check_plugin;
 pub mod client;
 pub mod config;
 pub mod connection;
@@ -40,6 +41,10 @@ pub fn main() -> ExitCode {
     if let Command::Provision(options) = &cli.command {
         return ended(provision::run(options, level));
     }
+    if let Command::CheckPlugin(options) = &cli.command {
+        // Before anything else of the process: a trial wants it as it was started.
+        return ended(check_plugin::run(options));
+    }
     start_log(level, None);
     ended(dispatch(&cli.command).map(|()| 0))
 }
@@ -47,7 +52,7 @@ pub fn main() -> ExitCode {
 fn dispatch(command: &Command) -> Result<(), CliError> {
     match command {
         // Have an exit code of their own.
-        Command::Run(_) | Command::Provision(_) => Ok(()),
+        Command::Run(_) | Command::Provision(_) | Command::CheckPlugin(_) => Ok(()),
         Command::Keystore(command) => keystore::run(command),
         Command::Status(asked) => show::status(asked),
         Command::Identity(sheet) => identity::run(sheet),
