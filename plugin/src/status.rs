@@ -86,9 +86,9 @@ impl Extras {
     /// The broker showed this certificate.
     pub fn broker_certificate(&mut self, peer: &mqtt_session::PeerCertificate) {
         self.broker_certificate = Some(Shown {
-            subject: peer.subject.clone(),
-            not_after: peer.not_after.clone(),
-            fingerprint: peer.fingerprint_sha256.clone(),
+            subject: peer.facts.subject.clone(),
+            not_after: peer.facts.not_after.clone(),
+            fingerprint: peer.facts.fingerprint.clone(),
         });
     }
 

@@ -6,7 +6,6 @@
 //! it, whatever the network does.
 
 use std::panic::{catch_unwind, AssertUnwindSafe};
-use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -93,7 +92,7 @@ impl Worker {
                 });
         request.tls = Tls {
             anchors: found.roots,
-            crls: found.crls.into_iter().map(Arc::new).collect(),
+            crls: found.crls.into(),
             client: None,
             session_cache: Some(self.tls_cache.clone()),
         };

@@ -33,6 +33,7 @@ pub mod link;
 pub mod packages;
 pub mod pki;
 pub mod platform;
+mod ports;
 pub mod secret;
 mod settings;
 pub mod store;

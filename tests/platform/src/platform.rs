@@ -9,6 +9,7 @@
 //! broker/provision/  working folder of the provision broker
 //! broker/target/     working folder of the target account's broker
 //! packages/          package files, named by their SHA-256
+//! ports.json         where devices know it to listen
 //! ```
 //!
 //! Started by `provision-platform run` and by [`crate::harness::TestPlatform`].
@@ -21,6 +22,7 @@ use crate::engine::{Asker, Engine, EngineError, Input, Place, Station};
 use crate::flow::message::random_id;
 use crate::packages::{PackageServer, ServerError};
 use crate::pki::{Identity, PkiError};
+use crate::ports::Remembered;
 pub use crate::settings::{Admission, Settings, PROVISIONING_ACCOUNT, TARGET_ACCOUNT};
 use crate::store::{Job, JobState, NewRequest, Store, StoreError};
 use std::sync::mpsc::{channel, Sender};
@@ -49,6 +51,9 @@ pub enum PlatformError {
     /// No reply to a control request.
     #[error(transparent)]
     Control(#[from] ControlError),
+    /// Its ports cannot be remembered.
+    #[error("the ports cannot be written down in the data folder")]
+    Ports(#[source] std::io::Error),
     /// The machine.
     #[error("the platform's thread cannot be started")]
     Thread(#[source] std::io::Error),
@@ -84,29 +89,50 @@ impl Platform {
     /// Starts everything; on return, the devices of the database are let in.
     pub fn start(settings: Settings) -> Result<Platform, PlatformError> {
         let store = Store::open(&settings.data)?;
-        let own_store = Store::open(&settings.data)?;
-        let broker = |name: &str, certificate: &Identity, port| {
+        let mut own_store = Store::open(&settings.data)?;
+        own_store.end_interrupted()?;
+        let remembered = Remembered::load(&settings.data);
+        let broker = |name: &str, certificate: &Identity, port, wish| {
             Broker::start(BrokerSettings {
                 name: name.to_owned(),
                 folder: settings.data.join("broker").join(name),
                 certificate: certificate.clone(),
                 device_root: settings.pki.device_root.certificate().clone(),
                 port,
+                wish,
                 strength: settings.strength,
             })
             .map(Arc::new)
         };
-        let provision = broker("provision", &settings.broker_certificate, settings.port)?;
+        let provision = broker(
+            "provision",
+            &settings.broker_certificate,
+            settings.port,
+            remembered.provision,
+        )?;
         let target = match settings.same_broker {
             true => None,
             false => Some(broker(
                 "target",
                 &settings.target_certificate,
                 settings.target_port,
+                remembered.target,
             )?),
         };
         let certificate = Some(&settings.pki.package_server);
-        let packages = Arc::new(PackageServer::start(certificate, settings.package_port)?);
+        let packages = match (settings.package_port, remembered.packages) {
+            // A wish only: somebody else may have it now.
+            (None, Some(port)) => PackageServer::start(certificate, Some(port))
+                .or_else(|_| PackageServer::start(certificate, None))?,
+            (port, _) => PackageServer::start(certificate, port)?,
+        };
+        let packages = Arc::new(packages);
+        let ports = Remembered {
+            provision: Some(provision.device_ports()),
+            target: target.as_ref().map(|broker| broker.device_ports()),
+            packages: Some(packages.port()),
+        };
+        ports.save(&settings.data).map_err(PlatformError::Ports)?;
         let settings = Arc::new(settings);
         let (inputs, incoming) = channel();
         // Nobody else can have it, and nobody can guess where replies go.

@@ -73,10 +73,9 @@ pub(super) fn trust(surroundings: &Surroundings) -> Result<Tls, PrepareError> {
         anchors: keystores.anchors(SSL_KEYSTORE)?,
         ..Tls::default()
     };
-    for entry in entries.iter().filter(|entry| entry.kind == EntryKind::Crl) {
-        tls.crls
-            .push(X509Crl::from_pem(entry.pem.as_bytes())?.into());
-    }
+    let lists = entries.iter().filter(|entry| entry.kind == EntryKind::Crl);
+    let lists = lists.map(|entry| X509Crl::from_pem(entry.pem.as_bytes()));
+    tls.crls = lists.collect::<Result<Vec<_>, _>>()?.into();
     Ok(tls)
 }
 

@@ -9,6 +9,7 @@ mod admission;
 mod answer;
 mod birth;
 mod control;
+mod hostile;
 mod keys;
 mod packages;
 mod station;

@@ -93,7 +93,11 @@ impl Draft<'_> {
                 payload.push("sig.timestamp", now);
             }
             payload.push("sig.id", random_id()?);
-            let mut content = canonical(&topic, &payload).ok_or(MessageError::TooLong)?;
+            let mut signed_for = topic.clone();
+            if signing == Signing::OtherClient {
+                signed_for.client_id.push_str("-other");
+            }
+            let mut content = canonical(&signed_for, &payload).ok_or(MessageError::TooLong)?;
             if signing == Signing::Altered {
                 content.push(0);
             }

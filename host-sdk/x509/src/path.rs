@@ -9,7 +9,7 @@
 use openssl::error::ErrorStack;
 use openssl::stack::Stack;
 use openssl::x509::store::X509StoreBuilder;
-use openssl::x509::verify::{X509CheckFlags, X509VerifyFlags, X509VerifyParam};
+use openssl::x509::verify::{X509CheckFlags, X509VerifyFlags, X509VerifyParam, X509VerifyParamRef};
 use openssl::x509::{X509Crl, X509PurposeId, X509Ref, X509StoreContext, X509VerifyResult, X509};
 
 use super::refusal::{Fault, Reason, Refusal};
@@ -25,27 +25,36 @@ pub const MAX_DEPTH: u32 = 10;
 const NAME_CONSTRAINTS: [i32; 2] = [47, 48];
 
 /// What a path is judged by.
-pub(super) struct PathPolicy<'a> {
-    pub(super) anchors: &'a [X509],
-    pub(super) crls: &'a [X509Crl],
+#[derive(Clone, Copy)]
+pub struct PathPolicy<'a> {
+    /// Where a path may end.
+    pub anchors: &'a [X509],
+    /// Revocation lists; those of issuers on the path are obeyed.
+    pub crls: &'a [X509Crl],
     /// The anchors were trusted beforehand. If not, they are merely where the
     /// message ends: they need not be self-signed, and their own signatures must
     /// not be weak.
-    pub(super) authenticated: bool,
-    pub(super) purpose: Option<X509PurposeId>,
-    pub(super) name: Option<&'a ServerName>,
-    pub(super) max_depth: u32,
+    pub authenticated: bool,
+    /// What the leaf is to be fit for.
+    pub purpose: Option<X509PurposeId>,
+    /// The host that was called.
+    pub name: Option<&'a ServerName>,
+    /// Certificates between leaf and anchor, at most.
+    pub max_depth: u32,
     /// Seconds since 1970.
-    pub(super) now: i64,
+    pub now: i64,
 }
 
-/// The part of the policy that a live TLS handshake can be given as well.
-pub(super) fn param(
+/// Sets the part of the policy that a live TLS handshake can be given as well.
+///
+/// # Errors
+/// OpenSSL has no memory, or does not take the name.
+pub fn prepare(
+    param: &mut X509VerifyParamRef,
     purpose: Option<X509PurposeId>,
     name: Option<&ServerName>,
     max_depth: u32,
-) -> Result<X509VerifyParam, ErrorStack> {
-    let mut param = X509VerifyParam::new()?;
+) -> Result<(), ErrorStack> {
     param.set_flags(X509VerifyFlags::X509_STRICT | X509VerifyFlags::TRUSTED_FIRST)?;
     param.set_auth_level(SECURITY_LEVEL);
     param.set_depth(i32::try_from(max_depth).unwrap_or(i32::MAX));
@@ -60,11 +69,11 @@ pub(super) fn param(
         Some(ServerName::Ip(address)) => param.set_ip(*address)?,
         None => {}
     }
-    Ok(param)
+    Ok(())
 }
 
 /// The path from the leaf to its anchor, leaf first, if it may be trusted.
-pub(super) fn verify(
+pub fn verify(
     leaf: &X509Ref,
     untrusted: &[X509],
     policy: &PathPolicy<'_>,
@@ -127,10 +136,12 @@ fn x509_verify_cert(
     for anchor in policy.anchors {
         store.add_cert(anchor.clone())?;
     }
-    let mut param = match lists {
-        None => param(policy.purpose, policy.name, policy.max_depth)?,
-        Some(_) => param(None, None, policy.max_depth)?,
+    let mut param = X509VerifyParam::new()?;
+    let (purpose, name) = match lists {
+        None => (policy.purpose, policy.name),
+        Some(_) => (None, None),
     };
+    prepare(&mut param, purpose, name, policy.max_depth)?;
     param.set_time(policy.now);
     if !policy.authenticated {
         param.set_flags(X509VerifyFlags::PARTIAL_CHAIN)?;
@@ -190,7 +201,7 @@ fn explained(refused: Refused, untrusted: &[X509], policy: &PathPolicy<'_>) -> R
 }
 
 /// Whether the one key made the other's signature, whatever else they say.
-pub(super) fn signed(issuer: &X509Ref, certificate: &X509Ref) -> bool {
+pub fn signed(issuer: &X509Ref, certificate: &X509Ref) -> bool {
     let verdict = issuer
         .public_key()
         .and_then(|key| certificate.verify(&key))

@@ -2,12 +2,12 @@
 //!
 //! One function, [`validate_tls_server`], on certificates as the peer presented
 //! them; whoever runs the handshake calls it from its verify callback or right
-//! after it, before any byte of the application. [`tls_server_param`] is the same
+//! after it, before any byte of the application. [`prepare_handshake`] sets the same
 //! policy as far as OpenSSL can apply it by itself during a handshake. Protocol
 //! versions and client certificates are the handshake's business, not ours.
 
 use openssl::error::ErrorStack;
-use openssl::x509::verify::X509VerifyParam;
+use openssl::x509::verify::X509VerifyParamRef;
 use openssl::x509::{X509Crl, X509PurposeId, X509Ref, X509};
 
 use super::path::{self, PathPolicy, MAX_DEPTH};
@@ -133,18 +133,38 @@ impl ServerCheck<'_> {
             max_depth: self.max_depth,
             now: self.now,
         };
-        path::verify(leaf, untrusted, &policy)
-            .map_err(|refusal| ServerError::new(refusal, self.host))
+        path::verify(leaf, untrusted, &policy).map_err(|refusal| {
+            // OpenSSL looks at the name before it looks at signatures and dates. What a certificate
+            // says of its names is worth nothing before that.
+            let first = match refusal.fault() {
+                Fault::HostName => {
+                    let unnamed = PathPolicy {
+                        name: None,
+                        ..policy
+                    };
+                    path::verify(leaf, untrusted, &unnamed).err()
+                }
+                _ => None,
+            };
+            ServerError::new(first.unwrap_or(refusal), self.host)
+        })
     }
 }
 
-/// The same policy as parameters of a live handshake (`Ssl::param_mut`, or a store
-/// of an `SslContext`): purpose, host, X509_STRICT, security level, depth. What it
-/// cannot hold, the key policy and the revocation lists, is left to
-/// [`validate_tls_server`].
+/// Sets the same policy on the parameters of a live handshake (`Ssl::param_mut`): purpose, host,
+/// X509_STRICT, security level, depth. What they cannot hold, the key policy and the revocation
+/// lists, is left to [`validate_tls_server`].
 ///
 /// # Errors
 /// OpenSSL has no memory, or does not take the name.
-pub fn tls_server_param(host: &ServerName) -> Result<X509VerifyParam, ErrorStack> {
-    path::param(Some(X509PurposeId::SSL_SERVER), Some(host), MAX_DEPTH)
+pub fn prepare_handshake(
+    param: &mut X509VerifyParamRef,
+    host: &ServerName,
+) -> Result<(), ErrorStack> {
+    path::prepare(
+        param,
+        Some(X509PurposeId::SSL_SERVER),
+        Some(host),
+        MAX_DEPTH,
+    )
 }

@@ -19,7 +19,7 @@ use rustix::fs::{memfd_create, MemfdFlags};
 /// # Errors
 /// No memory file, no `/proc`, or a list that OpenSSL does not take: the caller
 /// must refuse then, as a list that is not looked at revokes nothing.
-pub(super) fn add_to(store: &mut X509StoreBuilderRef, lists: &[&X509Crl]) -> io::Result<()> {
+pub fn add_to(store: &mut X509StoreBuilderRef, lists: &[&X509Crl]) -> io::Result<()> {
     let mut file = File::from(memfd_create("revocation-lists", MemfdFlags::CLOEXEC)?);
     for list in lists {
         file.write_all(&list.to_pem()?)?;
@@ -36,7 +36,7 @@ pub(super) fn add_to(store: &mut X509StoreBuilderRef, lists: &[&X509Crl]) -> io:
 }
 
 /// The lists that the certificate's issuer publishes, by its name.
-pub(super) fn lists_for<'a>(certificate: &X509Ref, lists: &'a [X509Crl]) -> Vec<&'a X509Crl> {
+pub fn lists_for<'a>(certificate: &X509Ref, lists: &'a [X509Crl]) -> Vec<&'a X509Crl> {
     let issuer = certificate.issuer_name();
     lists
         .iter()

@@ -1,5 +1,6 @@
-//! Certificates for the tests of this module, made with the `openssl` crate.
-#![allow(clippy::unwrap_used)]
+//! Certificates for the tests of this crate and of the component's `trust` module, made with the
+//! `openssl` crate.
+#![allow(clippy::unwrap_used, dead_code)]
 
 use openssl::asn1::{Asn1Integer, Asn1Time};
 use openssl::bn::{BigNum, MsbOption};
@@ -17,32 +18,32 @@ use openssl::x509::{
 };
 
 /// The time of all tests that do not say another one: 2026-11-18.
-pub(super) const NOW: i64 = 1_795_000_000;
+pub const NOW: i64 = 1_795_000_000;
 const DAY: i64 = 86_400;
 
-pub(super) fn ec_key(curve: Nid) -> PKey<Private> {
+pub fn ec_key(curve: Nid) -> PKey<Private> {
     let group = EcGroup::from_curve_name(curve).unwrap();
     PKey::from_ec_key(EcKey::generate(&group).unwrap()).unwrap()
 }
 
-pub(super) fn p256() -> PKey<Private> {
+pub fn p256() -> PKey<Private> {
     ec_key(Nid::X9_62_PRIME256V1)
 }
 
-pub(super) fn rsa_key(bits: u32) -> PKey<Private> {
+pub fn rsa_key(bits: u32) -> PKey<Private> {
     PKey::from_rsa(Rsa::generate(bits).unwrap()).unwrap()
 }
 
-pub(super) fn ed25519_key() -> PKey<Private> {
+pub fn ed25519_key() -> PKey<Private> {
     PKey::generate_ed25519().unwrap()
 }
 
-pub(super) fn dsa_key() -> PKey<Private> {
+pub fn dsa_key() -> PKey<Private> {
     PKey::from_dsa(Dsa::generate(2048).unwrap()).unwrap()
 }
 
 /// The digest that goes with the key.
-pub(super) fn digest_for(key: &PKey<Private>) -> MessageDigest {
+pub fn digest_for(key: &PKey<Private>) -> MessageDigest {
     match key.id() {
         Id::ED25519 => MessageDigest::null(),
         _ => MessageDigest::sha256(),
@@ -51,17 +52,17 @@ pub(super) fn digest_for(key: &PKey<Private>) -> MessageDigest {
 
 /// What a leaf is made of; the default is a good signer on P-256.
 #[derive(Clone)]
-pub(super) struct Leaf {
-    pub(super) key: Option<PKey<Private>>,
-    pub(super) ca: bool,
-    pub(super) key_usage: Option<&'static str>,
-    pub(super) extended_key_usage: Vec<&'static str>,
+pub struct Leaf {
+    pub key: Option<PKey<Private>>,
+    pub ca: bool,
+    pub key_usage: Option<&'static str>,
+    pub extended_key_usage: Vec<&'static str>,
     /// `subjectAltName` and others, in OpenSSL's configuration syntax.
-    pub(super) extensions: Vec<(Nid, String)>,
-    pub(super) digest: Option<MessageDigest>,
+    pub extensions: Vec<(Nid, String)>,
+    pub digest: Option<MessageDigest>,
     /// notBefore and notAfter, seconds since 1970.
-    pub(super) validity: (i64, i64),
-    pub(super) path_len: Option<u32>,
+    pub validity: (i64, i64),
+    pub path_len: Option<u32>,
 }
 
 impl Default for Leaf {
@@ -80,7 +81,7 @@ impl Default for Leaf {
 }
 
 impl Leaf {
-    pub(super) fn intermediate() -> Self {
+    pub fn intermediate() -> Self {
         Self {
             ca: true,
             key_usage: Some("critical,keyCertSign,cRLSign"),
@@ -90,17 +91,17 @@ impl Leaf {
 }
 
 /// A certificate with its key.
-pub(super) struct Ca {
-    pub(super) certificate: X509,
-    pub(super) key: PKey<Private>,
+pub struct Ca {
+    pub certificate: X509,
+    pub key: PKey<Private>,
 }
 
 impl Ca {
-    pub(super) fn root(name: &str) -> Self {
+    pub fn root(name: &str) -> Self {
         Self::root_signed_with(name, p256(), MessageDigest::sha256())
     }
 
-    pub(super) fn root_signed_with(name: &str, key: PKey<Private>, digest: MessageDigest) -> Self {
+    pub fn root_signed_with(name: &str, key: PKey<Private>, digest: MessageDigest) -> Self {
         let profile = Leaf {
             key: Some(key),
             digest: Some(digest),
@@ -110,16 +111,16 @@ impl Ca {
         make(name, profile, None)
     }
 
-    pub(super) fn issue(&self, name: &str, profile: Leaf) -> Self {
+    pub fn issue(&self, name: &str, profile: Leaf) -> Self {
         make(name, profile, Some(self))
     }
 
-    pub(super) fn pem(&self) -> String {
+    pub fn pem(&self) -> String {
         String::from_utf8(self.certificate.to_pem().unwrap()).unwrap()
     }
 
     /// A revocation list of this authority, with a validity of ten days around `NOW`.
-    pub(super) fn crl(&self, revoked: &[&X509], next_update: i64) -> X509Crl {
+    pub fn crl(&self, revoked: &[&X509], next_update: i64) -> X509Crl {
         let mut list = X509CrlBuilder::new().unwrap();
         list.set_issuer_name(self.certificate.subject_name())
             .unwrap();

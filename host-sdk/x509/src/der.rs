@@ -6,47 +6,67 @@
 //! alone, and it refuses BER. Called by `facts` and `cms`.
 
 /// Universal tags and the constructed context tags that are met here.
-pub(super) mod tag {
-    pub(in crate::trust) const BOOLEAN: u8 = 0x01;
-    pub(in crate::trust) const INTEGER: u8 = 0x02;
-    pub(in crate::trust) const BIT_STRING: u8 = 0x03;
-    pub(in crate::trust) const OCTET_STRING: u8 = 0x04;
-    pub(in crate::trust) const OID: u8 = 0x06;
-    pub(in crate::trust) const SEQUENCE: u8 = 0x30;
-    pub(in crate::trust) const SET: u8 = 0x31;
-    pub(in crate::trust) const CONTEXT_0_PRIMITIVE: u8 = 0x80;
-    pub(in crate::trust) const CONTEXT_1_PRIMITIVE: u8 = 0x81;
-    pub(in crate::trust) const CONTEXT_2_PRIMITIVE: u8 = 0x82;
-    pub(in crate::trust) const CONTEXT_0: u8 = 0xa0;
-    pub(in crate::trust) const CONTEXT_1: u8 = 0xa1;
-    pub(in crate::trust) const CONTEXT_3: u8 = 0xa3;
+pub mod tag {
+    /// Boolean.
+    pub const BOOLEAN: u8 = 0x01;
+    /// Integer.
+    pub const INTEGER: u8 = 0x02;
+    /// Bit string.
+    pub const BIT_STRING: u8 = 0x03;
+    /// Octet string.
+    pub const OCTET_STRING: u8 = 0x04;
+    /// Oid.
+    pub const OID: u8 = 0x06;
+    /// Sequence.
+    pub const SEQUENCE: u8 = 0x30;
+    /// Set.
+    pub const SET: u8 = 0x31;
+    /// Context 0 primitive.
+    pub const CONTEXT_0_PRIMITIVE: u8 = 0x80;
+    /// Context 1 primitive.
+    pub const CONTEXT_1_PRIMITIVE: u8 = 0x81;
+    /// Context 2 primitive.
+    pub const CONTEXT_2_PRIMITIVE: u8 = 0x82;
+    /// Context 0.
+    pub const CONTEXT_0: u8 = 0xa0;
+    /// Context 1.
+    pub const CONTEXT_1: u8 = 0xa1;
+    /// Context 3.
+    pub const CONTEXT_3: u8 = 0xa3;
 }
 
 /// One element: its tag, its content, and the whole of it with its head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Element<'a> {
-    pub(super) tag: u8,
-    pub(super) content: &'a [u8],
-    pub(super) whole: &'a [u8],
+pub struct Element<'a> {
+    /// Its tag octet.
+    pub tag: u8,
+    /// Its content octets.
+    pub content: &'a [u8],
+    /// Tag, length and content.
+    pub whole: &'a [u8],
 }
 
 /// Reads one element after the other; `None` is always "not DER, or not that".
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Reader<'a> {
+pub struct Reader<'a> {
     rest: &'a [u8],
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(bytes: &'a [u8]) -> Self {
+    /// At the first of these bytes.
+    #[must_use]
+    pub fn new(bytes: &'a [u8]) -> Self {
         Self { rest: bytes }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    /// Whether nothing is left.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
         self.rest.is_empty()
     }
 
     /// The next element.
-    pub(super) fn next(&mut self) -> Option<Element<'a>> {
+    pub fn element(&mut self) -> Option<Element<'a>> {
         let start = self.rest;
         let (&[tag, first], mut rest) = start.split_first_chunk::<2>()?;
         if tag & 0x1f == 0x1f {
@@ -79,13 +99,13 @@ impl<'a> Reader<'a> {
     }
 
     /// The content of the next element, which must have this tag.
-    pub(super) fn expect(&mut self, tag: u8) -> Option<&'a [u8]> {
-        let element = self.next()?;
+    pub fn expect(&mut self, tag: u8) -> Option<&'a [u8]> {
+        let element = self.element()?;
         (element.tag == tag).then_some(element.content)
     }
 
     /// The content of the next element if it has this tag; else nothing is read.
-    pub(super) fn optional(&mut self, tag: u8) -> Option<&'a [u8]> {
+    pub fn optional(&mut self, tag: u8) -> Option<&'a [u8]> {
         if self.rest.first() != Some(&tag) {
             return None;
         }
@@ -93,17 +113,17 @@ impl<'a> Reader<'a> {
     }
 
     /// The elements to the end, or `None` if one of them is damaged.
-    pub(super) fn all(mut self) -> Option<Vec<Element<'a>>> {
+    pub fn all(mut self) -> Option<Vec<Element<'a>>> {
         let mut elements = Vec::new();
         while !self.is_empty() {
-            elements.push(self.next()?);
+            elements.push(self.element()?);
         }
         Some(elements)
     }
 }
 
 /// The content of the one element that fills `bytes`, if it has this tag.
-pub(super) fn only(bytes: &[u8], tag: u8) -> Option<&[u8]> {
+pub fn only(bytes: &[u8], tag: u8) -> Option<&[u8]> {
     let mut reader = Reader::new(bytes);
     let content = reader.expect(tag)?;
     reader.is_empty().then_some(content)

@@ -168,7 +168,7 @@ pub fn revocation_lists(text: &[u8]) -> Result<Vec<X509Crl>, PemError> {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
     use super::*;
-    use crate::trust::fixtures::Ca;
+    use crate::fixtures::Ca;
 
     fn pem() -> String {
         String::from_utf8(Ca::root("Root").certificate.to_pem().unwrap()).unwrap()

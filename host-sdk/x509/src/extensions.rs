@@ -1,5 +1,5 @@
 //! The parts of a certificate that our own rules ask about and that the `openssl`
-//! crate does not show: three extensions, the raw serial number, the parameters of
+//! crate does not show: four extensions, the raw serial number, the parameters of
 //! the signature algorithm. All other extensions are OpenSSL's business. Called by
 //! `chain`, `key_policy` and `cms`.
 
@@ -9,24 +9,29 @@ use super::der::{self, tag, Reader};
 
 /// The extensions that our own rules ask about.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Extensions {
+pub struct Extensions {
     /// `basicConstraints` says CA.
-    pub(super) is_ca: bool,
+    pub is_ca: bool,
     /// `keyUsage`, if present: whether it has `digitalSignature`.
-    pub(super) digital_signature: Option<bool>,
+    pub digital_signature: Option<bool>,
     /// The object identifiers of `extendedKeyUsage`, DER content octets, if present.
-    pub(super) extended_key_usage: Option<Vec<Vec<u8>>>,
+    pub extended_key_usage: Option<Vec<Vec<u8>>>,
+    /// The TLS feature `status_request` is promised (RFC 7633).
+    pub must_staple: bool,
 }
 
 const OID_KEY_USAGE: &[u8] = &[0x55, 0x1d, 0x0f];
 const OID_BASIC_CONSTRAINTS: &[u8] = &[0x55, 0x1d, 0x13];
 const OID_EXTENDED_KEY_USAGE: &[u8] = &[0x55, 0x1d, 0x25];
+/// id-pe-tlsfeature, RFC 7633, and the number of `status_request`, RFC 6066.
+const OID_TLS_FEATURE: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 1, 24];
+const STATUS_REQUEST: &[u8] = &[5];
 /// id-kp-serverAuth and id-kp-clientAuth, RFC 5280 section 4.2.1.12.
 const OIDS_TLS: [&[u8]; 2] = [&[0x2b, 6, 1, 5, 5, 7, 3, 1], &[0x2b, 6, 1, 5, 5, 7, 3, 2]];
 
 impl Extensions {
     /// Reads them; `None` if one is not DER or is there twice.
-    pub(super) fn of(certificate: &X509Ref) -> Option<Self> {
+    pub fn of(certificate: &X509Ref) -> Option<Self> {
         let der = certificate.to_der().ok()?;
         let mut found = Self::default();
         let mut seen: Vec<&[u8]> = Vec::new();
@@ -55,6 +60,12 @@ impl Extensions {
                     let oids = usages.iter().map(|usage| usage.content.to_vec());
                     found.extended_key_usage = Some(oids.collect());
                 }
+                OID_TLS_FEATURE => {
+                    let features = Reader::new(der::only(value, tag::SEQUENCE)?).all()?;
+                    found.must_staple = features
+                        .iter()
+                        .any(|feature| feature.content == STATUS_REQUEST);
+                }
                 _ => {}
             }
         }
@@ -62,7 +73,7 @@ impl Extensions {
     }
 
     /// `extendedKeyUsage` is there and names nothing beside serverAuth and clientAuth.
-    pub(super) fn is_for_tls_only(&self) -> bool {
+    pub fn is_for_tls_only(&self) -> bool {
         self.extended_key_usage.as_ref().is_some_and(|usages| {
             usages
                 .iter()
@@ -104,12 +115,12 @@ fn tbs_after_version(certificate: &[u8]) -> Option<Reader<'_>> {
 }
 
 /// The content octets of the serial number, as CMS compares them.
-pub(super) fn serial_octets(certificate: &[u8]) -> Option<&[u8]> {
+pub fn serial_octets(certificate: &[u8]) -> Option<&[u8]> {
     tbs_after_version(certificate)?.expect(tag::INTEGER)
 }
 
 /// The content of the certificate's outer `signatureAlgorithm`.
-pub(super) fn signature_algorithm(certificate: &[u8]) -> Option<&[u8]> {
+pub fn signature_algorithm(certificate: &[u8]) -> Option<&[u8]> {
     let mut outer = Reader::new(der::only(certificate, tag::SEQUENCE)?);
     outer.expect(tag::SEQUENCE)?;
     outer.expect(tag::SEQUENCE)
@@ -119,7 +130,7 @@ pub(super) fn signature_algorithm(certificate: &[u8]) -> Option<&[u8]> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::trust::fixtures::{Ca, Leaf};
+    use crate::fixtures::{Ca, Leaf};
 
     #[test]
     fn extensions_are_read_as_openssl_wrote_them() {

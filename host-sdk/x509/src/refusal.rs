@@ -59,7 +59,9 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    pub(super) fn whole(reason: Reason) -> Self {
+    /// About the whole chain.
+    #[must_use]
+    pub fn whole(reason: Reason) -> Self {
         Self {
             depth: None,
             certificate: None,
@@ -67,7 +69,9 @@ impl Refusal {
         }
     }
 
-    pub(super) fn at(depth: usize, certificate: &openssl::x509::X509Ref, reason: Reason) -> Self {
+    /// About one certificate; `depth` 0 is the leaf.
+    #[must_use]
+    pub fn at(depth: usize, certificate: &openssl::x509::X509Ref, reason: Reason) -> Self {
         Self {
             depth: u32::try_from(depth).ok(),
             certificate: Some(Box::new(CertificateFacts::of(certificate))),

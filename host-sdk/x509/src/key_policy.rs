@@ -15,12 +15,12 @@ use super::der::{self, tag, Reader};
 use super::extensions;
 
 /// The least RSA modulus, in bits.
-pub(super) const RSA_BITS: u32 = 2048;
+pub const RSA_BITS: u32 = 2048;
 /// The least order of an EC group, in bits (P-256 has 256).
-pub(super) const EC_BITS: u32 = 256;
+pub const EC_BITS: u32 = 256;
 
 /// Why a key or signature is not strong enough, in words; `None` if it is.
-pub(super) fn weakness_of_key(certificate: &X509Ref) -> Option<String> {
+pub fn weakness_of_key(certificate: &X509Ref) -> Option<String> {
     let Ok(key) = certificate.public_key() else {
         return Some("its public key cannot be read".to_owned());
     };
@@ -55,14 +55,14 @@ fn weakness_of_curve(key: &PKeyRef<Public>) -> Option<String> {
 
 /// Whether the leaf's key can make a CMS signature here: OpenSSL 3.0 has none
 /// with Ed25519.
-pub(super) fn can_sign_cms(certificate: &X509Ref) -> bool {
+pub fn can_sign_cms(certificate: &X509Ref) -> bool {
     certificate
         .public_key()
         .is_ok_and(|key| matches!(key.id(), Id::RSA | Id::RSA_PSS | Id::EC))
 }
 
 /// Why the certificate's own signature is over too weak a digest; `None` if not.
-pub(super) fn weakness_of_signature(certificate: &X509Ref) -> Option<String> {
+pub fn weakness_of_signature(certificate: &X509Ref) -> Option<String> {
     let nid = certificate.signature_algorithm().object().nid();
     let digest = match nid {
         Nid::RSASSAPSS => pss_digest(certificate),
@@ -109,7 +109,7 @@ fn pss_digest(certificate: &X509Ref) -> Option<Nid> {
 }
 
 /// The SHA-2 digest with these OID content octets (RFC 5754 section 2).
-pub(super) fn sha2_nid(oid: &[u8]) -> Option<Nid> {
+pub fn sha2_nid(oid: &[u8]) -> Option<Nid> {
     let (last, arc) = oid.split_last()?;
     if arc != [0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2] {
         return None;
@@ -126,7 +126,7 @@ pub(super) fn sha2_nid(oid: &[u8]) -> Option<Nid> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::trust::fixtures::{dsa_key, ec_key, ed25519_key, rsa_key, Ca, Leaf};
+    use crate::fixtures::{dsa_key, ec_key, ed25519_key, rsa_key, Ca, Leaf};
     use openssl::hash::MessageDigest;
 
     fn weakness(key: openssl::pkey::PKey<openssl::pkey::Private>) -> Option<String> {

@@ -4,9 +4,11 @@
 //! verified here.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use openssl::asn1::{Asn1Time, Asn1TimeRef};
 use openssl::hash::MessageDigest;
+use openssl::nid::Nid;
 use openssl::x509::{X509NameRef, X509Ref};
 
 /// The identity of one certificate, ready to be shown. Names are the sender's
@@ -71,8 +73,34 @@ pub fn fingerprint(certificate: &X509Ref) -> String {
         .unwrap_or_default()
 }
 
+/// The names that a server's certificate is for, as its sender wrote them but on one line:
+/// alternative names, or the common name where there are none.
+#[must_use]
+pub fn server_names(certificate: &X509Ref) -> Vec<String> {
+    let mut names = Vec::new();
+    for alternative in certificate.subject_alt_names().iter().flatten() {
+        if let Some(dns) = alternative.dnsname() {
+            names.push(escaped(dns));
+        } else if let Some(bytes) = alternative.ipaddress() {
+            let address = <[u8; 4]>::try_from(bytes)
+                .map(IpAddr::from)
+                .or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from));
+            names.extend(address.ok().map(|address| address.to_string()));
+        }
+    }
+    if names.is_empty() {
+        let common = certificate.subject_name().entries_by_nid(Nid::COMMONNAME);
+        names.extend(
+            common
+                .filter_map(|entry| entry.data().to_string().ok())
+                .map(|name| escaped(&name)),
+        );
+    }
+    names
+}
+
 /// Seconds since 1970 of an ASN.1 time.
-pub(super) fn unix(time: &Asn1TimeRef) -> Option<i64> {
+pub fn unix(time: &Asn1TimeRef) -> Option<i64> {
     let epoch = Asn1Time::from_unix(0).ok()?;
     let since = epoch.diff(time).ok()?;
     Some(i64::from(since.days) * 86_400 + i64::from(since.secs))
@@ -107,7 +135,7 @@ fn one_line(name: &X509NameRef) -> String {
         .map(|entry| {
             let object = entry.object();
             let label = match object.nid() {
-                openssl::nid::Nid::UNDEF => object.to_string(),
+                Nid::UNDEF => object.to_string(),
                 nid => nid.short_name().unwrap_or("?").to_owned(),
             };
             match entry.data().to_string() {
@@ -150,7 +178,7 @@ fn hides_text(character: char) -> bool {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::trust::fixtures::{Ca, Leaf};
+    use crate::fixtures::{Ca, Leaf};
 
     #[test]
     fn dates_are_rfc3339() {
