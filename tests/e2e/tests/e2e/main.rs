@@ -11,6 +11,7 @@ mod broker;
 mod control;
 mod deactivate;
 mod files;
+mod hostile;
 mod keys;
 mod platform;
 mod revocation;

@@ -8,10 +8,13 @@
 
 #[path = "../client/mod.rs"]
 mod client;
+mod control;
+mod hostile;
 mod keys;
 mod package_server;
 mod packages;
 mod provisioning;
+mod restart;
 
 use client::{Client, Login, PATIENCE};
 use kura_formats::configurations::{read, remote_open, XmlLimits};
