@@ -21,6 +21,7 @@
 //! package is trusted once it is installed, as any plugin is; who may install one is the business of
 //! the callers: the component's host table, the console, the cloud connection.
 
+mod change;
 mod error;
 mod incoming;
 mod inspect;
