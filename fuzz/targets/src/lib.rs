@@ -24,6 +24,7 @@ mod gzip;
 mod journal;
 mod metatype;
 mod mqtt;
+mod package;
 mod payload;
 #[allow(unsafe_code)]
 mod properties;
@@ -80,6 +81,7 @@ targets! {
     web_socket "web-socket" 2048,
     broker_url "broker-url" 512,
     properties "properties" 2048,
+    package "package" 8192,
 }
 
 /// The target of that name.

@@ -35,7 +35,7 @@ mod store;
 
 pub use error::{ArchiveError, PackageError};
 pub use incoming::Incoming;
-pub use inspect::{inspect, Contents};
+pub use inspect::{inspect, inspect_from, Contents};
 pub use manifest::{Manifest, PackageFile};
 pub use pack::{pack, PackError};
 pub use store::{PackageInfo, Packages};
