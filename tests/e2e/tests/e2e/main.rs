@@ -7,6 +7,7 @@
     clippy::indexing_slicing
 )]
 
+mod account;
 mod broker;
 mod control;
 mod deactivate;
@@ -14,6 +15,7 @@ mod hostile;
 mod keys;
 mod package_server;
 mod platform;
+mod restart;
 mod revocation;
 mod secrets;
 mod success;
