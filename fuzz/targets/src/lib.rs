@@ -6,7 +6,7 @@
 //! AddressSanitizer (`fuzz/libfuzzer`), over the committed corpus as an ordinary test
 //! (`tests/corpus.rs`), and over a single file by whoever looks into a finding.
 //!
-//! It opens no socket, and no file but a key in a temporary folder. How to run it: `fuzz/README.md`.
+//! It opens no socket, and files in temporary folders only. How to run it: `fuzz/README.md`.
 // A target that fails must fail loudly.
 #![allow(
     clippy::unwrap_used,
@@ -15,6 +15,7 @@
     clippy::indexing_slicing
 )]
 
+mod archive;
 mod broker_url;
 mod certificates;
 mod configurations;
@@ -29,6 +30,7 @@ mod payload;
 mod properties;
 mod record;
 mod request;
+mod response;
 mod signed;
 mod snapshot;
 mod topic;
@@ -80,6 +82,8 @@ targets! {
     web_socket "web-socket" 2048,
     broker_url "broker-url" 512,
     properties "properties" 2048,
+    archive "archive" 8192,
+    response "response" 4096,
 }
 
 /// The target of that name.

@@ -63,6 +63,8 @@ corpora! {
     web_socket "web-socket",
     broker_url "broker-url",
     properties "properties",
+    archive "archive",
+    response "response",
 }
 
 /// What the seeds are made by has not changed, or the corpus was made anew.

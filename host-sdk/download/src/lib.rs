@@ -28,6 +28,8 @@ mod address;
 mod body;
 mod error;
 mod fetch;
+#[doc(hidden)]
+pub mod fuzzing;
 mod head;
 mod sink;
 

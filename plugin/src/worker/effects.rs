@@ -2,7 +2,7 @@
 
 use gateway_component_abi::value::Properties;
 
-use super::{wall_ms, Worker};
+use super::{wall_ms, Link, Worker};
 use crate::diagnosis::{Code, Fault};
 use crate::provisioner::{Input, Output, Recovered};
 use crate::settings::{Parsed, Settings};
@@ -234,6 +234,7 @@ impl Worker {
             .as_ref()
             .map(|plan| &plan.identity)
             .or(view.identity);
+        let bytes = self.link.as_ref().map_or(self.extras.bytes, Link::bytes);
         let mut entry = record::Entry {
             time: crate::time::rfc3339(wall_ms()),
             transaction: view.transaction.unwrap_or_default().to_owned(),
@@ -246,6 +247,8 @@ impl Worker {
             manifest: String::new(),
             packages: Vec::new(),
             outcome: outcome.to_owned(),
+            bytes_sent: bytes.sent,
+            bytes_received: bytes.received,
         };
         if let Some(engine) = &self.engine {
             engine.describe(&mut entry);

@@ -17,5 +17,6 @@ mod host;
 mod loader;
 mod packages;
 mod packages_cut_off;
+mod packages_hostile;
 mod plugins;
 mod support;

@@ -146,6 +146,7 @@ fn a_certificate_that_the_account_does_not_accept_is_taken_back() {
             _ => "protocol.unexpected",
         };
         site.wait_for_code(code).unwrap();
+        // The key was made for the attempt, and goes with it.
         let after = site.world().unwrap();
         assert!(after == before, "not as before after {fault:?}");
         site.wait_provisioned().unwrap();
