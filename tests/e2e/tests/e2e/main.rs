@@ -14,3 +14,4 @@ mod keys;
 mod platform;
 mod secrets;
 mod success;
+mod way_back;

@@ -133,6 +133,7 @@ impl Bench {
                 new.provision_broker().url().to_string().into(),
             ),
             ("password".into(), Secret::from(PASSWORD).into()),
+            ("timeout".into(), 10.into()),
         ]);
         site.reconfigure(&order).unwrap();
         site
@@ -185,7 +186,9 @@ impl Place<'_> {
         let client_id = format!("gw-{}", self.serial.fetch_add(1, Ordering::Relaxed));
         let folder = self.bench.folder();
         let site = match &self.member {
-            None => Site::new_in(folder, &self.platform, &client_id, PASSWORD).unwrap(),
+            None => Site::new_in(folder, &self.platform, &client_id, PASSWORD)
+                .unwrap()
+                .with("timeout", 10),
             Some(member) => {
                 let site = member.copy_in(folder).unwrap();
                 let name = Properties::from([

@@ -245,12 +245,13 @@ fn world(site: &mut Site, member: bool) -> Result<World, String> {
 
 /// An error of the disk is not kept quiet: a code in the status, or a line in the log.
 pub fn told(ended: &Ended) -> Result<(), String> {
-    const WORDS: [&str; 5] = [
+    const WORDS: [&str; 6] = [
         "storage.full",
         "storage.unwritable",
         "apply.failed",
         "No space left on device",
         "Input/output error",
+        "Read-only file system",
     ];
     must(WORDS.iter().any(|word| ended.said.contains(word)), || {
         format!("nothing tells of the error:\n{}", ended.said)
