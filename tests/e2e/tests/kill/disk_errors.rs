@@ -41,7 +41,7 @@ fn fails<const N: usize>(scenario: Scenario, ways: [Interference; N]) {
             Some(0) => place.run(&gateway, None),
             _ => last,
         };
-        failures.note(point, exactly_once(place, &gateway, &last));
+        failures.note(point, exactly_once(place.platform(), &gateway, &last));
     });
     println!(
         "{scenario:?}: the disk failed {} times at {} operations",

@@ -12,10 +12,11 @@ use e2e::Site;
 use gateway_component_abi::value::Secret;
 use gateway_host_sdk::crypto::Crypto;
 use kura_formats::configurations::{self, XmlLimits};
+use provision_platform::platform::Platform;
 use provision_platform::store::JobState;
 use serde_json::Value as Json;
 
-use crate::bench::{Gateway, Kept, Place, PASSWORD};
+use crate::bench::{Gateway, Kept, PASSWORD};
 use crate::gateway::Ended;
 use crate::points::in_parallel;
 
@@ -53,7 +54,7 @@ fn must(holds: bool, what: impl FnOnce() -> String) -> Result<(), String> {
 }
 
 /// The gateway ended successfully, the platform completed one job once, and nothing is left over.
-pub fn exactly_once(place: &Place<'_>, gateway: &Gateway, ended: &Ended) -> Result<(), String> {
+pub fn exactly_once(platform: &Platform, gateway: &Gateway, ended: &Ended) -> Result<(), String> {
     let said = || format!("outcome {}\n{}", ended.outcome, ended.said);
     must(ended.code() == Some(0), || {
         format!("exit code {:?}; {}", ended.code(), said())
@@ -66,7 +67,6 @@ pub fn exactly_once(place: &Place<'_>, gateway: &Gateway, ended: &Ended) -> Resu
             && outcome["account"] == "acme",
         said,
     )?;
-    let platform = place.platform();
     platform
         .wait_for(
             gateway.request,

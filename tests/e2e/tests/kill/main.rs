@@ -22,7 +22,9 @@ mod gateway;
 mod held;
 mod points;
 mod power;
+mod proxy;
 mod trace;
+mod wire;
 
 use bench::{Bench, Scenario};
 use expect::{all_as_before, exactly_once, has_committed, Failures};
@@ -65,7 +67,7 @@ fn killed(scenario: Scenario) {
             place.keep(point, gateway.site.copy_in(bench.folder()).unwrap());
         }
         let after = place.run(&gateway, None);
-        failures.note(point, exactly_once(place, &gateway, &after));
+        failures.note(point, exactly_once(place.platform(), &gateway, &after));
     });
     println!(
         "{scenario:?}: killed {} times at {} operations, {} of them before the commit",
