@@ -26,6 +26,18 @@ pub fn write(path: &Path, content: &[u8]) -> io::Result<()> {
     sync_folder(parent(path))
 }
 
+/// As [`write`], without waiting for the disk: for what may be lost. After a loss of power the
+/// file may be the old one, the new one, empty or any part of the new one.
+pub fn write_lazily(path: &Path, content: &[u8]) -> io::Result<()> {
+    let temporary = temporary(path)?;
+    let written = new_file(&temporary).and_then(|mut file| file.write_all(content));
+    let result = written.and_then(|()| fs::rename(&temporary, path));
+    if result.is_err() {
+        let _ = fs::remove_file(&temporary);
+    }
+    result
+}
+
 /// Creates `path` with `content`, mode 0600; one that is there already, also if another process
 /// was quicker by a moment, is fine and stays as it is.
 pub fn create(path: &Path, content: &[u8]) -> io::Result<()> {
@@ -123,14 +135,18 @@ fn writer_of(name: &str) -> Option<Writer> {
 }
 
 fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new()
+    let mut file = new_file(path)?;
+    file.write_all(content)?;
+    file.sync_all()
+}
+
+fn new_file(path: &Path) -> io::Result<fs::File> {
+    OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(0o600)
         .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits() as i32)
-        .open(path)?;
-    file.write_all(content)?;
-    file.sync_all()
+        .open(path)
 }
 
 fn temporary(path: &Path) -> io::Result<PathBuf> {
@@ -160,6 +176,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a");
         write(&path, b"one").unwrap();
+        write_lazily(&path, b"1.5").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"1.5");
         write(&path, b"two").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"two");
         assert_eq!(
