@@ -20,3 +20,4 @@ mod restart;
 mod revocation;
 mod secrets;
 mod success;
+mod way_back;
