@@ -11,6 +11,7 @@ mod account;
 mod broker;
 mod control;
 mod deactivate;
+mod files;
 mod hostile;
 mod keys;
 mod package_server;
