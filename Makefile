@@ -61,6 +61,16 @@ fuzz: ## feed the readers of foreign bytes; TARGET=payload chooses one, SECONDS=
 	$(tools) build
 	@tests/checks/fuzz.sh '$(if $(filter command%,$(origin SECONDS)),$(SECONDS),60)' $(if $(filter command%,$(origin TARGET)),'$(TARGET)')
 
+.PHONY: sanitize
+sanitize: ## run the trials of the contract under AddressSanitizer, the shared unsafe code under Miri
+	$(tools) build
+	@tests/checks/sanitize.sh
+
+.PHONY: audit
+audit: ## look for known flaws in the parts, with cargo-deny (installs it; needs a network)
+	@cargo deny --version > /dev/null 2>&1 || cargo install --locked cargo-deny
+	@cargo deny --locked check
+
 .PHONY: lint
 lint: ## check format, clippy, documentation, shell scripts, file lengths, licences, README
 	$(tools) build lint
