@@ -55,7 +55,7 @@ fn with_a_heater(platform: &TestPlatform, request: i64) -> ConfigurationFault {
         ("broker-url", platform.target_broker().url().into()),
         ("topic.context.account-name", target.account.as_str().into()),
         ("username", target.username.as_str().into()),
-        ("password", Secret::from(target.password.reveal()).into()),
+        ("password", Secret::from(target.password.expose()).into()),
         ("client-id", target.client_id.as_str().into()),
     ];
     let heater = vec![

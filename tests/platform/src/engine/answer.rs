@@ -269,7 +269,7 @@ impl Engine {
 
     /// The rejected device has heard, or will not: it may be shut out now.
     fn farewell(&mut self, client_id: &str) -> Result<(), EngineError> {
-        self.conversations.remove(client_id);
+        drop(self.end_conversation(client_id));
         self.bring_in_line()
     }
 
@@ -280,7 +280,7 @@ impl Engine {
         code: &str,
         message: &str,
     ) -> Result<(), EngineError> {
-        let Some(conversation) = self.conversations.remove(client_id) else {
+        let Some(conversation) = self.end_conversation(client_id) else {
             return Ok(());
         };
         log::info!("{client_id}: failed: {code}: {message}");
@@ -293,7 +293,7 @@ impl Engine {
 
     /// Ends an attempt with success.
     pub(super) fn complete(&mut self, client_id: &str, why: &str) -> Result<(), EngineError> {
-        let Some(conversation) = self.conversations.remove(client_id) else {
+        let Some(conversation) = self.end_conversation(client_id) else {
             return Ok(());
         };
         log::info!("{client_id}: completed: {why}");
