@@ -41,9 +41,14 @@ pub fn sample<T>(all: Vec<T>, about: usize) -> Vec<T> {
 
 /// Does something with each, several at a time.
 pub fn in_parallel<T: Send>(all: Vec<T>, each: impl Fn(T) + Sync) {
+    by(WORKERS, all, each);
+}
+
+/// Does something with each, so many at a time.
+pub fn by<T: Send>(workers: usize, all: Vec<T>, each: impl Fn(T) + Sync) {
     let queue = Mutex::new(all.into_iter());
     std::thread::scope(|scope| {
-        for _ in 0..WORKERS {
+        for _ in 0..workers {
             scope.spawn(|| loop {
                 let next = queue.lock().unwrap().next();
                 let Some(one) = next else { break };

@@ -53,7 +53,7 @@ pub(super) struct Address {
 
 /// The desk of the connection of that CloudService. `served` is told of each message once, `notify`
 /// publishes what follows later.
-pub(super) fn desk(
+pub(super) fn open_desk(
     surroundings: Arc<Surroundings>,
     connection: &str,
     served: desk::Served,
