@@ -172,7 +172,13 @@ impl Engine {
                     let error = error.map_or_else(|| format!("response.{code}"), str::to_owned);
                     (error, text.unwrap_or_default().to_owned())
                 });
-                self.answered(&client_id, &planned, refusal, payload.body.as_deref())
+                self.answered(
+                    &client_id,
+                    &planned,
+                    refusal,
+                    code == 403,
+                    payload.body.as_deref(),
+                )
             }
             Phase::Rejected { .. } => self.farewell(&client_id),
             Phase::Due(_) | Phase::Fetching { .. } | Phase::Stalled { .. } => Ok(()),
@@ -184,11 +190,16 @@ impl Engine {
         client_id: &str,
         planned: &Planned,
         refusal: Option<(String, String)>,
+        over: bool,
         body: Option<&[u8]>,
     ) -> Result<(), EngineError> {
         match refusal {
             Some(_) if planned.out_of_order => self.go_on(client_id),
-            Some((code, message)) => self.fail(client_id, &code, &message),
+            // Such a refusal has ended the attempt for the device, too.
+            Some((code, message)) if over || planned.step == Step::Commit => {
+                self.fail(client_id, &code, &message)
+            }
+            Some((code, message)) => self.give_up(client_id, code, message),
             None if planned.step == Step::Commit && !planned.out_of_order => {
                 self.complete(client_id, "the device replied to the commit")
             }
@@ -229,6 +240,22 @@ impl Engine {
             true => self.step(client_id),
             false => Ok(()),
         }
+    }
+
+    /// The device has refused something that it would wait for until its deadline: repeats its own
+    /// words in a reject, since nothing else will come.
+    pub(super) fn give_up(
+        &mut self,
+        client_id: &str,
+        code: String,
+        message: String,
+    ) -> Result<(), EngineError> {
+        let rejection = Rejection {
+            code,
+            message,
+            retry_after: None,
+        };
+        self.reject(client_id, &rejection)
     }
 
     /// Rejects the attempt; it has failed from now on, and ends with the device's reply.

@@ -158,7 +158,7 @@ impl Engine {
         let outcome = conversation.asked.as_mut().and_then(|a| a.outcome.take());
         match outcome {
             None => Ok(()),
-            Some(Err((code, message))) => self.fail(client_id, &code, &message),
+            Some(Err((code, message))) => self.give_up(client_id, code, message),
             Some(Ok(())) => {
                 conversation.accepted(&planned)?;
                 let (job, left) = (conversation.job, conversation.packages_left());
