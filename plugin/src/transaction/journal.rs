@@ -308,7 +308,11 @@ fn compact(path: &Path, summary: &Summary) -> io::Result<u64> {
     Ok(line.len() as u64)
 }
 
-fn line(record: &Record) -> io::Result<Vec<u8>> {
+/// A record as it stands in the journal, with its line feed.
+///
+/// # Errors
+/// Of the JSON encoder; none is known.
+pub fn line(record: &Record) -> io::Result<Vec<u8>> {
     let json = serde_json::to_string(record)?;
     let crc = crc32fast::hash(json.as_bytes());
     Ok(format!("{{\"crc\":\"{crc:08x}\",\"record\":{json}}}\n").into_bytes())
