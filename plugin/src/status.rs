@@ -126,12 +126,18 @@ impl Extras {
         ));
     }
 
-    /// The system says something else than when the identity was frozen.
-    pub fn identity_changed(&mut self, frozen: &Identity, now: &Identity) {
-        self.identity_differs = Some(format!(
-            "the gateway would now be client-id {}, username {}; the transaction goes on as {}, {}",
-            now.client_id, now.username, frozen.client_id, frozen.username
-        ));
+    /// Whether the system says something else than when the identity was frozen.
+    pub fn compare_identity(&mut self, frozen: Option<&Identity>, now: &Identity) {
+        let differs = |frozen: &&Identity| {
+            (&frozen.client_id, &frozen.username) != (&now.client_id, &now.username)
+        };
+        self.identity_differs = frozen.filter(differs).map(|frozen| {
+            format!(
+                "the gateway would now be client-id {}, username {}; the transaction goes on as \
+                 {}, {}",
+                now.client_id, now.username, frozen.client_id, frozen.username
+            )
+        });
     }
 }
 

@@ -149,10 +149,9 @@ impl Summary {
             return Err("a record belongs to no transaction");
         };
         match (record, open.phase) {
-            (Record::Attempt { n, at_ms }, Phase::Open) => {
-                open.attempts = *n;
-                self.good_time_ms = self.good_time_ms.max(*at_ms);
-            }
+            // The time of an attempt is no good time: a clock that ran ahead would keep the gateway
+            // from ever trying again once it is set right.
+            (Record::Attempt { n, .. }, Phase::Open) => open.attempts = *n,
             (Record::Key(made), Phase::Open) => {
                 if !open.keys.contains(made) {
                     open.keys.push(made.clone());

@@ -42,6 +42,12 @@ pub struct Entry {
     pub packages: Vec<String>,
     /// `ok` or an error code.
     pub outcome: String,
+    /// Bytes to the provision broker in this attempt, TLS included; absent in older lines.
+    #[serde(default)]
+    pub bytes_sent: u64,
+    /// Bytes from it.
+    #[serde(default)]
+    pub bytes_received: u64,
 }
 
 #[derive(Serialize, Deserialize)]

@@ -11,7 +11,7 @@ use rustix::fs::{flock, FlockOperation};
 use super::environment::{create_stack, Surroundings};
 use super::{Framework, Options};
 use crate::cloud::stack::{self, Stack};
-use crate::cloud::{self, Connections, Memory};
+use crate::cloud::{self, Connections, Deployment, Memory};
 use crate::component::Supervisor;
 use crate::configuration::{ConfigurationError, ConfigurationService};
 use crate::crypto::{Crypto, CryptoError};
@@ -121,14 +121,19 @@ pub(super) fn start(options: Options) -> Result<Framework, StartError> {
     let folder = private_folder(&data.join("packages"))?;
     durable_file::sweep(&folder).map_err(unusable(&folder))?;
     let packages = Arc::new(Packages::open(&folder, &plugins, hub.clone())?);
-    let connections = Arc::new(Connections::new(cloud::Surroundings::new(
+    let mut of_connections = cloud::Surroundings::new(
         Arc::clone(&configuration),
         Arc::clone(&keystores),
         Arc::clone(&system),
         hub.clone(),
         options.version.clone(),
         Memory::open(&data).map_err(unusable(&data))?,
-    )));
+    );
+    of_connections.deployment = Some(Deployment {
+        packages: Arc::clone(&packages),
+        downloads: private_folder(&data.join("downloads"))?,
+    });
+    let connections = Arc::new(Connections::new(of_connections));
     let surroundings = Surroundings {
         components,
         configuration: Arc::clone(&configuration),
@@ -177,7 +182,7 @@ pub(super) fn start(options: Options) -> Result<Framework, StartError> {
     framework.supervisor.settle();
     framework.supervisor.settle();
     let finder = framework.supervisor.finder();
-    framework.connections.find_components(finder);
+    framework.connections.serve(Arc::new(finder));
     let watch = Watch::start(&plugins, found, framework.supervisor.reporter());
     framework.watch = Some(watch.map_err(StartError::Thread)?);
     Ok(framework)

@@ -24,6 +24,23 @@ pub struct Contents {
     pub metatypes: Vec<Vec<u8>>,
 }
 
+impl Contents {
+    /// The factory pids that the descriptors describe, sorted.
+    pub fn factory_pids(&self) -> Vec<String> {
+        let documents = self
+            .metatypes
+            .iter()
+            .filter_map(|xml| metatype::read(xml).ok());
+        let mut pids: Vec<String> = documents
+            .flat_map(|document| document.designates)
+            .filter_map(|designate| designate.factory_pid)
+            .collect();
+        pids.sort();
+        pids.dedup();
+        pids
+    }
+}
+
 /// Looks into the archive at `path`, in constant memory but for the descriptors (4 MiB).
 ///
 /// # Errors

@@ -22,6 +22,7 @@
 //! the callers: the component's host table, the console, the cloud connection.
 
 mod error;
+mod incoming;
 mod inspect;
 mod ledger;
 pub mod manifest;
@@ -32,6 +33,7 @@ mod stage;
 mod store;
 
 pub use error::{ArchiveError, PackageError};
+pub use incoming::Incoming;
 pub use inspect::{inspect, Contents};
 pub use manifest::{Manifest, PackageFile};
 pub use pack::{pack, PackError};

@@ -10,7 +10,7 @@ use super::ledger::{Change, Content, Installed, Ledger, Phase};
 use super::manifest::{is_plain, Manifest, PackageFile};
 use super::place::Place;
 use super::stage::{stage, Order, Staged};
-use super::{ArchiveError, PackageError, PluginHost};
+use super::{ArchiveError, Incoming, PackageError, PluginHost};
 use crate::events::{Event, Hub};
 use crate::plugins::PluginState;
 
@@ -33,6 +33,7 @@ pub struct PackageInfo {
 /// The packages of a gateway. Any thread; changes are made one after the other, each durable when
 /// the call returns.
 pub struct Packages {
+    folder: PathBuf,
     place: Place,
     ledger: Mutex<Ledger>,
     host: OnceLock<Arc<dyn PluginHost>>,
@@ -57,6 +58,7 @@ impl Packages {
     /// A ledger that cannot be read or understood.
     pub fn open(folder: &Path, plugins: &Path, hub: Hub) -> Result<Packages, PackageError> {
         let packages = Packages {
+            folder: folder.to_owned(),
             place: Place::new(plugins),
             ledger: Mutex::new(Ledger::open(folder)?),
             host: OnceLock::new(),
@@ -125,6 +127,14 @@ impl Packages {
                 wanted: format!("{name} {version}"),
             },
         })
+    }
+
+    /// A private file for an archive that comes from elsewhere.
+    ///
+    /// # Errors
+    /// The file system.
+    pub fn incoming(&self) -> Result<Incoming, PackageError> {
+        Incoming::new(&self.folder)
     }
 
     /// Installs an archive, replacing another version of the package. The same key again has no

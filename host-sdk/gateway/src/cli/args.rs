@@ -13,6 +13,9 @@ pub struct Cli {
     /// error, warn, info, debug or trace; RUST_LOG says more, and wins
     #[arg(long, global = true, value_name = "LEVEL")]
     pub log_level: Option<log::LevelFilter>,
+    /// Let the system write core dumps of this process, and debuggers read it: passwords are in it
+    #[arg(long, global = true)]
+    pub allow_core_dumps: bool,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -53,6 +56,9 @@ pub enum Command {
     /// Cloud connections
     #[command(subcommand)]
     Connection(Connection),
+    /// Application packages: make and look into files; install, list, remove
+    #[command(subcommand)]
+    Package(Package),
     /// Print the link to the web page of a running gateway
     Console(Reach),
 }
@@ -345,6 +351,62 @@ pub enum Connection {
     Connect(Named),
     /// Disconnect it
     Disconnect(Named),
+}
+
+/// `gateway package`.
+#[derive(Debug, Subcommand)]
+pub enum Package {
+    /// Make a package of libraries (*.so) and metatype descriptors (*.xml)
+    Pack(Pack),
+    /// Check a package, and show what is in it
+    Inspect {
+        /// The package
+        file: PathBuf,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show the installed ones
+    List(Listed),
+    /// Install a package, replacing another version of it; its plugins come alive at once
+    Install {
+        /// Which gateway.
+        #[command(flatten)]
+        reach: Reach,
+        /// The package
+        file: PathBuf,
+        /// Print the installed package as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Remove a package; the configurations of its components stay
+    Remove {
+        /// Which gateway.
+        #[command(flatten)]
+        reach: Reach,
+        /// Its name
+        name: String,
+    },
+}
+
+/// `gateway package pack`. The same files give the same bytes.
+#[derive(Debug, Args)]
+pub struct Pack {
+    /// Libraries and descriptors, or folders of them
+    #[arg(required = true, value_name = "DIR|FILE")]
+    pub files: Vec<PathBuf>,
+    /// Name of the package: A-Z a-z 0-9 . _ -
+    #[arg(long)]
+    pub name: String,
+    /// Its version, likewise
+    #[arg(long)]
+    pub version: String,
+    /// The file to write
+    #[arg(short, long, value_name = "FILE")]
+    pub output: PathBuf,
+    /// Print what was packed as JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// A cloud connection by its name.

@@ -33,6 +33,8 @@ fn show(of: &RecordOf) -> Result<(), CliError> {
         "ACCOUNT",
         "CLIENT-ID",
         "BROKER",
+        "SENT",
+        "RECEIVED",
         "TRANSACTION",
     ];
     let mut rows = vec![heading.map(str::to_owned).to_vec()];
@@ -44,6 +46,8 @@ fn show(of: &RecordOf) -> Result<(), CliError> {
             "account",
             "client_id",
             "broker",
+            "bytes_sent",
+            "bytes_received",
             "transaction",
         ];
         rows.push(keys.map(|key| cell(entry, key)).to_vec());

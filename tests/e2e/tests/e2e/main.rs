@@ -10,7 +10,9 @@
 mod broker;
 mod control;
 mod deactivate;
+mod hostile;
 mod keys;
+mod packages;
 mod platform;
 mod revocation;
 mod secrets;

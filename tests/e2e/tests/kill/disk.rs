@@ -373,7 +373,7 @@ fn name(path: &str) -> &str {
 }
 
 fn content(path: &Path) -> Content {
-    match path.extension().is_some_and(|extension| extension == "so") {
+    match path.ends_with("libprovisioning_service.so") {
         true => Content::Library,
         false => Content::Bytes(Arc::new(fs::read(path).unwrap())),
     }

@@ -15,8 +15,9 @@ use kura_formats::configurations::{self, XmlLimits};
 use provision_platform::store::JobState;
 use serde_json::Value as Json;
 
+use crate::bench::{Gateway, Kept, Place, PASSWORD};
 use crate::gateway::Ended;
-use crate::points::{Gateway, Place, PASSWORD};
+use crate::points::in_parallel;
 
 /// Everything that a transaction may change, by name.
 pub type World = BTreeMap<String, Vec<u8>>;
@@ -84,22 +85,25 @@ pub fn exactly_once(place: &Place<'_>, gateway: &Gateway, ended: &Ended) -> Resu
     must(completed == 1, || {
         format!("{completed} completions in the jobs {jobs:?}")
     })?;
-    once_in_the_record(&gateway.site)?;
+    once_in_the_record(gateway)?;
     no_claim_secret(&gateway.site)?;
     tidy(&gateway.site.data())
 }
 
-/// One line of the provisioning record says that it went well, and names the transaction.
-fn once_in_the_record(site: &Site) -> Result<(), String> {
-    let text = fs::read_to_string(component_folder(site)?.join("record.jsonl"))
+/// One line more of the provisioning record says that it went well, and which chain was received.
+fn once_in_the_record(gateway: &Gateway) -> Result<(), String> {
+    let text = fs::read_to_string(component_folder(&gateway.site)?.join("record.jsonl"))
         .map_err(|e| format!("record.jsonl: {e}"))?;
     let successes = text
         .lines()
         .filter_map(|line| serde_json::from_str::<Json>(line).ok())
         .filter(|line| line["outcome"] == "ok" && line["chain"] != serde_json::json!([]))
         .count();
-    must(successes == 1, || {
-        format!("{successes} successes in the record:\n{text}")
+    must(successes == gateway.before + 1, || {
+        format!(
+            "{successes} successes, {} before, in the record:\n{text}",
+            gateway.before
+        )
     })
 }
 
@@ -146,15 +150,17 @@ fn component_folder(site: &Site) -> Result<std::path::PathBuf, String> {
 }
 
 /// Whether the journal says that there is no way back. A torn last line does not count.
-pub fn has_committed(site: &Site) -> bool {
-    let journal = component_folder(site)
+pub fn has_committed(gateway: &Gateway) -> bool {
+    let journal = component_folder(&gateway.site)
         .and_then(|folder| {
             fs::read_to_string(folder.join("journal.jsonl")).map_err(|e| e.to_string())
         })
         .unwrap_or_default();
     journal
         .split_inclusive('\n')
-        .any(|line| line.ends_with('\n') && line.contains("\"committed\""))
+        .filter(|line| line.ends_with('\n') && line.contains("\"committed\""))
+        .count()
+        > gateway.before
 }
 
 /// No temporary file, and nothing staged.
@@ -173,10 +179,22 @@ fn tidy(folder: &Path) -> Result<(), String> {
     Ok(())
 }
 
+/// Starts each gateway where its platform is gone: it must be as one to which nothing happened.
+pub fn all_as_before(kept: Vec<Kept>, member: bool, failures: &Failures) {
+    // Not those of one place at a time: in an account they all have the same name.
+    in_parallel(kept, |Kept { mut fresh, all }| {
+        let before = world(&mut fresh, member).unwrap();
+        assert!(before.len() > 5, "{:?}", before.keys());
+        for (point, mut site) in all {
+            failures.note(&point, as_before(&mut site, member, &before));
+        }
+    });
+}
+
 /// Starts the gateway where there is no platform and lets it fail; then what it has must be what
 /// a gateway has to which nothing has happened.
-pub fn as_before(site: &mut Site, before: &World) -> Result<(), String> {
-    let now = world(site)?;
+fn as_before(site: &mut Site, member: bool, before: &World) -> Result<(), String> {
+    let now = world(site, member)?;
     let names: std::collections::BTreeSet<_> = now.keys().chain(before.keys()).collect();
     let differing: Vec<_> = names
         .into_iter()
@@ -197,8 +215,9 @@ pub fn as_before(site: &mut Site, before: &World) -> Result<(), String> {
     })
 }
 
-/// What a gateway has once an attempt without a platform has failed.
-pub fn world(site: &mut Site) -> Result<World, String> {
+/// What a gateway has once an attempt without a platform has failed. A member of an account is
+/// connected to it then.
+fn world(site: &mut Site, member: bool) -> Result<World, String> {
     site.start().map_err(|e| e.to_string())?;
     let status = site
         .wait(
@@ -207,10 +226,15 @@ pub fn world(site: &mut Site) -> Result<World, String> {
             |status| status["state"] == "waiting" && status["error"]["class"] == "wait",
         )
         .map_err(|e| e.to_string());
+    let connected = match member {
+        true => site.wait_connected(Duration::from_secs(30)),
+        false => Ok(()),
+    };
     let world = site.world().map_err(|e| e.to_string());
     let provisioned = site.property(PID, "provisioned");
     site.stop();
     status?;
+    connected.map_err(|e| e.to_string())?;
     must(
         provisioned.map_err(|e| e.to_string())? != Some(true.into()),
         || "it takes itself for provisioned".to_owned(),

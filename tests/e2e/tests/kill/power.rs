@@ -1,10 +1,9 @@
 //! The power goes at any moment of a provisioning, and the disk has kept as little as it may.
 
-use e2e::Site;
-
+use crate::bench::{Bench, Gateway, Kept, Place, Scenario};
 use crate::disk::{self, Disk, Tree};
-use crate::expect::{as_before, exactly_once, has_committed, world, Failures};
-use crate::points::{in_parallel, sample, Bench, Gateway, Place, SAMPLE, WORKERS};
+use crate::expect::{all_as_before, exactly_once, has_committed, Failures};
+use crate::points::{sample, SAMPLE, WORKERS};
 
 /// What was found when the power came back, and after which operation it had gone.
 struct Found {
@@ -59,10 +58,19 @@ impl Recording {
 
 #[test]
 fn whenever_the_power_goes_it_is_provisioned_once_or_as_before() {
-    let bench = Bench::new();
+    power_goes(Scenario::First);
+}
+
+#[test]
+fn whenever_the_power_goes_it_is_provisioned_again_once_or_as_before() {
+    power_goes(Scenario::Again);
+}
+
+fn power_goes(scenario: Scenario) {
+    let bench = Bench::new(scenario);
+    let member = scenario == Scenario::Again;
     let failures = Failures::default();
-    let mut kept: Vec<(String, Site)> = Vec::new();
-    let mut before = None;
+    let mut kept = Vec::new();
     let mut tried = 0;
     std::thread::scope(|scope| {
         let workers: Vec<_> = (0..WORKERS)
@@ -72,25 +80,21 @@ fn whenever_the_power_goes_it_is_provisioned_once_or_as_before() {
             })
             .collect();
         for worker in workers {
-            let (sites, count, first) = worker.join().unwrap();
-            kept.extend(sites);
+            let (sites, count) = worker.join().unwrap();
+            kept.push(sites);
             tried += count;
-            before.get_or_insert(first);
         }
     });
     println!(
-        "the power went {tried} times, {} of them before the commit",
-        kept.len()
+        "{scenario:?}: the power went {tried} times, {} of them before the commit",
+        kept.iter().map(|kept| kept.all.len()).sum::<usize>()
     );
-    let before = world(&mut before.unwrap()).unwrap();
-    in_parallel(kept, |(point, mut site)| {
-        failures.note(&point, as_before(&mut site, &before));
-    });
+    all_as_before(kept, member, &failures);
     failures.none();
 }
 
 /// Every `WORKERS`-th state of a recording of its own.
-fn one_of(bench: &Bench, failures: &Failures, worker: usize) -> (Vec<(String, Site)>, usize, Site) {
+fn one_of(bench: &Bench, failures: &Failures, worker: usize) -> (Kept, usize) {
     let place = bench.place();
     let Recording {
         mut gateway,
@@ -114,7 +118,7 @@ fn one_of(bench: &Bench, failures: &Failures, worker: usize) -> (Vec<(String, Si
     let (mut late, mut early) = (Vec::new(), Vec::new());
     for found in mine {
         put(&found.tree, &gateway);
-        match has_committed(&gateway.site) {
+        match has_committed(&gateway) {
             true => late.push(found),
             false => early.push(found),
         }
@@ -134,5 +138,5 @@ fn one_of(bench: &Bench, failures: &Failures, worker: usize) -> (Vec<(String, Si
     }
     put(&first, &gateway);
     let before = gateway.site.copy_in(bench.folder()).unwrap();
-    (place.kept(), tried, before)
+    (place.kept(before), tried)
 }
