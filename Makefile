@@ -6,7 +6,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
-TARGET := $(or $(CARGO_TARGET_DIR),target)
+BUILT := $(or $(CARGO_TARGET_DIR),target)
 PREFIX ?= /usr/local
 tools = @tests/checks/tools.sh
 # Always the whole workspace, so that demonstration and tests share what was compiled.
@@ -29,23 +29,29 @@ build: ## compile the plugin, the gateway and the platform
 demo: ## watch a gateway provision itself, on loopback; the last line is the outcome as JSON
 	$(tools) build run
 	$(compile)
-	@BIN='$(TARGET)/debug' tests/demo/story.sh once
+	@BIN='$(BUILT)/debug' tests/demo/story.sh once
 
 .PHONY: console
 console: ## the same, left running with its web page; PORT=8080 chooses the port, Ctrl-C ends it
 	$(tools) build run
 	$(compile)
-	@BIN='$(TARGET)/debug' PORT='$(PORT)' tests/demo/story.sh console
+	@BIN='$(BUILT)/debug' PORT='$(PORT)' tests/demo/story.sh console
 
 .PHONY: test
 test: ## run every test; the last line counts them
 	$(tools) build run test
-	@TARGET='$(TARGET)' tests/checks/suite.sh
+	@TARGET='$(BUILT)' tests/checks/suite.sh
 
 .PHONY: test-long
 test-long: ## run the tests that take minutes, too
 	$(tools) build run test
-	@TARGET='$(TARGET)' tests/checks/suite.sh --long
+	@TARGET='$(BUILT)' tests/checks/suite.sh --long
+
+# TARGET and SECONDS are taken from the command line only: both mean other things to a shell.
+.PHONY: fuzz
+fuzz: ## feed the readers of foreign bytes; TARGET=payload chooses one, SECONDS=60 how long each
+	$(tools) build
+	@tests/checks/fuzz.sh '$(if $(filter command%,$(origin SECONDS)),$(SECONDS),60)' $(if $(filter command%,$(origin TARGET)),'$(TARGET)')
 
 .PHONY: lint
 lint: ## check format, clippy, documentation, shell scripts, file lengths, licences, README
@@ -61,19 +67,19 @@ bench: ## measure an exchange, an attempt, memory and bytes; figures are in test
 install: ## build for release and install; PREFIX=/usr/local, DESTDIR= stages a package
 	$(tools) build
 	@cargo build --locked --release -p provisioning-service -p gateway
-	@BIN='$(TARGET)/release' PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' packaging/install.sh
+	@BIN='$(BUILT)/release' PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' packaging/install.sh
 
 .PHONY: sbom
 sbom: ## write the parts list of plugin and gateway (CycloneDX JSON)
 	$(tools) sbom
-	@python3 packaging/parts.py sbom provisioning-service '$(TARGET)/provisioning-service.cdx.json'
-	@python3 packaging/parts.py sbom gateway '$(TARGET)/gateway.cdx.json'
+	@python3 packaging/parts.py sbom provisioning-service '$(BUILT)/provisioning-service.cdx.json'
+	@python3 packaging/parts.py sbom gateway '$(BUILT)/gateway.cdx.json'
 
 .PHONY: screenshot
 screenshot: ## make docs/console.png anew from the running console
 	$(tools) build run page
 	$(compile)
-	@BIN='$(TARGET)/debug' tests/demo/screenshot.sh docs/console.png
+	@BIN='$(BUILT)/debug' tests/demo/screenshot.sh docs/console.png
 
 .PHONY: readme
 readme: ## copy the example hosts into README.md anew

@@ -14,6 +14,7 @@ use gateway_component_abi::safe::error::CallError;
 use gateway_component_abi::status;
 use gateway_component_abi::value::Properties;
 
+use crate::diagnosis::{Code, Fault};
 use crate::host::Host;
 use crate::provisioner::Action;
 use crate::settings::Settings;
@@ -178,10 +179,12 @@ impl Component {
         let _ = self.send(Command::SystemChanged);
     }
 
-    /// Verifies a signed control message.
+    /// Verifies a signed control message. Fail-closed.
     ///
     /// # Errors
-    /// `E_DENIED` with a code `signature.*`.
+    /// `E_DENIED` with a code `signature.*`, `clock.implausible` or `protocol.malformed`, or of the
+    /// reason why the signers cannot be read; `E_STATE` if not active, `E_BUSY` if the worker does
+    /// not answer within 5 s: nothing is verified then either.
     pub fn verify(
         &self,
         account: &str,
@@ -189,9 +192,20 @@ impl Component {
         application_topic: &str,
         payload: &[u8],
     ) -> Result<(), CallError> {
+        let denied =
+            |fault: Fault| CallError::new(status::E_DENIED, fault.code.as_str(), fault.message);
+        // What has just become active does not know yet whether it is provisioned; its worker
+        // answers once it does.
+        let clock = self.ask(Command::Signers)?.map_err(denied)?;
+        if !self.shared.provisioned() {
+            return Err(denied(Fault::new(
+                Code::SignatureUntrusted,
+                "the gateway is not provisioned: no control message is accepted",
+            )));
+        }
         self.shared
-            .verify(account, client_id, application_topic, payload)
-            .map_err(|fault| CallError::new(status::E_DENIED, fault.code.as_str(), fault.message))
+            .verify(account, client_id, application_topic, payload, clock)
+            .map_err(denied)
     }
 
     /// A call panicked: say so in the status.

@@ -126,6 +126,8 @@ pub trait Host: Send + Sync {
     /// Decrypts what [`Host::encrypt`] made.
     fn decrypt(&self, sealed: &[u8]) -> HostResult<Vec<u8>>;
 
+    /// Whether it installs packages.
+    fn installs_packages(&self) -> bool;
     /// Installs a package; once per key.
     fn install_package(&self, key: &str, name: &str, version: &str, path: &str) -> HostResult<()>;
     /// The metatypes in a package archive, checked to be of that name and version.

@@ -25,10 +25,21 @@ const SOON_MS: i64 = 30 * 86_400_000;
 /// Bytes on the wire.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Bytes {
-    /// To the broker.
+    /// To the broker and to the servers of packages.
     pub sent: u64,
-    /// From the broker.
+    /// From them.
     pub received: u64,
+}
+
+impl std::ops::Add for Bytes {
+    type Output = Bytes;
+
+    fn add(self, other: Bytes) -> Bytes {
+        Bytes {
+            sent: self.sent.saturating_add(other.sent),
+            received: self.received.saturating_add(other.received),
+        }
+    }
 }
 
 /// A certificate worth showing.
@@ -43,8 +54,12 @@ struct Shown {
 #[derive(Clone, Debug, Default)]
 pub struct Extras {
     pid: String,
-    /// Bytes of the running or last attempt.
+    /// Bytes of the running or last attempt, downloads excepted.
     pub bytes: Bytes,
+    /// Bytes of its downloads that are over.
+    pub downloaded: Bytes,
+    /// Bytes of the one under way.
+    pub downloading: Option<Bytes>,
     /// Who the gateway is, once known.
     pub identity: Option<Identity>,
     /// Fingerprints of the trusted signers.
@@ -71,9 +86,9 @@ impl Extras {
     /// The broker showed this certificate.
     pub fn broker_certificate(&mut self, peer: &mqtt_session::PeerCertificate) {
         self.broker_certificate = Some(Shown {
-            subject: peer.subject.clone(),
-            not_after: peer.not_after.clone(),
-            fingerprint: peer.fingerprint_sha256.clone(),
+            subject: peer.facts.subject.clone(),
+            not_after: peer.facts.not_after.clone(),
+            fingerprint: peer.facts.fingerprint.clone(),
         });
     }
 
@@ -204,7 +219,8 @@ pub fn document(view: &View<'_>, extras: &Extras, wall_ms: i64) -> String {
         "error": view.fault.map(|(fault, at)| fault.document(rfc3339(*at))),
         "problems": problems,
         "warnings": warnings(view, extras, wall_ms),
-        "bytes": extras.bytes,
+        "packages": view.packages,
+        "bytes": extras.bytes + extras.downloaded + extras.downloading.unwrap_or_default(),
         "identity": {
             "client_id": identity.map(|i| &i.client_id),
             "username": identity.map(|i| &i.username),

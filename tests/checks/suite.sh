@@ -3,7 +3,8 @@
 #
 # cargo-nextest runs the tests if it is there, one process each, so that a crash is the failure of
 # one test; else cargo test does. Then the examples in the documentation, then the commands of the
-# README. All of them run even if some failed. --long adds the tests marked `ignore`.
+# README. All of them run even if some failed. --long adds the tests marked `ignore`, and
+# a minute of each fuzz target.
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit 1
 
@@ -57,6 +58,10 @@ else
     count "$cargo_test" cargo test --locked --workspace --no-fail-fast ${long:+-- --include-ignored}
 fi
 count "$plain" env BIN="$target/debug" tests/demo/test.sh
+if [ ${#long[@]} -gt 0 ]; then
+    # A minute of each fuzz target.
+    count "$plain" tests/checks/fuzz.sh 60
+fi
 
 echo
 if [ "$skipped" -gt 0 ]; then

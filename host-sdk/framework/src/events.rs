@@ -41,6 +41,11 @@ pub enum Event {
     /// A plugin was found, loaded, superseded or refused; one that was removed has the state
     /// `Removed`.
     Plugin(PluginInfo),
+    /// A package was installed, changed or removed, or a change of it is settled.
+    Package {
+        /// Its name.
+        name: String,
+    },
     /// A component posted an event.
     Posted {
         /// Its topic.
@@ -58,6 +63,7 @@ impl Event {
             | (Event::Configuration { pid }, Event::Configuration { pid: other }) => pid == other,
             (Event::Connection(new), Event::Connection(old)) => new.pid == old.pid,
             (Event::Plugin(new), Event::Plugin(old)) => new.path == old.path,
+            (Event::Package { name }, Event::Package { name: other }) => name == other,
             _ => false,
         }
     }

@@ -6,6 +6,8 @@
 //!      snapshots/      configurations
 //!      keystores/      certificates and keys
 //!      components/PID/ what each component keeps
+//!      packages/       which packages are installed
+//!      downloads/      what the account had downloaded, until it is installed
 //!      connections.jsonl   which cloud connections are held
 //!      links/          names for replaced plugins, while they are opened
 //! ```
@@ -34,6 +36,7 @@ use crate::crypto::Crypto;
 use crate::events::{Event, Hub};
 use crate::keystore::Keystores;
 use crate::loader::Instance;
+use crate::packages::Packages;
 use crate::plugins::watch::Watch;
 use crate::plugins::PluginInfo;
 use crate::system::SystemProperties;
@@ -66,6 +69,7 @@ pub struct Framework {
     crypto: Arc<Crypto>,
     system: Arc<SystemProperties>,
     connections: Arc<Connections>,
+    packages: Arc<Packages>,
     hub: Hub,
     // In the order in which they end.
     watch: Option<Watch>,
@@ -103,6 +107,11 @@ impl Framework {
     /// Facts about the gateway.
     pub fn system(&self) -> &Arc<SystemProperties> {
         &self.system
+    }
+
+    /// The application packages.
+    pub fn packages(&self) -> &Arc<Packages> {
+        &self.packages
     }
 
     /// All plugins that were found.

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`loader`] | opens a plugin by one of two doors and makes its functions safe to call |
 //! | [`plugins`] | watches the plugin directory, decides which library makes which component |
+//! | [`packages`] | archives of plugins, installed and taken back as a whole |
 //! | [`component`] | instances: created from configuration, activated, updated, removed |
 //! | [`configuration`] | Kura snapshots, merge, validation, undo |
 //! | [`metatype`] | descriptors in the dialect of Kura's users |
@@ -29,6 +30,7 @@ pub mod framework;
 pub mod keystore;
 pub mod loader;
 pub mod metatype;
+pub mod packages;
 pub mod plugins;
 pub mod system;
 

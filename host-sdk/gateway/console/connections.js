@@ -87,8 +87,19 @@ function showHead(head, connection, refresh) {
       ["Account", connection.account],
       ["Client-id", connection.clientId],
       ["Broker", connection.broker],
+      ["Control messages", controlInWords(connection.controlMessages)],
     ])),
     connection.lastError ? el("div", { class: "summary" }, note(up ? "warn" : "", el("p", {}, connection.lastError))) : null);
+}
+
+/** How many control messages were obeyed, and which were refused for what; empty where none came. */
+function controlInWords(control) {
+  const refused = Object.entries(control?.refused ?? {});
+  const parts = [];
+  if (control?.accepted || refused.length > 0) parts.push(`${control.accepted} accepted`);
+  if (control?.repeated) parts.push(`${control.repeated} repeated`);
+  if (refused.length > 0) parts.push(`refused: ${refused.map(([reason, n]) => `${reason} ${n}`).join(", ")}`);
+  return parts.join(", ");
 }
 
 /** Tabs by the titles and in the order of Kura; each form is made when its tab is first opened. */

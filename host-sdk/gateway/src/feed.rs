@@ -18,7 +18,7 @@ const BACKLOG: usize = 256;
 /// One event as it goes over the wire.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Told {
-    /// `status`, `configuration`, `connection`, `plugin` or `posted`.
+    /// `status`, `configuration`, `connection`, `plugin`, `package` or `posted`.
     pub name: &'static str,
     /// JSON.
     pub data: String,
@@ -82,6 +82,10 @@ fn told(event: &Event) -> Told {
         Event::Plugin(plugin) => Told {
             name: "plugin",
             data: json!({"path": plugin.path}).to_string(),
+        },
+        Event::Package { name } => Told {
+            name: "package",
+            data: json!({"name": name}).to_string(),
         },
         Event::Posted { topic, json } => Told {
             name: "posted",

@@ -5,9 +5,9 @@
 //! provisioning logic and knows no plugin: what it shows comes from metatypes and status
 //! documents. A library besides a binary only so that tests can reach its parts.
 
-pub mod certificate;
 pub mod cli;
 pub mod clock;
+pub mod control;
 pub mod door;
 pub mod feed;
 pub mod outcome;

@@ -18,7 +18,7 @@ pub struct Tls {
     pub anchors: Vec<X509>,
     /// Revocation lists. An issuer of the chain with a list here is checked against it, an issuer
     /// without one is not. (Shared, because `X509Crl` cannot be cloned.)
-    pub crls: Vec<Arc<X509Crl>>,
+    pub crls: Arc<Vec<X509Crl>>,
     /// Shown to a broker that asks for a client certificate.
     pub client: Option<ClientIdentity>,
     /// Shared by the attempts of one owner: lets a later one resume the TLS session of an earlier

@@ -459,6 +459,10 @@ impl Host for HostTables {
         })
     }
 
+    fn installs_packages(&self) -> bool {
+        self.packages.is_some()
+    }
+
     fn install_package(&self, key: &str, name: &str, version: &str, path: &str) -> HostResult<()> {
         let install = function!(self, packages, install);
         checked(|err| unsafe {

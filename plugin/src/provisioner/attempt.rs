@@ -45,6 +45,7 @@ impl Provisioner {
             &transaction,
             ready.nonce,
             reprovisioning,
+            ready.installs_packages,
         );
         self.steps.run(Step::Connect, self.now.wall_ms);
         self.steps
@@ -169,6 +170,10 @@ impl Provisioner {
             Decision::Step(step, detail) => {
                 self.steps.run(step, wall);
                 self.steps.detail(step, detail);
+                self.revision += 1;
+            }
+            Decision::Packages(packages) => {
+                self.packages = packages;
                 self.revision += 1;
             }
             Decision::Commit(reply) => {

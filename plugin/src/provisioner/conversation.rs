@@ -5,6 +5,8 @@
 //! content. Pure, as everything in here: a signature is verified, an item staged by whoever
 //! carries the [`Decision`]s out, and the result comes back. One request is at hand at a time.
 
+mod packages;
+
 use kura_formats::topic::Topics;
 
 use super::outputs::Output;
@@ -12,9 +14,11 @@ use super::steps::Step;
 use crate::diagnosis::{Code, Fault};
 use crate::protocol::{
     self, Commit, Inbox, Incoming, Ledger, Lookup, Manifest, Operation, Outgoing, Reject, Replies,
-    Request,
+    Request, Slot,
 };
 use crate::transaction::Item;
+use packages::Packages;
+pub use packages::{PackageLine, PackageState};
 
 /// The application topic of the chain.
 const CERTIFICATES: &str = "PROV-V1/PUT/certificates";
@@ -35,6 +39,8 @@ pub enum Decision {
     Do(Output),
     /// A step begins; with something to say.
     Step(Step, String),
+    /// How the packages stand.
+    Packages(Vec<PackageLine>),
     /// Everything is here: carry the plan out, and reply then.
     Commit(ReplyTo),
     /// The attempt is over.
@@ -83,6 +89,8 @@ pub struct Conversation {
     /// Keystore, alias and request (PEM) of the keys made for the platform.
     keys: Vec<(String, String, Vec<u8>)>,
     configurations: u32,
+    installs_packages: bool,
+    packages: Packages,
     applying: bool,
     at_hand: Option<AtHand>,
     last_refusal: Option<Fault>,
@@ -94,17 +102,20 @@ struct AtHand {
     request: Box<Request>,
     /// What is entered in the manifest once it is accepted.
     item: Option<protocol::Item>,
+    /// Its place in the manifest, where it has one already.
+    slot: Option<Slot>,
     wall_ms: i64,
 }
 
 impl Conversation {
-    /// A conversation about to begin.
+    /// A conversation about to begin. `installs_packages`: the host does.
     pub fn new(
         account: &str,
         client_id: &str,
         transaction: &str,
         nonce: [u8; 32],
         reprovisioning: bool,
+        installs_packages: bool,
     ) -> Self {
         let inbox = Inbox::new(Topics::default(), account, client_id);
         Conversation {
@@ -118,6 +129,8 @@ impl Conversation {
             certificates: None,
             keys: Vec::new(),
             configurations: 0,
+            installs_packages,
+            packages: Packages::default(),
             applying: false,
             at_hand: None,
             last_refusal: None,
@@ -125,16 +138,19 @@ impl Conversation {
         }
     }
 
-    /// What the deadline means: the last refusal, or the platform's silence (rulings, 12).
+    /// What the deadline means: a download that took too long, the last refusal, or the platform's
+    /// silence (rulings, 12).
     pub fn silence(&self) -> Fault {
-        self.last_refusal.clone().unwrap_or_else(|| {
-            let what = if self.certificates.is_none() {
-                "did not answer the trigger"
-            } else {
-                "did not send the commit"
-            };
-            Fault::new(Code::PlatformSilent, format!("the platform {what} in time"))
-        })
+        let told = self.packages.overdue();
+        told.or_else(|| self.last_refusal.clone())
+            .unwrap_or_else(|| {
+                let what = if self.certificates.is_none() {
+                    "did not answer the trigger"
+                } else {
+                    "did not send the commit"
+                };
+                Fault::new(Code::PlatformSilent, format!("the platform {what} in time"))
+            })
     }
 
     /// A message on our topics.
@@ -167,6 +183,7 @@ impl Conversation {
         self.at_hand = Some(AtHand {
             request: request.clone(),
             item: None,
+            slot: None,
             wall_ms,
         });
         if self.signature_demanded(certificates) {
@@ -231,11 +248,13 @@ impl Conversation {
                 pid,
                 configurations,
             } => {
+                let item = Item::Configurations(configurations);
+                let entry = protocol::Item::Configurations { pid };
+                if let Some(decisions) = self.hold(item.clone(), &entry) {
+                    return decisions;
+                }
                 self.configurations += 1;
-                self.stage(
-                    Item::Configurations(configurations),
-                    protocol::Item::Configurations { pid },
-                )
+                self.stage(item, entry)
             }
             Operation::KeystoreCertificate(certificate) => self.stage(
                 Item::Certificate {
@@ -262,10 +281,7 @@ impl Conversation {
                 )
             }
             Operation::Csr(csr) => vec![Decision::Do(Output::Csr(csr))],
-            Operation::Download(_) => self.refuse(
-                Fault::new(Code::PackageFailed, "this host installs no packages"),
-                true,
-            ),
+            Operation::Download(download) => self.take_download(*download),
             Operation::Unknown => Vec::new(),
         }
     }
@@ -321,7 +337,7 @@ impl Conversation {
 
     /// The item at hand was staged.
     pub fn staged(&mut self, result: Result<(), Fault>) -> Vec<Decision> {
-        match result {
+        let mut decisions = match result {
             Ok(()) => {
                 let mut decisions = self.accept(None);
                 if self.configurations > 0 {
@@ -333,7 +349,9 @@ impl Conversation {
                 decisions
             }
             Err(fault) => self.refuse(fault, true),
-        }
+        };
+        decisions.extend(self.release());
+        decisions
     }
 
     /// The body of the reply at hand is there.
@@ -383,7 +401,9 @@ impl Conversation {
     fn commit(&mut self, commit: &Commit) -> Vec<Decision> {
         let differs = |what| Err(Fault::new(Code::TransactionMismatch, what));
         let checked = match self.manifest.digest() {
-            None => Err(unexpected("a download is under way")),
+            None => Err(unexpected(
+                "a download is under way, or a configuration waits for one",
+            )),
             Some(_) if commit.transaction_id != self.transaction => {
                 differs("prov.transaction.id is not that of this transaction")
             }
@@ -420,8 +440,14 @@ impl Conversation {
         let Some(at_hand) = self.at_hand.take() else {
             return Vec::new();
         };
-        if let Some(item) = at_hand.item {
-            self.manifest.accepted_body(item, at_hand.request.body());
+        let body_of = at_hand.request.body();
+        match (at_hand.slot, at_hand.item) {
+            (Some(slot), _) => {
+                let digest = openssl::sha::sha256(body_of);
+                self.manifest.fill(slot, digest, body_of.len() as u64);
+            }
+            (None, Some(item)) => drop(self.manifest.accepted_body(item, body_of)),
+            (None, None) => {}
         }
         let reply = self.replies.done(&at_hand.request, body, at_hand.wall_ms);
         self.answer(&at_hand.request, reply.ok(), true)
@@ -433,6 +459,9 @@ impl Conversation {
             return Vec::new();
         };
         log::debug!("refused {}: {fault}", at_hand.request.application_topic);
+        if let Some(slot) = at_hand.slot {
+            self.manifest.withdraw(slot);
+        }
         let reply = self
             .replies
             .refused(&at_hand.request, &fault, at_hand.wall_ms);

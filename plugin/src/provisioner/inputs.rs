@@ -29,6 +29,8 @@ pub struct Ready {
     pub jitter_per_mille: u32,
     /// Whether DMKeystore holds a trusted signer.
     pub has_signers: bool,
+    /// Whether the host installs packages.
+    pub installs_packages: bool,
 }
 
 /// What the journal said, after everything that it demanded was done.
@@ -38,6 +40,17 @@ pub struct Recovered {
     pub memory: Memory,
     /// A transaction is committed and must be completed.
     pub committed: bool,
+}
+
+/// A package archive that is here, durable, and the one that was announced.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Arrived {
+    /// Where it lies, in the staging folder.
+    pub path: String,
+    /// Its SHA-256.
+    pub sha256: [u8; 32],
+    /// Its bytes.
+    pub length: u64,
 }
 
 /// What happened on the link to the provision broker.
@@ -102,6 +115,29 @@ pub enum Input {
     Staged(Result<(), Fault>),
     /// Result of [`super::Output::ReadConfigurations`] (the XML) or [`super::Output::Csr`] (PEM).
     Body(Result<Vec<u8>, Fault>),
+    /// How far [`super::Output::Download`] of the number `n` is.
+    Downloading {
+        /// Which one.
+        n: usize,
+        /// Bytes so far.
+        received: u64,
+        /// Bytes of the whole, once known.
+        size: Option<u64>,
+    },
+    /// Result of [`super::Output::Download`].
+    Downloaded {
+        /// Which one.
+        n: usize,
+        /// The archive.
+        result: Result<Arrived, Fault>,
+    },
+    /// Result of [`super::Output::StagePackage`].
+    PackageStaged {
+        /// Which one.
+        n: usize,
+        /// Whether the host can install it.
+        result: Result<(), Fault>,
+    },
     /// Result of [`super::Output::Seal`].
     Sealed(Result<(), Fault>),
     /// Result of [`super::Output::ApplyNext`]: whether all is applied.

@@ -29,6 +29,15 @@ impl Provisioner {
             Input::ChainChecked(result) => self.converse(|c, _| c.chain_checked(result)),
             Input::Staged(result) => self.converse(|c, _| c.staged(result)),
             Input::Body(result) => self.converse(|c, wall| c.body(result, wall)),
+            Input::Downloading { n, received, size } => {
+                self.converse(|c, wall| c.progressed(n, received, size, wall));
+            }
+            Input::Downloaded { n, result } => {
+                self.converse(|c, wall| c.downloaded(n, result, wall));
+            }
+            Input::PackageStaged { n, result } => {
+                self.converse(|c, wall| c.package_staged(n, result, wall));
+            }
             Input::Sealed(result) => self.sealed(result),
             Input::Applied(result) => self.applied(result),
             Input::Proved(result) => self.proved(result),
@@ -210,6 +219,7 @@ impl Provisioner {
             self.fault = None;
         }
         self.steps.reset();
+        self.packages.clear();
         self.steps.run(Step::Preflight, self.now.wall_ms);
         self.enter(State::Preflight);
         self.push(Output::Preflight);

@@ -23,8 +23,8 @@ mod view;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-pub use conversation::ChainSummary;
-pub use inputs::{Action, Input, Now, Ready, Recovered, Refused, SessionEvent};
+pub use conversation::{ChainSummary, PackageLine, PackageState};
+pub use inputs::{Action, Arrived, Input, Now, Ready, Recovered, Refused, SessionEvent};
 pub use memory::Memory;
 pub use outputs::{Output, Plan};
 pub use view::{StateName, View};
@@ -131,6 +131,7 @@ pub struct Provisioner {
     memory: Memory,
     outputs: VecDeque<Output>,
     steps: Steps,
+    packages: Vec<PackageLine>,
     fault: Option<(Fault, i64)>,
     since_ms: i64,
     now: Now,
@@ -156,6 +157,7 @@ impl Provisioner {
             memory: Memory::default(),
             outputs: VecDeque::new(),
             steps: Steps::default(),
+            packages: Vec::new(),
             fault: None,
             since_ms: 0,
             now: Now::default(),

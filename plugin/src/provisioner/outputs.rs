@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::diagnosis::Fault;
-use crate::protocol::{Csr, Outgoing, Request};
+use crate::protocol::{Csr, Download, Outgoing, Request};
 use crate::settings::{Identity, Settings};
 use crate::transaction::Item;
 
@@ -57,6 +57,26 @@ pub enum Output {
     },
     /// Keep an item for the commit: [`super::Input::Staged`].
     Stage(Item),
+    /// Download a package into the staging folder: [`super::Input::Downloading`], then
+    /// [`super::Input::Downloaded`]. One at a time.
+    Download {
+        /// Its number in this attempt.
+        n: usize,
+        /// What.
+        download: Box<Download>,
+    },
+    /// Have the host look into a package, and keep it for the commit:
+    /// [`super::Input::PackageStaged`].
+    StagePackage {
+        /// Its number in this attempt.
+        n: usize,
+        /// Its name.
+        name: String,
+        /// Its version.
+        version: String,
+        /// The archive.
+        path: String,
+    },
     /// The host's configurations as XML: [`super::Input::Body`].
     ReadConfigurations {
         /// One component, or all.

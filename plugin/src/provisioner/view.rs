@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::steps::Steps;
-use super::{Idle, Phase, Provisioner, State};
+use super::{Idle, PackageLine, Phase, Provisioner, State};
 use crate::diagnosis::Fault;
 use crate::settings::{Identity, Parsed};
 
@@ -61,6 +61,8 @@ pub struct View<'a> {
     pub deadline_in_ms: Option<i64>,
     /// The steps.
     pub steps: &'a Steps,
+    /// The packages of the running or last attempt, in order of arrival.
+    pub packages: &'a [PackageLine],
     /// The last error and its time.
     pub fault: Option<&'a (Fault, i64)>,
     /// Whether this gateway was ever provisioned by this component.
@@ -115,6 +117,7 @@ impl Provisioner {
             next_in_ms: next,
             deadline_in_ms: deadline,
             steps: &self.steps,
+            packages: &self.packages,
             fault: self.fault.as_ref(),
             provisioned_before: self.memory.provisioned_before,
         }

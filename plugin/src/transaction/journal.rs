@@ -285,7 +285,11 @@ impl Journal {
     }
 }
 
-fn line(record: &Record) -> io::Result<Vec<u8>> {
+/// A record as it stands in the journal, with its line feed.
+///
+/// # Errors
+/// Of the JSON encoder; none is known.
+pub fn line(record: &Record) -> io::Result<Vec<u8>> {
     let json = serde_json::to_string(record)?;
     let crc = crc32fast::hash(json.as_bytes());
     Ok(format!("{{\"crc\":\"{crc:08x}\",\"record\":{json}}}\n").into_bytes())
@@ -302,8 +306,12 @@ fn parse(line: &[u8]) -> Option<Record> {
     serde_json::from_slice(json).ok()
 }
 
-/// The summary of the content, and the length of its good part.
-fn replay(content: &[u8]) -> Result<(Summary, usize), String> {
+/// What the bytes of a journal say together, and the length of their good part: a torn last line
+/// is not in it.
+///
+/// # Errors
+/// Which line makes no sense, and why.
+pub fn replay(content: &[u8]) -> Result<(Summary, usize), String> {
     let mut summary = Summary::default();
     let mut good = 0;
     let mut number = 0;

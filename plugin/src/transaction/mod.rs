@@ -116,6 +116,20 @@ impl Engine {
         self.staged.add(item, &*self.host, &self.own_pid)
     }
 
+    /// Keeps a package for the commit, after the host has looked into it.
+    pub fn stage_package(&mut self, name: &str, version: &str, path: &str) -> Result<(), Fault> {
+        let metatypes = self
+            .host
+            .inspect_package(name, version, path)
+            .map_err(|e| of_package(&format!("package {name} {version}"), &e))?;
+        self.stage(Item::Package {
+            name: name.to_owned(),
+            version: version.to_owned(),
+            path: path.to_owned(),
+            metatypes,
+        })
+    }
+
     /// Writes the plan of everything staged; `signer_pem` becomes trusted at the commit, `manifest`
     /// and `chain` are for the record.
     pub fn seal(
@@ -362,7 +376,31 @@ pub fn of_host(object: &str, error: &CallError) -> Fault {
     Fault::new(code, format!("{object}: {}", error.message))
 }
 
+/// What it means that the host refused a package, which is the one that was announced: that
+/// somebody on the platform must choose another one. A disk, or a host that is out of order, is
+/// no reason for that.
+fn of_package(object: &str, error: &CallError) -> Fault {
+    match error.status {
+        status::E_INVALID
+        | status::E_INVALID_ARGUMENT
+        | status::E_NOT_FOUND
+        | status::E_CONFLICT
+        | status::E_DENIED => Fault::new(
+            Code::PackageFailed,
+            format!("the host refused {object}: {}", error.message),
+        ),
+        status::E_UNSUPPORTED => {
+            let lacks = Fault::new(Code::HostUnsupported, &error.message);
+            Fault::new(Code::PackageFailed, format!("the host refused {object}")).because_of(&lacks)
+        }
+        _ => of_host(object, error),
+    }
+}
+
 fn of_apply(operation: &Operation, error: &CallError) -> Fault {
+    if let Operation::InstallPackage { .. } = operation {
+        return of_package(&operation.object(), error);
+    }
     let code = match error.status {
         status::E_NO_SPACE => Code::StorageFull,
         // A disk may recover; that of the host is no other than ours.

@@ -38,7 +38,7 @@ pub struct Entry {
     pub chain: Vec<String>,
     /// SHA-256 of the manifest; empty before a commit.
     pub manifest: String,
-    /// `name version` of the installed packages.
+    /// `name version` of the packages in the plan; empty before a commit.
     pub packages: Vec<String>,
     /// `ok` or an error code.
     pub outcome: String,

@@ -7,7 +7,7 @@ use crate::diagnosis::{Code, Fault};
 use crate::provisioner::{Input, Output, Recovered};
 use crate::settings::{Parsed, Settings};
 use crate::transaction::{of_host, record, Engine};
-use crate::trust::RootCheck;
+use crate::trust::{Clock, RootCheck};
 
 impl Worker {
     /// Does one thing; the input that answers it, unless it comes later.
@@ -48,6 +48,23 @@ impl Worker {
             }
             Output::CheckChain { pem } => Some(Input::ChainChecked(self.check_chain(&pem))),
             Output::Stage(item) => Some(Input::Staged(self.with_engine(|e| e.stage(item)))),
+            Output::Download { n, download } => {
+                let result = self.begin_download(n, &download);
+                let failed = |fault| Input::Downloaded {
+                    n,
+                    result: Err(fault),
+                };
+                result.err().map(failed)
+            }
+            Output::StagePackage {
+                n,
+                name,
+                version,
+                path,
+            } => Some(Input::PackageStaged {
+                n,
+                result: self.with_engine(|e| e.stage_package(&name, &version, &path)),
+            }),
             Output::ReadConfigurations { pid } => {
                 Some(Input::Body(self.read_configurations(pid.as_deref())))
             }
@@ -75,6 +92,7 @@ impl Worker {
             }
             Output::Undo => {
                 self.proof = None;
+                self.end_download();
                 let result = self.with_engine(Engine::undo);
                 Some(Input::Undone(result))
             }
@@ -146,6 +164,21 @@ impl Worker {
                 .set_provisioned(engine.memory().provisioned_before);
         }
         Ok(())
+    }
+
+    /// Trusts whom DMKeystore holds at this moment, as an entry may have come, gone or been revoked
+    /// since; and looks at the clock. In the session of a first provisioning its signer stays.
+    pub(super) fn signers_now(&mut self) -> Result<Clock, Fault> {
+        let memory = self.engine.as_ref().map(Engine::memory);
+        let provisioned = memory.is_some_and(|memory| memory.provisioned_before);
+        self.shared.set_provisioned(provisioned);
+        if provisioned {
+            self.reload_signers()?;
+        }
+        Ok(match self.check_clock() {
+            Ok(_) => Clock::Plausible(wall_ms()),
+            Err(_) => Clock::Implausible,
+        })
     }
 
     fn check_chain(&mut self, pem: &[u8]) -> Result<crate::provisioner::ChainSummary, Fault> {
@@ -237,7 +270,7 @@ impl Worker {
         }
     }
 
-    fn with_engine<T>(
+    pub(super) fn with_engine<T>(
         &mut self,
         call: impl FnOnce(&mut Engine) -> Result<T, Fault>,
     ) -> Result<T, Fault> {

@@ -1,10 +1,11 @@
 //! The worker: one thread per active instance, a loop without decisions.
 //!
 //! It feeds the state machine of [`crate::provisioner`] with what happens, and carries out what
-//! it wants: `effects` does so, `link` and `proof` hold the two MQTT sessions, `preflight` the
-//! local checks, `shared` what other threads may see.
+//! it wants: `effects` does so, `link` and `proof` hold the two MQTT sessions, `download` the
+//! thread of a download, `preflight` the local checks, `shared` what other threads may see.
 
 mod claim;
+mod download;
 mod effects;
 mod link;
 mod pace;
@@ -18,12 +19,15 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use crate::diagnosis::Fault;
 use crate::host::Host;
 use crate::provisioner::{Action, Input, Now, Plan, Provisioner, Refused, StateName};
 use crate::settings::Parsed;
 use crate::status::{self, Extras};
 use crate::transaction::Engine;
+use crate::trust::Clock;
 use claim::Claim;
+use download::Downloading;
 use link::Link;
 use pace::Pace;
 use proof::Proof;
@@ -41,10 +45,14 @@ pub enum Command {
     Preflight(Sender<String>),
     /// Who this gateway is.
     Identity(Sender<String>),
+    /// Who may sign control messages now, and whether the clock can be believed.
+    Signers(Sender<Result<Clock, Fault>>),
     /// Look again at what was missing.
     SystemChanged,
     /// From the provisioning session of that number.
     Link(u64, mqtt_session::Event),
+    /// From the download of that number.
+    Download(u64, download::Told),
     /// From the proof of that number.
     Proof(u64, mqtt_session::Event),
     /// End.
@@ -62,6 +70,7 @@ pub struct Worker {
     engine: Option<Engine>,
     link: Option<Link>,
     proof: Option<Proof>,
+    download: Option<Downloading>,
     /// Numbers the sessions, so that a late event of an ended one is known.
     sessions: u64,
     plan: Option<Plan>,
@@ -94,6 +103,7 @@ impl Worker {
             engine: None,
             link: None,
             proof: None,
+            download: None,
             sessions: 0,
             plan: None,
             trusted: Trusted::new(shared.verifier()),
@@ -182,8 +192,12 @@ impl Worker {
             Command::Identity(answer) => {
                 let _ = answer.send(self.identity_sheet());
             }
+            Command::Signers(answer) => {
+                let _ = answer.send(self.signers_now());
+            }
             Command::SystemChanged => self.input(Input::SystemChanged),
             Command::Link(number, event) => self.link_event(number, event),
+            Command::Download(number, told) => self.download_event(number, told),
             Command::Proof(number, event) => self.proof_event(number, event),
             Command::Stop => {}
         }
@@ -242,6 +256,7 @@ impl Worker {
             let _ = self.host.post(status::EVENT_TOPIC, &event);
         }
         self.extras.bytes = self.link.as_ref().map_or(self.extras.bytes, Link::bytes);
+        self.extras.downloading = self.download.as_ref().map(Downloading::bytes);
         let document = status::document(&self.provisioner.view(), &self.extras, wall_ms());
         self.shared.set_document(document);
         if wait.is_zero() {

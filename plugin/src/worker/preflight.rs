@@ -163,6 +163,7 @@ impl Worker {
             transaction: uuid_v4(uuid),
             jitter_per_mille: u32::from(u16::from_be_bytes(jitter)) % 251,
             has_signers: report.has_signers,
+            installs_packages: self.host.installs_packages(),
         }))
     }
 
@@ -230,7 +231,7 @@ impl Worker {
         serde_json::to_string(&sheet).unwrap_or_default()
     }
 
-    fn check_clock(&self) -> Result<String, Fault> {
+    pub(super) fn check_clock(&self) -> Result<String, Fault> {
         let now = super::wall_ms() / 1000;
         let shown = crate::time::rfc3339(now * 1000);
         let good = self

@@ -67,6 +67,8 @@ pub struct Trusted {
     /// Leaf of the accepted chain.
     leaf_pem: Option<String>,
     chain: Vec<String>,
+    /// Why certificates of DMKeystore are no signers, as far as the log says it already.
+    said: Vec<String>,
 }
 
 impl Trusted {
@@ -76,6 +78,7 @@ impl Trusted {
             verifier,
             leaf_pem: None,
             chain: Vec::new(),
+            said: Vec::new(),
         }
     }
 
@@ -83,9 +86,12 @@ impl Trusted {
     pub fn reload(&mut self, host: &dyn Host) -> Result<Vec<String>, Fault> {
         let found = certificates(host, DM_KEYSTORE)?;
         let mut verifier = lock(&self.verifier);
-        for left_out in verifier.trust(&found.leaves, &found.crls) {
-            log::warn!("{DM_KEYSTORE}: not a signer: {left_out}");
+        let left_out = verifier.trust(&found.leaves, &found.crls);
+        let left_out: Vec<_> = left_out.iter().map(ToString::to_string).collect();
+        for reason in left_out.iter().filter(|reason| !self.said.contains(reason)) {
+            log::warn!("{DM_KEYSTORE}: not a signer: {reason}");
         }
+        self.said = left_out;
         Ok(verifier
             .trusted_fingerprints()
             .into_iter()

@@ -8,10 +8,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use gateway_component_abi::value::{Properties, Secret, Value};
+use gateway_host_sdk::configuration::ConfigurationService;
 use gateway_host_sdk::crypto::Crypto;
 use gateway_host_sdk::events::Event;
 use gateway_host_sdk::framework::{Framework, Options};
 use gateway_host_sdk::keystore::{Keystores, DM_KEYSTORE, SSL_KEYSTORE};
+use gateway_host_sdk::{ConnectionInfo, ConnectionState};
 use provision_platform::pki::Identity;
 use provision_platform::platform::Platform;
 use serde_json::Value as Json;
@@ -145,7 +147,8 @@ impl Site {
         self.folder.path().join("system.properties")
     }
 
-    fn keystores(&self) -> Result<Keystores, SiteError> {
+    /// The keystores of a gateway that does not run.
+    pub fn keystores(&self) -> Result<Keystores, SiteError> {
         let crypto = Crypto::open(&self.data()).map_err(|e| failed("key")(&e))?;
         Keystores::open(&self.data().join("keystores"), Arc::new(crypto))
             .map_err(|e| failed("keystores")(&e))
@@ -190,6 +193,15 @@ impl Site {
         let xml = in_clear(PID, properties)?;
         fs::write(&seed, xml).map_err(|e| failed("seed")(&e))?;
         Ok(seed)
+    }
+
+    /// Changes parameters of the ProvisioningService while the gateway does not run.
+    pub fn reconfigure(&self, changes: &Properties) -> Result<(), SiteError> {
+        let crypto = Crypto::open(&self.data()).map_err(|e| failed("key")(&e))?;
+        ConfigurationService::open(&self.data().join("snapshots"), Arc::new(crypto), None)
+            .and_then(|service| service.update(PID, changes))
+            .map(drop)
+            .map_err(|e| failed(PID)(&e))
     }
 
     /// Starts the gateway.
@@ -279,24 +291,49 @@ impl Site {
         let status = self.wait("provisioned", Duration::from_secs(40), |status| {
             state(status) == "provisioned"
         })?;
-        let until = Instant::now() + Duration::from_secs(20);
-        while !self.connected()? {
+        self.wait_connected(Duration::from_secs(20))?;
+        Ok(status)
+    }
+
+    /// Waits until the cloud connection is connected.
+    pub fn wait_connected(&self, within: Duration) -> Result<(), SiteError> {
+        self.wait_connection("connected", within, |info| {
+            info.state == ConnectionState::Connected
+        })
+        .map(drop)
+    }
+
+    /// Waits until the cloud connection is as wanted.
+    pub fn wait_connection(
+        &self,
+        what: &str,
+        within: Duration,
+        wanted: impl Fn(&ConnectionInfo) -> bool,
+    ) -> Result<ConnectionInfo, SiteError> {
+        let until = Instant::now() + within;
+        loop {
+            let infos = self.framework()?.connections();
+            if let Some(info) = infos.iter().find(|i| i.pid == CONNECTION && wanted(i)) {
+                return Ok(info.clone());
+            }
             if Instant::now() > until {
-                let infos = self.framework()?.connections();
-                return Err(SiteError(format!("not connected within 20 s: {infos:?}")));
+                return Err(SiteError(format!(
+                    "{what}: not within {within:?}: {infos:?}"
+                )));
             }
             if let Some((_, events)) = &self.running {
                 drop(events.recv_timeout(Duration::from_millis(250)));
             }
         }
-        Ok(status)
     }
 
     /// Whether the cloud connection is connected.
     pub fn connected(&self) -> Result<bool, SiteError> {
-        Ok(self.framework()?.connections().iter().any(|info| {
-            info.pid == CONNECTION && info.state == gateway_host_sdk::ConnectionState::Connected
-        }))
+        Ok(self
+            .framework()?
+            .connections()
+            .iter()
+            .any(|info| info.pid == CONNECTION && info.state == ConnectionState::Connected))
     }
 
     /// Changes a parameter of the ProvisioningService.

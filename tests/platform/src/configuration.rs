@@ -23,17 +23,23 @@ pub enum ConfigurationError {
     Secret(#[from] SecretError),
 }
 
+/// What ends the pids of a connection: nothing for the first one, or if no pid is given.
+pub(crate) fn suffix(connection_pid: Option<&str>) -> &str {
+    connection_pid
+        .and_then(|pid| pid.strip_prefix(CLOUD))
+        .unwrap_or_default()
+}
+
 /// Makes the document. `connection_pid` is what the trigger named, the first connection if
-/// nothing.
+/// nothing; `key_alias` is the key of the SSLKeystore to be shown to the broker, if any.
 pub(crate) fn generate(
     target: &TargetCredentials,
     broker_url: &str,
     connection_pid: Option<&str>,
+    key_alias: Option<&str>,
     fault: &ConfigurationFault,
 ) -> Result<Vec<u8>, ConfigurationError> {
-    let suffix = connection_pid
-        .and_then(|pid| pid.strip_prefix(CLOUD))
-        .unwrap_or_default();
+    let suffix = suffix(connection_pid);
     let broker_url = match fault {
         ConfigurationFault::Broker(other) => other,
         _ => broker_url,
@@ -52,6 +58,10 @@ pub(crate) fn generate(
         ("password", Value::from(Password::from(password.reveal()))),
         ("client-id", Value::from(target.client_id.as_str())),
     ];
+    if let Some(alias) = key_alias {
+        // Kura's old name; its newer ones look for whatever key the keystore has.
+        transport.push(("ssl.certificate.alias", Value::from(alias)));
+    }
     if *fault == ConfigurationFault::Misfit {
         transport.push(("keep-alive", Value::from("soon")));
     }
@@ -86,7 +96,7 @@ mod tests {
     }
 
     fn generated(connection: Option<&str>, fault: &ConfigurationFault) -> Vec<Configuration> {
-        let xml = generate(&target(), "mqtts://localhost:1", connection, fault).unwrap();
+        let xml = generate(&target(), "mqtts://localhost:1", connection, None, fault).unwrap();
         assert!(
             !String::from_utf8_lossy(&xml).contains("p&lt;"),
             "a password in clear"

@@ -11,9 +11,11 @@
 //! | [`platform`] | a running platform |
 //! | `engine` | its thread: triggers, steps, replies, admission |
 //! | `flow` | the wire flow, without sockets and database |
+//! | [`control`] | signed requests to gateways after their provisioning |
 //! | [`behaviour`] | what goes wrong on purpose |
 //! | [`store`] | the database |
 //! | [`broker`], [`link`] | the mosquitto process, and the platform's session there |
+//! | [`packages`] | the server that packages are fetched from |
 //! | [`pki`] | certificates, good and bad |
 //!
 //! Nothing of the gateway is in here. The binary `provision-platform` is the command line of it.
@@ -23,12 +25,15 @@ pub mod broker;
 mod changes;
 pub mod clock;
 pub mod configuration;
+pub mod control;
 mod engine;
 mod flow;
 pub mod harness;
 pub mod link;
+pub mod packages;
 pub mod pki;
 pub mod platform;
+mod ports;
 pub mod secret;
 mod settings;
 pub mod store;

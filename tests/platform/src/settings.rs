@@ -40,6 +40,8 @@ pub struct Settings {
     pub port: Option<u16>,
     /// TLS port of the target broker. None: a free one.
     pub target_port: Option<u16>,
+    /// Port of the package server. None: a free one.
+    pub package_port: Option<u16>,
     /// The target account lives at the provision broker, too.
     pub same_broker: bool,
     /// Send the root of `target_certificate` to the device's SSLKeystore during the provisioning.
@@ -52,6 +54,8 @@ pub struct Settings {
     pub reply_timeout: Duration,
     /// Time for the reply to the commit: the device applies and proves before.
     pub commit_timeout: Duration,
+    /// Time between two notifications of a device that fetches a package.
+    pub download_timeout: Duration,
     /// What goes wrong.
     pub script: Script,
 }
@@ -68,12 +72,14 @@ impl Settings {
             strength: TlsStrength::Usual,
             port: None,
             target_port: None,
+            package_port: None,
             same_broker: false,
             send_target_root: false,
             admission: Admission::WhileActive,
             former_signers: Vec::new(),
             reply_timeout: Duration::from_secs(60),
             commit_timeout: Duration::from_secs(180),
+            download_timeout: Duration::from_secs(300),
             script: Script::default(),
         }
     }

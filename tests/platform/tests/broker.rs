@@ -31,7 +31,9 @@ fn settings(folder: &TempDir, certificate: &Identity) -> BrokerSettings {
         name: "test".to_owned(),
         folder: folder.path().join("broker"),
         certificate: certificate.clone(),
+        device_root: certificate.root().clone(),
         port: None,
+        wish: None,
         strength: TlsStrength::Usual,
     }
 }

@@ -142,6 +142,48 @@ fn requests_are_created_shown_and_listed_without_their_secrets() {
 }
 
 #[test]
+fn packages_and_a_key_on_the_device_are_part_of_a_request() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("cloud");
+    let data = data.to_str().unwrap();
+    let file = folder.path().join("heater-1.0.300.zip");
+    std::fs::write(&file, "content").unwrap();
+    let file = file.to_str().unwrap();
+    let named = format!("{file}:boiler:2");
+    let more = ["--package", file, "--package", &named, "--csr", "--json"];
+    let created = create(
+        data,
+        "dev",
+        &[&more[..], &["--package-credentials"]].concat(),
+    );
+    let errors = String::from_utf8_lossy(&created.stderr);
+    assert!(created.status.success(), "{errors}");
+    let document: Value = serde_json::from_slice(&created.stdout).unwrap();
+    assert_eq!(document["packages"][0]["version"], "1.0.300");
+    assert_eq!(document["packages"][1]["name"], "boiler");
+    assert_eq!(document["packages"][1]["bytes"], 7);
+    assert_eq!(document["package_credentials"], true);
+    assert_eq!(document["device_key"], "EC-256");
+    let sheet = ok(&["request", "show", "--data", data, "1"]);
+    assert!(
+        sheet.contains("boiler 2") && sheet.contains("EC-256"),
+        "{sheet}"
+    );
+    let kind = ["--csr=RSA-3072", "--overwrite", "--json"];
+    let document: Value = serde_json::from_slice(&create(data, "dev", &kind).stdout).unwrap();
+    assert_eq!(document["device_key"], "RSA-3072");
+    for (wrong, code) in [
+        (&["--csr=DSA"][..], 2),
+        (&["--package", "nameless.zip"], 2),
+        (&["--package-credentials"], 2),
+        (&["--package", "missing-1.0.zip"], 1),
+    ] {
+        let output = create(data, "other", wrong);
+        assert_eq!(output.status.code(), Some(code), "{wrong:?}");
+    }
+}
+
+#[test]
 fn an_attached_configuration_must_be_one() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("cloud");
@@ -268,6 +310,67 @@ fn run_says_when_it_is_ready_follows_the_database_and_leaves_nothing_running() {
     assert_eq!(running.signal(Signal::TERM), Some(0));
     assert!(nobody_listens(&ports));
     assert!(!ready_file.exists());
+}
+
+#[test]
+fn a_killed_platform_comes_back_where_devices_know_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("cloud");
+    assert!(create(data.to_str().unwrap(), "dev", &[]).status.success());
+    let mut running = Running::start(&data, &[]);
+    let ports = running.ports();
+    let client = running.connect("dev").unwrap();
+    running.signal(Signal::KILL);
+    assert!(matches!(client.end(), Failure::Lost { .. }));
+    let again = Running::start(&data, &[]);
+    assert_eq!(again.ports(), ports);
+    again.connect("dev").unwrap();
+}
+
+#[test]
+fn control_needs_a_running_platform_and_says_how_it_ended_by_its_exit_code() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("cloud");
+    let data_text = data.to_str().unwrap();
+    let ask = |more: &[&str]| {
+        let base = [
+            "control",
+            "--data",
+            data_text,
+            "--client-id",
+            "dev",
+            "--timeout",
+            "1",
+        ];
+        run(&[&base[..], more].concat())
+    };
+    let nobody = ask(&["--timeout", "20", "conf", "get"]);
+    assert_eq!(nobody.status.code(), Some(2), "an option twice");
+    let base = [
+        "control",
+        "--data",
+        data_text,
+        "--client-id",
+        "dev",
+        "conf",
+        "get",
+    ];
+    let nobody = run(&base);
+    assert_eq!(nobody.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&nobody.stderr).contains("no provision-platform runs"));
+    let _running = Running::start(&data, &[]);
+    let silent = ask(&["snapshots", "list"]);
+    assert_eq!(silent.status.code(), Some(6));
+    assert!(String::from_utf8_lossy(&silent.stderr).contains("does not answer within 1 s"));
+    for wrong in [
+        &["--fault", "odd", "conf", "get"][..],
+        &["send", "FETCH", "CONF-V1/snapshots"],
+        &["send", "GET", "CONF-V1"],
+        &["send", "GET", "CONF-V1/x", "--metric", "a:int=b"],
+        &["deploy", "install", "nameless"],
+    ] {
+        assert_eq!(ask(wrong).status.code(), Some(2), "{wrong:?}");
+    }
 }
 
 #[test]

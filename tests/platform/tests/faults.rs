@@ -147,6 +147,7 @@ fn each_wrong_signature_is_wrong_in_its_own_way() {
         (Signing::Missing, Err("signature.missing")),
         (Signing::OtherSigner, Err("signature.untrusted")),
         (Signing::Altered, Err("signature.invalid")),
+        (Signing::OtherClient, Err("signature.invalid")),
         (Signing::WithoutTimestamp, Err("signature.invalid")),
         (Signing::WithoutNonce, Err("signature.replayed")),
     ];

@@ -125,7 +125,33 @@ fn a_saved_set_is_private_and_reads_back() {
         );
         keys += usize::from(is_key);
     }
-    assert_eq!(keys, 8);
+    assert_eq!(keys, 11);
+}
+
+#[test]
+fn a_set_of_an_earlier_version_is_completed_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let pki = Pki::create().unwrap();
+    pki.save(folder.path()).unwrap();
+    for name in ["package-server", "device-root", "device-authority"] {
+        for kind in ["pem", "key"] {
+            std::fs::remove_file(folder.path().join(format!("{name}.{kind}"))).unwrap();
+        }
+    }
+    let completed = Pki::load(folder.path()).unwrap();
+    let again = Pki::load(folder.path()).unwrap();
+    for (first, second) in [
+        (&completed.package_server, &again.package_server),
+        (&completed.device_root, &again.device_root),
+        (&completed.device_authority, &again.device_authority),
+    ] {
+        assert_eq!(
+            fingerprint(first.certificate()).unwrap(),
+            fingerprint(second.certificate()).unwrap()
+        );
+    }
+    let server = verdict(&again.package_server, pki.tls_root.certificate(), None);
+    assert_eq!(server, "ok");
 }
 
 #[test]

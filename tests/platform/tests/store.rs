@@ -183,3 +183,24 @@ fn another_connection_notices_a_change() {
     writer.create_request(&new("one")).unwrap();
     assert_ne!(reader.version().unwrap(), before);
 }
+
+#[test]
+fn two_processes_that_write_at_once_wait_for_each_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let writers: Vec<_> = (0..4)
+        .map(|writer| {
+            let mut store = Store::open(folder.path()).unwrap();
+            std::thread::spawn(move || {
+                for number in 0..25 {
+                    let new = new(&format!("dev-{writer}-{number}"));
+                    store.create_request(&new).unwrap();
+                }
+            })
+        })
+        .collect();
+    for writer in writers {
+        writer.join().unwrap();
+    }
+    let store = Store::open(folder.path()).unwrap();
+    assert_eq!(store.requests().unwrap().len(), 100);
+}

@@ -18,7 +18,8 @@ pub unsafe trait Table: Copy {
 /// The smallest struct_size that is believed: the size field itself and one more word.
 const SMALLEST: usize = 8;
 
-/// Copies a foreign table into a zeroed local, as far as both sides know it.
+/// Copies a foreign table into a zeroed local, as far as both sides know it. A field that lies
+/// within `struct_size` in part only is not known.
 ///
 /// # Safety
 /// `table` is null, or points to at least as many readable bytes as its own `struct_size` says.
@@ -37,6 +38,9 @@ pub unsafe fn read<T: Table>(table: *const T) -> Result<T, Misuse> {
             T::NAME
         )));
     }
+    // Sizes are multiples of the alignment. Of one that is none the rest would be half a pointer,
+    // which is worse than none.
+    let whole = theirs - theirs % std::mem::align_of::<T>();
     let mut local = MaybeUninit::<T>::zeroed();
     // SAFETY: min(theirs, ours) bytes are readable there and writable here, and both are
     // different objects; zeroes are valid for what remains (trait contract).
@@ -44,7 +48,7 @@ pub unsafe fn read<T: Table>(table: *const T) -> Result<T, Misuse> {
         ptr::copy_nonoverlapping(
             table.cast::<u8>(),
             local.as_mut_ptr().cast::<u8>(),
-            theirs.min(size_of::<T>()),
+            whole.min(size_of::<T>()),
         );
         Ok(local.assume_init())
     }
@@ -92,4 +96,29 @@ tables! {
     crate::ext::preflight::GwcPreflight => "gwc_preflight",
     crate::ext::action::GwcAction => "gwc_action",
     crate::ext::control_verifier::GwcControlVerifier => "gwc_control_verifier",
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::types::{GwcProperties, GwcProperty};
+
+    #[test]
+    fn a_size_that_ends_within_a_pointer_gives_no_half_of_it() {
+        let item = MaybeUninit::<GwcProperty>::zeroed();
+        let full = size::<GwcProperties>();
+        for cut in 1..8 {
+            let list = GwcProperties {
+                struct_size: full - cut,
+                property_size: size::<GwcProperty>(),
+                count: 1,
+                items: item.as_ptr(),
+            };
+            // SAFETY: list is longer than it says.
+            let seen = unsafe { read(&raw const list) }.unwrap();
+            assert!(seen.items.is_null(), "{cut} bytes short");
+            assert_eq!((seen.struct_size, seen.count), (full - cut, 1));
+        }
+    }
 }

@@ -5,12 +5,14 @@
 //! wants to and is not, it tries, with pauses of `connect.retry-interval` and up to a quarter more.
 //! It reads its configuration itself, so that a connect that follows a change never uses the old one.
 
+use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use mqtt_session::{Event as SessionEvent, Failure, Session};
 
+use super::control::{Desk, Outgoing};
 use super::settings::{Identity, Link, Policy, SettingsError};
 use super::stack::Stack;
 use super::{birth, control, session, ConnectionInfo, Surroundings};
@@ -37,15 +39,19 @@ pub(super) enum Command {
     Release,
     /// What the session of that epoch says.
     Session(u64, SessionEvent),
+    /// A control message has been served, with what is to be published.
+    Served(Option<Outgoing>),
+    /// To be published; true: also later, if there is no session.
+    Notify(Outgoing, bool),
     /// Disconnect and end.
     Stop,
 }
 
 /// The state of the thread.
 pub(super) struct Actor {
-    stack: Stack,
-    surroundings: Arc<Surroundings>,
-    info: Arc<Mutex<ConnectionInfo>>,
+    pub(super) stack: Stack,
+    pub(super) surroundings: Arc<Surroundings>,
+    pub(super) info: Arc<Mutex<ConnectionInfo>>,
     events: Sender<Command>,
     /// What it was told last: connect or disconnect.
     told: Option<bool>,
@@ -54,13 +60,19 @@ pub(super) struct Actor {
     policy: Option<Policy>,
     identity: Option<Identity>,
     link: Result<Link, SettingsError>,
-    session: Option<Open>,
+    pub(super) session: Option<Open>,
     /// Tells the events of this session from those of earlier ones.
     epoch: u64,
     retry: Option<Instant>,
     /// For the next BIRTH, until the broker has taken over one that carries it.
     transaction: Option<String>,
     announced: Option<Announced>,
+    pub(super) desk: Desk,
+    /// Replies for the next session of their address.
+    pub(super) unsent: VecDeque<Outgoing>,
+    /// The configuration is read anew once so many control messages have been served: the one at
+    /// hand may be what changed it, and is to be answered over the session that it came by.
+    pub(super) reload_after: Option<u64>,
 }
 
 /// A BIRTH with a transaction that is on its way.
@@ -71,10 +83,10 @@ struct Announced {
 }
 
 /// A session and what it was opened with.
-struct Open {
-    session: Session,
-    link: Link,
-    up: bool,
+pub(super) struct Open {
+    pub(super) session: Session,
+    pub(super) link: Link,
+    pub(super) up: bool,
 }
 
 impl Actor {
@@ -85,8 +97,22 @@ impl Actor {
         info: Arc<Mutex<ConnectionInfo>>,
         events: Sender<Command>,
     ) -> Actor {
+        let reports = events.clone();
+        let served = move |outgoing| drop(reports.send(Command::Served(outgoing)));
+        let notices = events.clone();
+        let notify =
+            move |outgoing, lasting| drop(notices.send(Command::Notify(outgoing, lasting)));
+        let desk = control::desk(
+            Arc::clone(&surroundings),
+            &stack.cloud,
+            Box::new(served),
+            Arc::new(notify),
+        );
         let kept = surroundings.memory.of(&stack.cloud);
         Actor {
+            desk,
+            unsent: VecDeque::new(),
+            reload_after: None,
             stack,
             surroundings,
             info,
@@ -113,7 +139,13 @@ impl Actor {
                 Some(at) => commands.recv_timeout(at.saturating_duration_since(Instant::now())),
             };
             match command {
-                Ok(Command::Reload) => self.reload(),
+                Ok(Command::Reload) => {
+                    if !self.answers_first() {
+                        self.reload();
+                    }
+                }
+                Ok(Command::Served(outgoing)) => self.served(outgoing),
+                Ok(Command::Notify(outgoing, lasting)) => self.notify(outgoing, lasting),
                 Ok(Command::Connect(transaction)) => self.told_to_connect(transaction),
                 Ok(Command::Disconnect(done)) => {
                     self.told = Some(false);
@@ -142,6 +174,7 @@ impl Actor {
                 Ok(Command::Stop) | Err(RecvTimeoutError::Disconnected) => break,
             }
         }
+        self.finish_serving(commands);
         self.close();
         self.show(ConnectionState::Disconnected, None);
     }
@@ -166,7 +199,7 @@ impl Actor {
     }
 
     /// Reads the configuration; reconnects if that changes how to connect.
-    fn reload(&mut self) {
+    pub(super) fn reload(&mut self) {
         let get = |pid: &str| self.surroundings.configuration.get(pid).unwrap_or_default();
         let (cloud, data) = (get(&self.stack.cloud), get(&self.stack.data));
         let transport = get(&self.stack.transport);
@@ -270,6 +303,7 @@ impl Actor {
                     log::info!("{} is connected to {}", self.stack.cloud, open.link.broker);
                 }
                 self.show(ConnectionState::Connected, None);
+                self.send_unsent();
                 // Told of it when this session, and its BIRTH, were on their way already.
                 let said = self.announced.as_ref().filter(|a| a.epoch == self.epoch);
                 let late = self.transaction.is_some()
@@ -279,10 +313,7 @@ impl Actor {
                 }
             }
             SessionEvent::Message(message) => {
-                if let Some(open) = &self.session {
-                    let link = &open.link;
-                    control::received(&link.topics, &link.account, &link.client_id, &message);
-                }
+                self.received(message);
             }
             SessionEvent::Failed(failure) => {
                 self.session = None;
@@ -356,12 +387,11 @@ impl Actor {
         let system = &self.surroundings.system;
         let payload = match name {
             "DC" => birth::disconnect(system, identity),
-            // No application answers yet.
             _ => birth::birth(
                 system,
                 &self.surroundings.version,
                 identity,
-                &[],
+                &control::APPLICATIONS,
                 transaction,
             ),
         };

@@ -12,15 +12,18 @@
 mod actor;
 mod birth;
 mod connection;
-pub mod control;
+mod control;
 mod member;
 mod memory;
+mod serving;
 mod session;
 pub mod settings;
 pub mod stack;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::path::PathBuf;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use gateway_component_abi::safe::error::CallError;
 use gateway_component_abi::status;
@@ -31,12 +34,19 @@ use crate::component::services::ConnectionState;
 use crate::configuration::ConfigurationService;
 use crate::events::Hub;
 use crate::keystore::Keystores;
+use crate::loader::Instance;
+use crate::packages::Packages;
+use crate::plugins::PluginInfo;
 use crate::system::SystemProperties;
 pub use birth::TRANSACTION;
 use connection::Connection;
+pub use control::ControlReport;
 pub use member::Member;
 pub use memory::Memory;
 use stack::Stack;
+
+/// How long a control message waits for the components of a gateway that is starting.
+const COMPONENTS: Duration = Duration::from_secs(10);
 
 /// A cloud connection for people to see.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -61,6 +71,8 @@ pub struct ConnectionInfo {
     pub last_error: Option<String>,
     /// Since when it is in this state: milliseconds since 1970 UTC.
     pub since_ms: i64,
+    /// What became of the control messages that came over it.
+    pub control: ControlReport,
 }
 
 impl ConnectionInfo {
@@ -76,8 +88,26 @@ impl ConnectionInfo {
             broker: String::new(),
             last_error: None,
             since_ms: birth::now_ms(),
+            control: ControlReport::default(),
         }
     }
+}
+
+/// The components of a gateway, as control messages need them.
+pub trait Components: Send + Sync {
+    /// An active one.
+    fn instance(&self, pid: &str) -> Option<Arc<Instance>>;
+    /// All plugins.
+    fn plugins(&self) -> Vec<PluginInfo>;
+}
+
+/// Where packages are installed.
+#[derive(Clone, Debug)]
+pub struct Deployment {
+    /// What installs them.
+    pub packages: Arc<Packages>,
+    /// A private folder, which exists, for what is downloaded.
+    pub downloads: PathBuf,
 }
 
 /// What connections need of the framework.
@@ -95,6 +125,10 @@ pub struct Surroundings {
     /// What outlives the process.
     pub memory: Memory,
     anchor: Mutex<Option<Anchor>>,
+    /// Where packages are installed; without it none are.
+    pub deployment: Option<Deployment>,
+    components: Mutex<Option<Arc<dyn Components>>>,
+    components_known: Condvar,
 }
 
 impl Surroundings {
@@ -115,7 +149,24 @@ impl Surroundings {
             version,
             memory,
             anchor: Mutex::new(None),
+            deployment: None,
+            components: Mutex::new(None),
+            components_known: Condvar::new(),
         }
+    }
+
+    /// The components. What comes over a connection that is up before they are there waits for them;
+    /// without any to come, not for ever.
+    fn components(&self) -> Option<Arc<dyn Components>> {
+        let known = self
+            .components
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let (known, _) = self
+            .components_known
+            .wait_timeout_while(known, COMPONENTS, |known| known.is_none())
+            .unwrap_or_else(PoisonError::into_inner);
+        known.clone()
     }
 
     /// The ProvisioningService of a connection, if there is one.
@@ -150,6 +201,15 @@ impl Connections {
             surroundings: Arc::new(surroundings),
             all: Mutex::new(BTreeMap::new()),
         }
+    }
+
+    /// Says where the components are, once they are there: those that provision the connections
+    /// verify the control messages. Without it every control message is refused.
+    pub fn serve(&self, components: Arc<dyn Components>) {
+        let surroundings = &self.surroundings;
+        let known = &surroundings.components;
+        *known.lock().unwrap_or_else(PoisonError::into_inner) = Some(components);
+        surroundings.components_known.notify_all();
     }
 
     /// Brings the connection that a component belongs to in line with the configuration: it is made,

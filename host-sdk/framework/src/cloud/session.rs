@@ -65,17 +65,24 @@ pub(super) fn options(
     Ok((anchor, options))
 }
 
-fn tls(surroundings: &Surroundings, key_alias: Option<&str>) -> Result<Tls, PrepareError> {
+/// Whom the SSLKeystore trusts, and no client key.
+pub(super) fn trust(surroundings: &Surroundings) -> Result<Tls, PrepareError> {
     let keystores = &surroundings.keystores;
     let entries = keystores.list(SSL_KEYSTORE)?;
     let mut tls = Tls {
         anchors: keystores.anchors(SSL_KEYSTORE)?,
         ..Tls::default()
     };
-    for entry in entries.iter().filter(|entry| entry.kind == EntryKind::Crl) {
-        tls.crls
-            .push(X509Crl::from_pem(entry.pem.as_bytes())?.into());
-    }
+    let lists = entries.iter().filter(|entry| entry.kind == EntryKind::Crl);
+    let lists = lists.map(|entry| X509Crl::from_pem(entry.pem.as_bytes()));
+    tls.crls = lists.collect::<Result<Vec<_>, _>>()?.into();
+    Ok(tls)
+}
+
+fn tls(surroundings: &Surroundings, key_alias: Option<&str>) -> Result<Tls, PrepareError> {
+    let keystores = &surroundings.keystores;
+    let entries = keystores.list(SSL_KEYSTORE)?;
+    let mut tls = trust(surroundings)?;
     // As in Kura, a key in the keystore is shown to a broker that asks; a key whose certificate has
     // not come yet is none.
     let usable = |entry: &&EntryInfo| {

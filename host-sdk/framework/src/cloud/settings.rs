@@ -8,6 +8,8 @@ use gateway_component_abi::value::{Properties, Scalar, Secret, Value};
 use kura_formats::topic::{check_id, Topics};
 use mqtt_session::BrokerUrl;
 
+use super::control::Address;
+
 /// Kura's default broker, which means that nobody has configured one.
 const DUMMY_BROKER: &str = "mqtt://broker-url:1883";
 
@@ -126,6 +128,15 @@ impl Identity {
 }
 
 impl Link {
+    /// Whose topics a session over it serves.
+    pub(super) fn address(&self) -> Address {
+        Address {
+            topics: self.topics.clone(),
+            account: self.account.clone(),
+            client_id: self.client_id.clone(),
+        }
+    }
+
     /// Reads CloudService and MqttDataTransport. `mac` is that of the primary interface, with
     /// colons, if it is known.
     pub fn of(

@@ -8,6 +8,7 @@
 //! What instances may ask of the host is in [`services`] (the traits) and [`offer`] (the
 //! framework's implementations).
 
+pub mod applications;
 mod delivery;
 pub mod keys;
 pub mod offer;
@@ -17,7 +18,7 @@ mod supervisor;
 use serde::Serialize;
 
 pub use crate::abi::offers::Action;
-pub use supervisor::{Environment, Supervisor};
+pub use supervisor::{Adopter, Environment, Finder, Supervisor};
 
 /// What an instance is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

@@ -37,6 +37,8 @@ pub struct Services {
     pub cloud_connection: Option<Arc<dyn CloudConnectionService>>,
     /// `gwc.crypto/1`.
     pub crypto: Option<Arc<dyn CryptoService>>,
+    /// `gwc.packages/1`.
+    pub packages: Option<Arc<dyn PackageService>>,
     /// `gwc.events/1`.
     pub events: Option<Arc<dyn EventService>>,
 }
@@ -197,6 +199,20 @@ pub trait CryptoService: Send + Sync {
     fn encrypt(&self, clear: &[u8]) -> Result<Vec<u8>, CallError>;
     /// The clear bytes again.
     fn decrypt(&self, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, CallError>;
+}
+
+/// `gwc.packages/1`. Every change is durable on return and idempotent by its `key`.
+pub trait PackageService: Send + Sync {
+    /// Name and version of the installed packages, sorted.
+    fn list(&self) -> Result<Vec<(String, String)>, CallError>;
+    /// The metatype descriptors (XML) in an archive, which has to be that version of that package.
+    fn inspect(&self, name: &str, version: &str, path: &str) -> Result<Vec<Vec<u8>>, CallError>;
+    /// Installs an archive, replacing another version. On return its factories are known.
+    fn install(&self, key: &str, name: &str, version: &str, path: &str) -> Result<(), CallError>;
+    /// Brings back what was there before the install of that key; one that is not known is fine.
+    fn revert(&self, key: &str) -> Result<(), CallError>;
+    /// Forgets what `revert` needs; a key that is not known is fine.
+    fn settle(&self, key: &str) -> Result<(), CallError>;
 }
 
 /// `gwc.events/1`.

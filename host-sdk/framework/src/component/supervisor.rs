@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{channel, Receiver, Sender};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::{self, JoinHandle};
 
 use gateway_component_abi::value::Value;
@@ -11,10 +12,12 @@ use gateway_component_abi::value::Value;
 use super::delivery::{self, Entry, Origin};
 use super::services::Services;
 use super::{ComponentInfo, ComponentState};
+use crate::cloud::Components;
 use crate::configuration::{ConfigurationService, KURA_SERVICE_PID};
 use crate::events::{Event, Hub};
 use crate::loader::Instance;
-use crate::plugins::watch::Change as File;
+use crate::packages::PluginHost;
+use crate::plugins::watch::{Change as File, Stamp};
 use crate::plugins::{PluginInfo, Registry};
 
 /// What the supervisor needs of its surroundings.
@@ -48,6 +51,7 @@ struct Shared {
 enum Command {
     Changed(String),
     Files(Vec<File>),
+    Follow(BTreeSet<String>),
     Done(Sender<()>),
     Stop,
 }
@@ -100,6 +104,14 @@ impl Supervisor {
         }
     }
 
+    /// For packages: libraries that are taken note of at once, on the thread that asks.
+    pub fn adopter(&self) -> Adopter {
+        Adopter {
+            shared: Arc::downgrade(&self.shared),
+            commands: self.commands.clone(),
+        }
+    }
+
     /// Has the control thread look at a component, as after a change of its configuration.
     pub fn look(&self, pid: &str) {
         let _ = self.commands.send(Command::Changed(pid.to_owned()));
@@ -122,6 +134,11 @@ impl Supervisor {
     /// An active instance.
     pub fn instance(&self, pid: &str) -> Option<Arc<Instance>> {
         self.shared.instances().get(pid)?.instance.clone()
+    }
+
+    /// For the cloud connections: what is there, as long as the supervisor lives.
+    pub fn finder(&self) -> Finder {
+        Finder(Arc::downgrade(&self.shared))
     }
 
     /// All plugins.
@@ -160,6 +177,65 @@ impl Drop for Supervisor {
     }
 }
 
+/// Finds instances and plugins for the cloud connections.
+pub struct Finder(Weak<Shared>);
+
+impl Components for Finder {
+    fn instance(&self, pid: &str) -> Option<Arc<Instance>> {
+        let shared = self.0.upgrade()?;
+        let instances = shared.instances();
+        instances.get(pid)?.instance.clone()
+    }
+
+    fn plugins(&self) -> Vec<PluginInfo> {
+        self.0
+            .upgrade()
+            .map(|shared| shared.plugins().infos())
+            .unwrap_or_default()
+    }
+}
+
+/// Loads libraries for the packages. It does not wait for the control thread, which may itself be
+/// waiting for the component that installs something; the instances follow.
+pub struct Adopter {
+    // The packages live in the environment, which lives in what is shared.
+    shared: Weak<Shared>,
+    commands: Sender<Command>,
+}
+
+impl PluginHost for Adopter {
+    fn probe(&self, library: &Path) -> Result<Vec<String>, String> {
+        let options = match self.shared.upgrade() {
+            Some(shared) => shared.plugins().options(),
+            None => return Err("the gateway is stopping".to_owned()),
+        };
+        Registry::probe(library, &options).map_err(|e| crate::one_line(&e))
+    }
+
+    fn provider(&self, factory_pid: &str) -> Option<PathBuf> {
+        let shared = self.shared.upgrade()?;
+        if shared.environment.built_in(factory_pid) {
+            return Some(PathBuf::from("the gateway itself"));
+        }
+        let plugins = shared.plugins();
+        plugins.provider(factory_pid).map(|l| l.path().to_owned())
+    }
+
+    fn adopt(&self, libraries: &[PathBuf]) -> Vec<PluginInfo> {
+        let Some(shared) = self.shared.upgrade() else {
+            return Vec::new();
+        };
+        let change = |path: &PathBuf| match Stamp::of(path) {
+            Some(stamp) => File::Arrived(path.clone(), stamp),
+            None => File::Gone(path.clone()),
+        };
+        let touched = shared.register(libraries.iter().map(change).collect());
+        let _ = self.commands.send(Command::Follow(touched));
+        let plugins = shared.plugins();
+        libraries.iter().map(|path| plugins.info(path)).collect()
+    }
+}
+
 impl Shared {
     fn instances(&self) -> MutexGuard<'_, BTreeMap<String, Entry>> {
         self.instances
@@ -181,7 +257,8 @@ impl Shared {
                     self.environment.built_in_changed(&pid);
                 }
                 Command::Changed(pid) => self.reconcile(&pid, true),
-                Command::Files(changes) => self.take(changes),
+                Command::Files(changes) => self.follow(&self.register(changes)),
+                Command::Follow(touched) => self.follow(&touched),
                 Command::Done(done) => drop(done.send(())),
                 Command::Stop => break,
             }
@@ -205,44 +282,56 @@ impl Shared {
         pid.to_owned()
     }
 
-    fn take(&self, changes: Vec<File>) {
+    /// Opens and forgets libraries, and makes their metatypes known; gives the factory pids that
+    /// somebody else makes now, or nobody. Reports that the disk has overtaken are left out: what
+    /// differs from them is or was reported by itself.
+    fn register(&self, changes: Vec<File>) -> BTreeSet<String> {
         let (mut touched, mut paths) = (BTreeSet::new(), Vec::new());
-        {
-            let mut plugins = self.plugins();
-            let before: Vec<PluginInfo> = plugins.infos();
-            for change in changes {
-                let path = match change {
-                    File::Arrived(path, stamp) => {
-                        plugins.arrived(&path, stamp);
-                        path
+        let mut plugins = self.plugins();
+        let before: Vec<PluginInfo> = plugins.infos();
+        for change in changes {
+            let path = match change {
+                File::Arrived(path, stamp) => {
+                    if plugins.stamp(&path) == Some(stamp) || Stamp::of(&path) != Some(stamp) {
+                        continue;
                     }
-                    File::Gone(path) => {
-                        plugins.gone(&path);
-                        path
+                    plugins.arrived(&path, stamp);
+                    path
+                }
+                File::Gone(path) => {
+                    if Stamp::of(&path).is_some() {
+                        continue;
                     }
-                };
-                touched.extend(plugins.info(&path).components);
-                paths.push(path);
-            }
-            for info in before {
-                let now = plugins.info(&info.path);
-                if now != info {
-                    touched.extend(info.components);
-                    paths.push(info.path);
+                    plugins.gone(&path);
+                    path
                 }
-            }
-            paths.sort();
-            paths.dedup();
-            for factory in &touched {
-                match plugins.definition(factory) {
-                    Some(ocd) => self.configuration.register_metatype(factory, ocd.clone()),
-                    None => self.configuration.unregister_metatype(factory),
-                }
-            }
-            for path in paths {
-                self.hub.post(Event::Plugin(plugins.info(&path)));
+            };
+            touched.extend(plugins.info(&path).components);
+            paths.push(path);
+        }
+        for info in before {
+            let now = plugins.info(&info.path);
+            if now != info {
+                touched.extend(info.components);
+                paths.push(info.path);
             }
         }
+        paths.sort();
+        paths.dedup();
+        for factory in &touched {
+            match plugins.definition(factory) {
+                Some(ocd) => self.configuration.register_metatype(factory, ocd.clone()),
+                None => self.configuration.unregister_metatype(factory),
+            }
+        }
+        for path in paths {
+            self.hub.post(Event::Plugin(plugins.info(&path)));
+        }
+        touched
+    }
+
+    /// Brings the instances of these factory pids in line.
+    fn follow(&self, touched: &BTreeSet<String>) {
         let factories = self.plugins().factories();
         self.environment.factories_changed(&factories);
         for pid in self.configuration.pids() {

@@ -13,7 +13,7 @@ use gateway_component_abi::value::{Properties, Scalar, Secret, Value};
 
 use crate::crypto::{Crypto, CryptoError};
 
-use super::{KURA_SERVICE_PID, SERVICE_FACTORY_PID};
+use super::{KURA_SERVICE_PID, PLACEHOLDERS, SERVICE_FACTORY_PID};
 
 /// All configurations by pid; a Password in it is an encrypted text.
 pub(super) type Configurations = BTreeMap<String, Properties>;
@@ -117,6 +117,17 @@ pub(super) fn write(all: &Configurations) -> Result<Vec<u8>, DocumentError> {
     Ok(configurations::write(&list, &mut seal)?)
 }
 
+/// A snapshot as this gateway would write it: read as [`ConfigurationService`] reads one,
+/// passwords under the gateway's own key, sorted. Nothing is stored.
+///
+/// [`ConfigurationService`]: super::ConfigurationService
+///
+/// # Errors
+/// [`DocumentError`]: it cannot be read, or holds what a snapshot cannot.
+pub fn rewritten(bytes: &[u8], crypto: &Crypto) -> Result<Vec<u8>, DocumentError> {
+    write(&read(bytes, crypto)?)
+}
+
 fn seal(clear: &Secret, crypto: &Crypto) -> Result<Secret, CryptoError> {
     if clear.is_empty() {
         return Ok(Secret::default());
@@ -154,6 +165,22 @@ pub(super) fn masked(properties: &Properties) -> Properties {
         }
     }
     masked
+}
+
+/// The properties with a placeholder for each password that is not empty.
+pub(super) fn held_all(properties: &Properties) -> Properties {
+    let [placeholder, _] = PLACEHOLDERS;
+    let hold = |secret: &Secret| match secret.is_empty() {
+        true => Ok(Secret::default()),
+        false => Ok(Secret::from(placeholder)),
+    };
+    let mut held = properties.clone();
+    for value in held.values_mut() {
+        if let Ok(changed) = passwords(value, hold) {
+            *value = changed;
+        }
+    }
+    held
 }
 
 fn passwords(

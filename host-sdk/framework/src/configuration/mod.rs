@@ -22,6 +22,7 @@ mod keys;
 mod merge;
 mod notify;
 mod placeholder;
+mod remote;
 mod service;
 mod snapshots;
 mod state;
@@ -32,7 +33,7 @@ mod undo;
 
 use gateway_component_abi::value::Properties;
 
-pub use document::DocumentError;
+pub use document::{rewritten, DocumentError};
 pub use error::ConfigurationError;
 pub use notify::{Change, ChangeKind, Listener};
 pub use placeholder::{resolve_placeholders, PLACEHOLDERS};

@@ -49,23 +49,7 @@ impl ConfigurationService {
     /// An unknown pid without factory, a value that is not of its type, the file system.
     pub fn apply(&self, key: &str, list: &[Configuration]) -> Result<(), ConfigurationError> {
         self.keyed(Direction::Apply, key, |state, crypto| {
-            once(list)?;
-            let mut all = state.all.clone();
-            for item in list {
-                let pid = item.pid.as_str();
-                let properties = match state.target(item)? {
-                    Target::Known => {
-                        let update = Update::new(pid, item.properties.clone());
-                        let mut updated = state.updated(&[update], crypto)?;
-                        updated.remove(pid).unwrap_or_default()
-                    }
-                    Target::New { factory_pid } => {
-                        state.created(&factory_pid, pid, &item.properties, crypto)?
-                    }
-                };
-                all.insert(pid.to_owned(), properties);
-            }
-            Ok(all)
+            state.applied(list, crypto)
         })
     }
 
@@ -109,6 +93,31 @@ enum Target {
 }
 
 impl State {
+    /// The list merged into all, with the instances that did not exist.
+    pub(super) fn applied(
+        &self,
+        list: &[Configuration],
+        crypto: &Crypto,
+    ) -> Result<Configurations, ConfigurationError> {
+        once(list)?;
+        let mut all = self.all.clone();
+        for item in list {
+            let pid = item.pid.as_str();
+            let properties = match self.target(item)? {
+                Target::Known => {
+                    let update = Update::new(pid, item.properties.clone());
+                    let mut updated = self.updated(&[update], crypto)?;
+                    updated.remove(pid).unwrap_or_default()
+                }
+                Target::New { factory_pid } => {
+                    self.created(&factory_pid, pid, &item.properties, crypto)?
+                }
+            };
+            all.insert(pid.to_owned(), properties);
+        }
+        Ok(all)
+    }
+
     fn target(&self, item: &Configuration) -> Result<Target, ConfigurationError> {
         let named = item.factory_pid.clone().filter(|pid| !pid.is_empty());
         let insists = named.is_some();

@@ -9,6 +9,7 @@ use gateway_component_abi::value::Properties;
 
 use crate::cloud::stack::{self, Stack};
 use crate::cloud::{Connections, Member};
+use crate::component::applications::Applications;
 use crate::component::keys::Keys;
 use crate::component::offer::{Events, Log, OwnConfiguration, Sealing, Storage, System};
 use crate::component::services::Services;
@@ -17,6 +18,7 @@ use crate::configuration::{ConfigurationError, ConfigurationService};
 use crate::crypto::Crypto;
 use crate::events::Hub;
 use crate::keystore::Keystores;
+use crate::packages::Packages;
 use crate::system::SystemProperties;
 
 /// The framework as the control thread sees it.
@@ -27,6 +29,7 @@ pub(super) struct Surroundings {
     pub(super) crypto: Arc<Crypto>,
     pub(super) system: Arc<SystemProperties>,
     pub(super) connections: Arc<Connections>,
+    pub(super) packages: Arc<Packages>,
     pub(super) hub: Hub,
     pub(super) version: String,
 }
@@ -56,6 +59,9 @@ impl Environment for Surroundings {
             cloud_connection: Some(Arc::new(Member::new(Arc::clone(&self.connections), &pid))),
             crypto: Some(Arc::new(Sealing {
                 crypto: Arc::clone(&self.crypto),
+            })),
+            packages: Some(Arc::new(Applications {
+                packages: Arc::clone(&self.packages),
             })),
             events: Some(Arc::new(Events {
                 hub: self.hub.clone(),

@@ -11,13 +11,14 @@ use rustix::fs::{flock, FlockOperation};
 use super::environment::{create_stack, Surroundings};
 use super::{Framework, Options};
 use crate::cloud::stack::{self, Stack};
-use crate::cloud::{self, Connections, Memory};
+use crate::cloud::{self, Connections, Deployment, Memory};
 use crate::component::Supervisor;
 use crate::configuration::{ConfigurationError, ConfigurationService};
 use crate::crypto::{Crypto, CryptoError};
 use crate::events::Hub;
 use crate::keystore::{KeystoreError, Keystores};
 use crate::loader::OpenOptions as LoadOptions;
+use crate::packages::{PackageError, Packages};
 use crate::plugins::watch::{scan, Change, Watch};
 use crate::plugins::Registry;
 use crate::system::{SystemError, SystemProperties};
@@ -46,6 +47,9 @@ pub enum StartError {
     /// The keystores.
     #[error(transparent)]
     Keystore(#[from] KeystoreError),
+    /// The packages.
+    #[error(transparent)]
+    Packages(#[from] PackageError),
     /// The properties file.
     #[error(transparent)]
     System(#[from] SystemError),
@@ -114,14 +118,22 @@ pub(super) fn start(options: Options) -> Result<Framework, StartError> {
     let configuration = open_configuration(&data, &crypto, options.seed.as_deref())?;
 
     let hub = Hub::default();
-    let connections = Arc::new(Connections::new(cloud::Surroundings::new(
+    let folder = private_folder(&data.join("packages"))?;
+    durable_file::sweep(&folder).map_err(unusable(&folder))?;
+    let packages = Arc::new(Packages::open(&folder, &plugins, hub.clone())?);
+    let mut of_connections = cloud::Surroundings::new(
         Arc::clone(&configuration),
         Arc::clone(&keystores),
         Arc::clone(&system),
         hub.clone(),
         options.version.clone(),
         Memory::open(&data).map_err(unusable(&data))?,
-    )));
+    );
+    of_connections.deployment = Some(Deployment {
+        packages: Arc::clone(&packages),
+        downloads: private_folder(&data.join("downloads"))?,
+    });
+    let connections = Arc::new(Connections::new(of_connections));
     let surroundings = Surroundings {
         components,
         configuration: Arc::clone(&configuration),
@@ -129,6 +141,7 @@ pub(super) fn start(options: Options) -> Result<Framework, StartError> {
         crypto: Arc::clone(&crypto),
         system: Arc::clone(&system),
         connections: Arc::clone(&connections),
+        packages: Arc::clone(&packages),
         hub: hub.clone(),
         version: options.version,
     };
@@ -143,6 +156,7 @@ pub(super) fn start(options: Options) -> Result<Framework, StartError> {
         Registry::new(load, links),
     )
     .map_err(StartError::Thread)?;
+    packages.attach(Arc::new(supervisor.adopter()));
     for pid in stack::cloud_pids(&configuration.pids()) {
         connections.changed(&pid);
     }
@@ -152,6 +166,7 @@ pub(super) fn start(options: Options) -> Result<Framework, StartError> {
         crypto,
         system,
         connections,
+        packages,
         hub,
         watch: None,
         supervisor,
@@ -166,6 +181,8 @@ pub(super) fn start(options: Options) -> Result<Framework, StartError> {
     // Twice: plugins may have made configurations, whose instances are then made.
     framework.supervisor.settle();
     framework.supervisor.settle();
+    let finder = framework.supervisor.finder();
+    framework.connections.serve(Arc::new(finder));
     let watch = Watch::start(&plugins, found, framework.supervisor.reporter());
     framework.watch = Some(watch.map_err(StartError::Thread)?);
     Ok(framework)

@@ -10,6 +10,7 @@
 //! whom to trust; the component's host tables, the cloud connections and the CLI call it.
 
 mod algorithm;
+mod certificate;
 mod entry;
 mod error;
 mod files;
@@ -18,6 +19,9 @@ mod store;
 mod subject;
 #[cfg(test)]
 mod tests;
+pub mod words;
+
+pub use certificate::Certificate;
 
 pub use algorithm::{KeyAlgorithm, SignatureAlgorithm};
 pub use error::KeystoreError;

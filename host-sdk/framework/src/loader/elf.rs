@@ -38,6 +38,12 @@ pub(super) fn check(path: &Path) -> Result<(), LoadError> {
     }
 }
 
+/// What the beginning of a file of `length` bytes tells: what is wrong with it, if anything. What
+/// the headers place behind the beginning is not judged.
+pub(crate) fn look(head: &[u8], length: u64) -> Option<String> {
+    examine(&mut io::Cursor::new(head), length).unwrap_or(None)
+}
+
 /// What is wrong with it, if anything.
 fn examine(file: &mut (impl Read + Seek), length: u64) -> io::Result<Option<String>> {
     let wrong = |reason: &str| Ok(Some(reason.to_owned()));

@@ -19,6 +19,7 @@ mod error;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub(crate) use elf::look;
 pub use error::{ComponentError, LoadError};
 
 pub use crate::abi::instance::Instance;

@@ -47,6 +47,24 @@ impl Registry {
         }
     }
 
+    /// What was reported of a file last, if it is known.
+    pub fn stamp(&self, path: &Path) -> Option<Stamp> {
+        self.entries.get(path).map(|entry| entry.stamp)
+    }
+
+    /// Opens a library and closes it again: the factory pids that it offers, if it is a plugin as a
+    /// whole. Its place should be one of its own: the linker remembers names.
+    pub fn probe(path: &Path, options: &OpenOptions) -> Result<Vec<String>, LoadError> {
+        let library = Library::open(path, options)?;
+        let definitions = definitions(&library, path)?;
+        Ok(definitions.into_keys().collect())
+    }
+
+    /// How libraries are opened.
+    pub fn options(&self) -> OpenOptions {
+        self.options
+    }
+
     /// Opens a file that arrived, or is another one than before.
     pub fn arrived(&mut self, path: &Path, stamp: Stamp) {
         let outcome = self.load(path).map_err(|e| crate::one_line(&e));
@@ -163,18 +181,10 @@ impl Registry {
         } else {
             self.load_again(path)?
         };
-        let mut definitions = BTreeMap::new();
-        let mut note = None;
-        for kind in &library.module().components {
-            let factory = &kind.factory_pid;
-            let ocd =
-                descriptor::embedded(&library, factory).map_err(|what| LoadError::Malformed {
-                    path: path.to_owned(),
-                    what,
-                })?;
-            note = note.or_else(|| descriptor::compare(path, factory, &ocd));
-            definitions.insert(factory.clone(), ocd);
-        }
+        let definitions = definitions(&library, path)?;
+        let note = definitions
+            .iter()
+            .find_map(|(factory, ocd)| descriptor::compare(path, factory, ocd));
         Ok(Loaded {
             library,
             definitions,
@@ -201,6 +211,20 @@ impl Registry {
         let _ = std::fs::remove_file(&link);
         library
     }
+}
+
+/// The definitions of all kinds of components of a library, which is reported as `path`.
+fn definitions(library: &Library, path: &Path) -> Result<BTreeMap<String, Ocd>, LoadError> {
+    let mut definitions = BTreeMap::new();
+    for kind in &library.module().components {
+        let factory = &kind.factory_pid;
+        let ocd = descriptor::embedded(library, factory).map_err(|what| LoadError::Malformed {
+            path: path.to_owned(),
+            what,
+        })?;
+        definitions.insert(factory.clone(), ocd);
+    }
+    Ok(definitions)
 }
 
 fn blank(path: &Path, state: PluginState, error: Option<String>) -> PluginInfo {

@@ -35,6 +35,17 @@ pub struct Stamp {
 }
 
 impl Stamp {
+    /// Of the file at `path`, which may be a link to it; nothing if there is none.
+    pub fn of(path: &Path) -> Option<Stamp> {
+        let metadata = fs::metadata(path).ok()?;
+        metadata.is_file().then(|| Stamp {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            size: metadata.size(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+        })
+    }
+
     /// When the content changed last, in seconds and nanoseconds since 1970.
     pub fn modified(&self) -> (i64, i64) {
         self.modified
@@ -62,16 +73,7 @@ pub fn scan(directory: &Path) -> io::Result<BTreeMap<PathBuf, Stamp>> {
             continue;
         }
         // A link counts as what it points to. What is gone by now is gone.
-        let Ok(metadata) = fs::metadata(&path) else {
-            continue;
-        };
-        if metadata.is_file() {
-            let stamp = Stamp {
-                device: metadata.dev(),
-                inode: metadata.ino(),
-                size: metadata.size(),
-                modified: (metadata.mtime(), metadata.mtime_nsec()),
-            };
+        if let Some(stamp) = Stamp::of(&path) {
             found.insert(path, stamp);
         }
     }

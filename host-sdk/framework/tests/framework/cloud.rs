@@ -22,16 +22,16 @@ use openssl::x509::{X509Name, X509};
 use crate::broker::{free_port, there, Broker, Listener};
 use crate::support::{chmod, until, Place, DEADLINE};
 
-const CLOUD: &str = "org.eclipse.kura.cloud.CloudService";
+pub const CLOUD: &str = "org.eclipse.kura.cloud.CloudService";
 const DATA: &str = "org.eclipse.kura.data.DataService";
-const TRANSPORT: &str = "org.eclipse.kura.core.data.transport.mqtt.MqttDataTransport";
+pub const TRANSPORT: &str = "org.eclipse.kura.core.data.transport.mqtt.MqttDataTransport";
 
-fn set(framework: &Framework, pid: &str, values: Properties) {
+pub fn set(framework: &Framework, pid: &str, values: Properties) {
     framework.configuration().update(pid, &values).unwrap();
     framework.settle();
 }
 
-fn transport(framework: &Framework, url: &str, client_id: &str) {
+pub fn transport(framework: &Framework, url: &str, client_id: &str) {
     let values = [
         ("broker-url", url),
         ("topic.context.account-name", "acme"),
@@ -54,7 +54,7 @@ fn automatic(framework: &Framework) {
     set(framework, DATA, values);
 }
 
-fn wait_for(framework: &Framework, state: ConnectionState) -> ConnectionInfo {
+pub fn wait_for(framework: &Framework, state: ConnectionState) -> ConnectionInfo {
     let end = std::time::Instant::now() + DEADLINE;
     loop {
         let info = framework.connections().remove(0);
@@ -108,7 +108,10 @@ fn a_connection_announces_the_gateway_and_says_goodbye() {
     assert_eq!(birth.string("application_framework_version"), Some("9.9"));
     assert_eq!(birth.string("accept_encoding"), Some("gzip"));
     assert_eq!(birth.string("payload_encoding"), Some("kura-protobuf"));
-    assert_eq!(birth.string("application_ids"), Some(""));
+    assert_eq!(
+        birth.string("application_ids"),
+        Some("CONF-V1,DEPLOY-V2,KEYS-V1")
+    );
     assert!(birth.string("uptime").unwrap().parse::<u64>().unwrap() > 0);
     assert!(
         birth
@@ -366,12 +369,19 @@ fn certificate(name: &str, issuer: Option<(&PKey<Private>, &X509)>) -> (PKey<Pri
     (key, builder.build())
 }
 
+/// A new authority: its key, its certificate, and that as PEM.
+pub fn authority() -> (PKey<Private>, X509, String) {
+    let (key, certificate) = certificate("Test CA", None);
+    let pem = String::from_utf8(certificate.to_pem().unwrap()).unwrap();
+    (key, certificate, pem)
+}
+
 #[test]
 fn trust_and_client_key_come_from_the_keystore() {
     if !there() {
         return;
     }
-    let (ca_key, ca) = certificate("Test CA", None);
+    let (ca_key, ca, _) = authority();
     let (server_key, server) = certificate("broker", Some((&ca_key, &ca)));
     let (client_key, client) = certificate("gateway", Some((&ca_key, &ca)));
     let pem = |cert: &X509| String::from_utf8(cert.to_pem().unwrap()).unwrap();

@@ -3,6 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Mutex;
 
+use applications::Application;
 use gateway_component_abi::status;
 use gateway_component_abi::value::Properties;
 use gateway_host_sdk::Event;
@@ -32,9 +33,13 @@ fn every_host_service_answers_a_component_in_c() {
     log::set_max_level(log::LevelFilter::Info);
     let place = Place::new();
     place.drop_in("echo.so", &[]);
+    let pid = "echo-host";
+    let own = place.data().join("components").join(pid);
+    std::fs::create_dir_all(&own).unwrap();
+    crate::support::chmod(&own, 0o700);
+    Application::heater("1.0.0").write(&own);
     let framework = place.start();
     let events = framework.events();
-    let pid = "echo-host";
     framework
         .configuration()
         .create_factory("test.Echo", pid, &Properties::new())
@@ -66,11 +71,15 @@ fn every_host_service_answers_a_component_in_c() {
     assert_eq!(*answer("decrypt"), json!([0, "hush"]));
     assert_eq!(*answer("post"), json!([0, ""]));
     assert_eq!(answer("post no object")[0], json!(status::E_INVALID));
+    assert_eq!(*answer("inspect"), json!([0, "a descriptor"]));
     assert_eq!(
-        *answer("packages"),
-        json!([0, ""]),
-        "packages are not offered"
+        *answer("inspect another"),
+        json!([status::E_INVALID, "package.failed"])
     );
+    assert_eq!(*answer("install"), json!([0, ""]));
+    assert_eq!(*answer("packages"), json!([0, "heater 1.0.0"]));
+    assert_eq!(*answer("revert"), json!([0, ""]));
+    assert_eq!(*answer("settle"), json!([0, ""]));
 
     // Misuse is an error, and no harm.
     let misuse = json!([status::E_INVALID_ARGUMENT, "host.misuse"]);

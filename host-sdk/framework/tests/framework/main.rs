@@ -11,7 +11,12 @@
 mod broker;
 mod cloud;
 mod components;
+mod control;
+mod deploy;
 mod host;
 mod loader;
+mod packages;
+mod packages_cut_off;
+mod packages_hostile;
 mod plugins;
 mod support;

@@ -9,10 +9,12 @@
 #include <gwc/ext/action.h>
 #include <gwc/ext/cloud-connection.h>
 #include <gwc/ext/configuration.h>
+#include <gwc/ext/control-verifier.h>
 #include <gwc/ext/crypto.h>
 #include <gwc/ext/events.h>
 #include <gwc/ext/keystore.h>
 #include <gwc/ext/log.h>
+#include <gwc/ext/packages.h>
 #include <gwc/ext/status.h>
 #include <gwc/ext/storage.h>
 #include <gwc/ext/system.h>
@@ -137,6 +139,35 @@ static const void *ext(gwc_component *self, const char *id) {
     return self->host.get_extension(self->host.ctx, str(id));
 }
 
+static void take_package(void *ctx, const gwc_package *package) {
+    struct answer *a = ctx;
+    snprintf(a->text, sizeof a->text, "%.*s %.*s", (int)package->name.len, package->name.ptr,
+             (int)package->version.len, package->version.ptr);
+}
+
+/* Packages: the test has put one into the folder of this component. */
+static void apply(gwc_component *self, const gwc_packages *packages, const gwc_storage *storage) {
+    void *ctx = self->host.ctx;
+    gwc_error err = {.struct_size = sizeof err};
+    struct answer folder = {0}, xml = {0}, listed = {0}, after = {0};
+    char path[600];
+    gwc_status s = storage->folder(ctx, (gwc_sink){&folder, take}, &err);
+    snprintf(path, sizeof path, "%s/heater-1.0.0.tar.gz", folder.text);
+    s = packages->inspect(ctx, str("heater"), str("1.0.0"), str(path), (gwc_sink){&xml, take}, &err);
+    note(self, "inspect", s, memcmp(xml.text, "<?xml", 5) ? "no descriptor" : "a descriptor");
+    s = packages->inspect(ctx, str("heater"), str("2.0"), str(path), (gwc_sink){&xml, take}, &err);
+    note(self, "inspect another", s, err.code);
+    s = packages->install(ctx, str("t/1.0"), str("heater"), str("1.0.0"), str(path), &err);
+    note(self, "install", s, "");
+    s = packages->list(ctx, (gwc_package_sink){&listed, take_package}, &err);
+    note(self, "packages", s, listed.text);
+    s = packages->revert(ctx, str("t/1.0"), &err);
+    note(self, "revert", s, "");
+    packages->list(ctx, (gwc_package_sink){&after, take_package}, &err);
+    s = packages->settle(ctx, str("t/1.0"), &err);
+    note(self, "settle", s, after.text);
+}
+
 static void *work(void *arg) {
     gwc_component *self = arg;
     void *ctx = self->host.ctx;
@@ -203,7 +234,9 @@ static void *work(void *arg) {
         s = events->post(ctx, str("test/hello"), str("[1]"), &err);
         note(self, "post no object", s, err.code);
     }
-    note(self, "packages", ext(self, "gwc.packages/1") != NULL, "");
+    const gwc_packages *packages = ext(self, GWC_EXT_PACKAGES);
+    if (packages && storage)
+        apply(self, packages, storage);
     note(self, "done", 0, "");
     changed(self);
     return NULL;
@@ -303,6 +336,33 @@ static gwc_status retry_now(gwc_component *self, gwc_error *err) {
     return fail(err, GWC_E_STATE, "test.idle", "there is no pause to end");
 }
 
+/* Whether the bytes hold the text. */
+static int holds(gwc_bytes data, const char *text) {
+    size_t len = strlen(text);
+    for (uint64_t i = 0; i + len <= data.len; i++)
+        if (memcmp(data.ptr + i, text, len) == 0)
+            return 1;
+    return 0;
+}
+
+/* Believes what the message says of its own signature. */
+static gwc_status verify(gwc_component *self, gwc_str account, gwc_str client_id, gwc_str topic,
+                         gwc_bytes payload, gwc_error *err) {
+    static const char *const CODES[] = {"signature.invalid", "signature.untrusted", "signature.replayed",
+                                        "clock.implausible", "novel.code"};
+    (void)self;
+    (void)client_id;
+    if (!is(account, "acme") || !topic.len)
+        return fail(err, GWC_E_DENIED, "signature.invalid", "signed for somebody else");
+    if (holds(payload, "signed well"))
+        return GWC_OK;
+    for (size_t i = 0; i < sizeof CODES / sizeof *CODES; i++)
+        if (holds(payload, CODES[i]))
+            return fail(err, GWC_E_DENIED, CODES[i], "as it says");
+    return fail(err, GWC_E_DENIED, "signature.missing", "not signed");
+}
+
+static const gwc_control_verifier VERIFIER = {sizeof(gwc_control_verifier), 0, verify};
 static const gwc_component_status STATUS = {sizeof(gwc_component_status), 0, status_get, status_watch};
 static const gwc_action ACTION = {sizeof(gwc_action), 0, retry_now, NULL, NULL, NULL};
 
@@ -312,6 +372,10 @@ static const void *get_extension(gwc_component *self, gwc_str id) {
         return &STATUS;
     if (is(id, GWC_EXT_ACTION))
         return &ACTION;
+#ifdef OFFER_VERIFIER
+    if (is(id, GWC_EXT_CONTROL_VERIFIER))
+        return &VERIFIER;
+#endif
     return NULL;
 }
 

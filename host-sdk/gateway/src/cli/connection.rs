@@ -6,6 +6,7 @@ use super::args::{Connection, Listed, Named};
 use super::client::Client;
 use super::error::CliError;
 use super::out;
+use crate::control;
 
 const BASE: &str = "/cloudconnection/v1";
 
@@ -49,12 +50,17 @@ fn list(listed: &Listed) -> Result<(), CliError> {
         out::json(&answer);
         return Ok(());
     }
-    let heading = ["CONNECTION", "STATE", "ACCOUNT", "CLIENT-ID", "BROKER", ""];
+    let heading = [
+        "CONNECTION",
+        "STATE",
+        "ACCOUNT",
+        "CLIENT-ID",
+        "BROKER",
+        "CONTROL MESSAGES",
+        "",
+    ];
     let mut rows = vec![heading.map(str::to_owned).to_vec()];
-    let instances = answer
-        .get("cloudEndpointInstances")
-        .and_then(Value::as_array);
-    for connection in instances.into_iter().flatten() {
+    for connection in instances(&answer) {
         let cell = |key: &str| {
             connection
                 .get(key)
@@ -62,16 +68,36 @@ fn list(listed: &Listed) -> Result<(), CliError> {
                 .unwrap_or_default()
                 .to_owned()
         };
-        let keys = [
-            "cloudEndpointPid",
-            "state",
-            "account",
-            "clientId",
-            "broker",
-            "lastError",
-        ];
-        rows.push(keys.map(cell).to_vec());
+        let keys = ["cloudEndpointPid", "state", "account", "clientId", "broker"];
+        let mut row = keys.map(cell).to_vec();
+        let control = connection
+            .get("controlMessages")
+            .and_then(control::in_words);
+        row.push(control.unwrap_or_default());
+        row.push(cell("lastError"));
+        rows.push(row);
     }
     out::table(&rows);
     Ok(())
+}
+
+/// The control messages of the connection that a ProvisioningService belongs to, in words; nothing
+/// where none came.
+///
+/// # Errors
+/// As the client.
+pub(super) fn control_of(client: &Client, provisioning: &str) -> Result<Option<String>, CliError> {
+    let answer = client.get(&format!("{BASE}/instances"))?;
+    let own = |connection: &&Value| {
+        connection.get("provisioningPid").and_then(Value::as_str) == Some(provisioning)
+    };
+    let connection = instances(&answer).find(own);
+    Ok(connection
+        .and_then(|connection| connection.get("controlMessages"))
+        .and_then(control::in_words))
+}
+
+fn instances(answer: &Value) -> impl Iterator<Item = &Value> {
+    let list = answer.get("cloudEndpointInstances");
+    list.and_then(Value::as_array).into_iter().flatten()
 }

@@ -8,13 +8,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use gateway_host_sdk::crypto::Crypto;
+use gateway_host_sdk::keystore::words::{entries_of, entry_json};
 use gateway_host_sdk::keystore::Keystores;
 use serde_json::Value;
 
 use super::args::{Import, Keystore};
 use super::error::CliError;
 use super::out;
-use crate::rest::keystores::{list, to_json};
 
 /// Does what the command says.
 ///
@@ -58,11 +58,11 @@ fn import(import: &Import) -> Result<(), CliError> {
 
 fn show(data: &Path, keystore: Option<&str>, json: bool) -> Result<(), CliError> {
     let keystores = open(data)?;
-    let entries = list(&keystores, keystore)
+    let entries = entries_of(&keystores, keystore)
         .map_err(|e| CliError::host("the keystores cannot be listed", e))?;
     let entries: Vec<Value> = entries
         .iter()
-        .map(|(keystore, entry)| to_json(keystore, entry))
+        .map(|(keystore, entry)| entry_json(keystore, entry))
         .collect();
     if json {
         out::json(&Value::Array(entries));

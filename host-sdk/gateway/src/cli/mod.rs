@@ -1,9 +1,11 @@
 //! The command line: words to deeds, deeds to exit codes.
 //!
 //! `run` is the host itself; every other command speaks to a running one over REST, but for
-//! `keystore` and `record`, which work on a data folder whether or not a gateway runs on it.
+//! `keystore` and `record`, which work on a data folder whether or not a gateway runs on it, and
+//! `package pack`, `package inspect` and `check-plugin`, which need no gateway.
 
 pub mod args;
+pub mod check_plugin;
 pub mod client;
 pub mod config;
 pub mod connection;
@@ -11,6 +13,7 @@ pub mod error;
 pub mod identity;
 pub mod keystore;
 pub mod out;
+pub mod package;
 pub mod provision;
 pub mod record;
 pub mod run;
@@ -38,6 +41,10 @@ pub fn main() -> ExitCode {
     if let Command::Provision(options) = &cli.command {
         return ended(provision::run(options, level));
     }
+    if let Command::CheckPlugin(options) = &cli.command {
+        // Before anything else of the process: a trial wants it as it was started.
+        return ended(check_plugin::run(options));
+    }
     start_log(level, None);
     ended(dispatch(&cli.command).map(|()| 0))
 }
@@ -45,7 +52,7 @@ pub fn main() -> ExitCode {
 fn dispatch(command: &Command) -> Result<(), CliError> {
     match command {
         // Have an exit code of their own.
-        Command::Run(_) | Command::Provision(_) => Ok(()),
+        Command::Run(_) | Command::Provision(_) | Command::CheckPlugin(_) => Ok(()),
         Command::Keystore(command) => keystore::run(command),
         Command::Status(asked) => show::status(asked),
         Command::Identity(sheet) => identity::run(sheet),
@@ -57,6 +64,7 @@ fn dispatch(command: &Command) -> Result<(), CliError> {
         Command::Config(command) => config::run(command),
         Command::Plugins(listed) => show::plugins(listed),
         Command::Connection(command) => connection::run(command),
+        Command::Package(command) => package::run(command),
         Command::Console(reach) => show::console(reach),
     }
 }

@@ -33,7 +33,11 @@ pub fn status(asked: &Asked) -> Result<(), CliError> {
         document.instance,
         lines::headline(&document, now)
     ));
-    for (name, value) in lines::facts(&document) {
+    let mut facts = lines::facts(&document);
+    let client = Client::find(&asked.reach)?;
+    let control = super::connection::control_of(&client, &document.instance)?;
+    facts.extend(control.map(|words| ("control", words)));
+    for (name, value) in facts {
         out::line(&format!("  {name:<12} {value}"));
     }
     for line in lines::steps(&document, now)

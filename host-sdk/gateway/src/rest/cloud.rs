@@ -1,8 +1,8 @@
 //! `/services/cloudconnection/v1`: Kura's interface to cloud connections.
 //!
 //! There is one factory, that of Kura's default stack, and there are no publishers or
-//! subscribers. Beyond Kura an instance says its stack, its account, client-id and broker, and
-//! why it is not connected. Kura's `configurations` resources are those of
+//! subscribers. Beyond Kura an instance says its stack, its account, client-id and broker, why it
+//! is not connected, and what became of its control messages. Kura's `configurations` resources are those of
 //! `configuration/v2`, restricted to stacks; they are not repeated here.
 
 use axum::body::Bytes;
@@ -16,6 +16,7 @@ use serde_json::{json, Value};
 use super::answer::{blocking, done, ok, parse, Answer, Refusal};
 use super::Shared;
 use crate::cli::connection::FACTORY;
+use crate::control;
 
 /// What a name may be, as Kura's factory says it (`kura.ui.csf.pid.regex`).
 const PATTERN: &str = "^org.eclipse.kura.cloud.CloudService\\-[a-zA-Z0-9]+$";
@@ -84,6 +85,7 @@ fn instance(connection: &ConnectionInfo) -> Value {
         "broker": connection.broker,
         "lastError": connection.last_error,
         "since": connection.since_ms,
+        "controlMessages": control::to_json(&connection.control),
     })
 }
 

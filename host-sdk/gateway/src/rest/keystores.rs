@@ -7,13 +7,13 @@ use axum::body::Bytes;
 use axum::extract::{Query, State};
 use axum::routing::{get, post};
 use axum::Router;
-use gateway_host_sdk::keystore::{EntryInfo, EntryKind, KeystoreError, Keystores};
+use gateway_host_sdk::keystore::words::{entries_of, entry_json, entry_json_with_pem, list_json};
+use gateway_host_sdk::keystore::KeystoreError;
 use serde::Deserialize;
-use serde_json::{json, Map, Value};
+use serde_json::Value;
 
 use super::answer::{blocking, done, ok, parse, Answer, Refusal};
 use super::Shared;
-use crate::certificate::Certificate;
 
 /// The routes.
 pub fn routes() -> Router<Shared> {
@@ -42,11 +42,7 @@ struct Named {
 async fn keystores(State(shared): State<Shared>) -> Answer {
     blocking(shared, |shared| {
         let keystores = shared.framework.keystores();
-        let mut list = Vec::new();
-        for name in keystores.names() {
-            let size = keystores.list(name).map_err(|e| refusal(&e))?.len();
-            list.push(json!({"keystoreServicePid": name, "type": "pem", "size": size}));
-        }
+        let list = list_json(keystores).map_err(|e| refusal(&e))?;
         ok(&list)
     })
     .await
@@ -56,12 +52,12 @@ async fn entries(State(shared): State<Shared>, Query(filter): Query<Filter>) -> 
     blocking(shared, move |shared| {
         let keystores = shared.framework.keystores();
         let wanted = filter.keystore_service_pid.as_deref();
-        let list = list(keystores, wanted).map_err(|e| refusal(&e))?;
+        let list = entries_of(keystores, wanted).map_err(|e| refusal(&e))?;
         let of_alias = |alias: &str| filter.alias.as_deref().is_none_or(|wanted| wanted == alias);
         let list: Vec<Value> = list
             .iter()
             .filter(|(_, entry)| of_alias(&entry.alias))
-            .map(|(keystore, entry)| to_json(keystore, entry))
+            .map(|(keystore, entry)| entry_json(keystore, entry))
             .collect();
         ok(&list)
     })
@@ -77,15 +73,7 @@ async fn entry(State(shared): State<Shared>, Query(filter): Query<Filter>) -> An
         let entry = keystores
             .entry(&keystore, &alias)
             .map_err(|e| refusal(&e))?;
-        let mut json = to_json(&keystore, &entry);
-        if let Some(fields) = json.as_object_mut() {
-            let name = match entry.kind {
-                EntryKind::PrivateKey => "certificateChain",
-                EntryKind::TrustedCertificate | EntryKind::Crl => "certificate",
-            };
-            fields.insert(name.into(), json!(entry.pem));
-        }
-        ok(&json)
+        ok(&entry_json_with_pem(&keystore, &entry))
     })
     .await
 }
@@ -118,54 +106,6 @@ async fn remove(State(shared): State<Shared>, body: Bytes) -> Answer {
         done()
     })
     .await
-}
-
-/// The entries of one keystore or of all, with the name of theirs.
-///
-/// # Errors
-/// As [`Keystores::list`].
-pub fn list(
-    keystores: &Keystores,
-    wanted: Option<&str>,
-) -> Result<Vec<(String, EntryInfo)>, KeystoreError> {
-    let names: Vec<String> = match wanted {
-        Some(name) => vec![name.to_owned()],
-        None => keystores.names().map(str::to_owned).collect(),
-    };
-    let mut all = Vec::new();
-    for name in names {
-        let entries = keystores.list(&name)?;
-        all.extend(entries.into_iter().map(|entry| (name.clone(), entry)));
-    }
-    Ok(all)
-}
-
-/// An entry in Kura's words; dates are milliseconds since 1970.
-#[must_use]
-pub fn to_json(keystore: &str, entry: &EntryInfo) -> Value {
-    let kind = match entry.kind {
-        EntryKind::TrustedCertificate => "TRUSTED_CERTIFICATE",
-        EntryKind::PrivateKey => "PRIVATE_KEY",
-        EntryKind::Crl => "CRL",
-    };
-    let mut fields = Map::new();
-    fields.insert("keystoreServicePid".into(), json!(keystore));
-    fields.insert("alias".into(), json!(entry.alias));
-    fields.insert("type".into(), json!(kind));
-    let certificates = match entry.kind {
-        EntryKind::Crl => Vec::new(),
-        _ => Certificate::all(&entry.pem).unwrap_or_default(),
-    };
-    if let Some(leaf) = certificates.first() {
-        fields.insert("subjectDN".into(), json!(leaf.subject));
-        fields.insert("subjectAN".into(), json!(leaf.names));
-        fields.insert("issuer".into(), json!(leaf.issuer));
-        fields.insert("startDate".into(), json!(leaf.start_ms));
-        fields.insert("expirationDate".into(), json!(leaf.expiration_ms));
-        fields.insert("algorithm".into(), json!(leaf.algorithm));
-        fields.insert("size".into(), json!(leaf.size));
-    }
-    Value::Object(fields)
 }
 
 fn refusal(error: &KeystoreError) -> Refusal {

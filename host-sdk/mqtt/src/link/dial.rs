@@ -2,7 +2,7 @@
 //!
 //! Does not resolve and does not retry. Called by the link thread, which polls.
 
-use super::{Link, Stop};
+use super::{Aside, Stop, Way};
 use crate::{Event, Failure, Stage};
 use rustix::event::PollFlags;
 use rustix::io::Errno;
@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 /// For one address when the session has no deadline.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-impl Link {
+impl<A: Aside> Way<A> {
     /// The first address that answers. Where none does, the most telling failure: refused, then
     /// timed out, then unreachable.
     pub(super) fn dial(&mut self, addresses: &[SocketAddr]) -> Result<TcpStream, Stop> {
@@ -22,7 +22,7 @@ impl Link {
         for (tried, &address) in addresses.iter().enumerate() {
             let left = addresses.len().saturating_sub(tried).max(1);
             let now = Instant::now();
-            let share = match self.options.deadline {
+            let share = match self.deadline {
                 Some(deadline) => {
                     deadline.saturating_duration_since(now)
                         / u32::try_from(left).unwrap_or(u32::MAX)
@@ -39,7 +39,7 @@ impl Link {
             }
         }
         Err(Stop::Failed(worst.unwrap_or_else(|| Failure::Dns {
-            host: self.options.broker.host.clone(),
+            host: self.host.clone(),
             reason: "it has no address".to_owned(),
         })))
     }

@@ -1,14 +1,15 @@
 //! The link: one thread per session that owns everything between the host name and paho.
 //!
 //! The stages stand one below the other in [`Link::connect`], as they happen: resolve, dial, TLS,
-//! WebSocket, then [`relay`] until the end. Each waits through [`Link::wait`], the only place that
-//! polls before the session is up; so every stage can be cancelled, keeps the deadline, and serves
-//! paho's loopback connection meanwhile. Made by `Session`, tells its owner
-//! through events.
+//! WebSocket, then [`relay`] until the end. They are those of any [`Way`]; while they wait, paho's
+//! loopback connection is served. Made by `Session`, tells its owner through events.
 
 mod channel;
+mod connection;
 mod dial;
 mod door;
+#[doc(hidden)]
+pub mod fuzzing;
 mod local;
 mod relay;
 mod resolve;
@@ -17,20 +18,22 @@ mod tls;
 mod transport;
 mod upgrade;
 mod verdict;
+mod way;
 mod web_socket;
 
+pub use connection::{Cancel, Connection, Ended, Read};
 pub use session_cache::SessionCache;
 
 use crate::shared::Shared;
-use crate::{check, Anchor, Event, Failure, Options, Publish, Session, Stage};
+use crate::{check, Anchor, Event, Failure, Options, Publish, Session};
 use channel::Channel;
 use local::Local;
-use rustix::event::{poll, PollFd, PollFlags, Timespec};
+use rustix::event::{PollFd, PollFlags};
 use std::net::TcpStream;
-use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use transport::{Transport, Wire};
+use way::{poll_until, Aside, Way};
 
 pub(crate) type Events = Arc<dyn Fn(Event) + Send + Sync>;
 
@@ -52,12 +55,28 @@ impl From<Failure> for Stop {
 /// that the client is left to the anchor.
 const SETTLE: Duration = Duration::from_millis(40);
 
-struct Link {
-    shared: Arc<Shared>,
+/// The way of a session, with paho beside it.
+type Link = Way<Paho>;
+
+/// What goes on beside the way.
+struct Paho {
     options: Options,
-    events: Events,
-    opened: Instant,
     local: Local,
+}
+
+impl Aside for Paho {
+    /// Moves what paho and the owner have brought.
+    fn attend(&mut self, shared: &Shared) -> Result<(), Stop> {
+        self.local.service()?;
+        let first = &mut self.options.first;
+        self.local
+            .hand_over(&self.options.subscriptions, || next_message(first, shared))?;
+        Ok(())
+    }
+
+    fn register<'a>(&'a self, fds: &mut Vec<PollFd<'a>>) {
+        self.local.register(fds);
+    }
 }
 
 /// The life of the link thread.
@@ -69,10 +88,13 @@ pub(crate) fn run(anchor: Anchor, options: Options, shared: Arc<Shared>, events:
         Ok(local) => {
             let mut link = Link {
                 shared: Arc::clone(&shared),
-                options,
+                host: options.broker.host.clone(),
+                port: options.broker.port,
+                tls: options.tls.clone(),
+                deadline: options.deadline,
                 events: Arc::clone(&events),
                 opened,
-                local,
+                aside: Paho { options, local },
             };
             let stop = link.connect();
             let failure = match stop {
@@ -107,7 +129,7 @@ impl Link {
         let addresses = self.resolve()?;
         let stream: TcpStream = self.dial(&addresses)?;
         let wire = Wire::new(stream, Arc::clone(&self.shared));
-        let scheme = self.options.broker.scheme;
+        let scheme = self.aside.options.broker.scheme;
         let mut transport = if scheme.is_tls() {
             Transport::Tls(Box::new(self.handshake(wire)?))
         } else {
@@ -121,106 +143,18 @@ impl Link {
         Ok(Channel::new(transport, scheme.is_web_socket(), early))
     }
 
-    /// Tells the owner, unless the session has been cancelled.
-    fn emit(&self, event: Event) {
-        if !self.shared.is_cancelled() {
-            (self.events)(event);
-        }
-    }
-
-    /// Waits until the descriptor is ready (true) or `until` has passed (false).
-    fn wait(
-        &mut self,
-        stage: Stage,
-        fd: Option<(BorrowedFd<'_>, PollFlags)>,
-        until: Option<Instant>,
-    ) -> Result<bool, Stop> {
-        loop {
-            self.attend(stage)?;
-            if until.is_some_and(|until| Instant::now() >= until) {
-                return Ok(false);
-            }
-            if self.poll_once(fd, until)? {
-                return Ok(true);
-            }
-        }
-    }
-
-    /// Waits until something has called for the link.
-    fn wait_for_wake(&mut self, stage: Stage) -> Result<(), Stop> {
-        self.attend(stage)?;
-        self.poll_once(None, None)?;
-        Ok(())
-    }
-
-    /// What every stage owes to others: cancellation, the deadline, paho.
-    fn attend(&mut self, stage: Stage) -> Result<(), Stop> {
-        if self.shared.is_cancelled() || self.shared.inbox().drain_until.is_some() {
-            return Err(Stop::Cancelled);
-        }
-        if self
-            .options
-            .deadline
-            .is_some_and(|deadline| Instant::now() >= deadline)
-        {
-            return Err(Stop::Failed(Failure::Timeout {
-                stage,
-                after: self.opened.elapsed(),
-            }));
-        }
-        self.serve_paho()
-    }
-
-    /// Moves what paho and the owner have brought.
-    fn serve_paho(&mut self) -> Result<(), Stop> {
-        self.local.service()?;
-        let (options, shared) = (&mut self.options, &self.shared);
-        let first = &mut options.first;
-        self.local
-            .hand_over(&options.subscriptions, || next_message(first, shared))?;
-        Ok(())
-    }
-
-    /// Polls the wake-up, paho's connections and one more descriptor; true if that one is ready.
-    fn poll_once(
-        &mut self,
-        fd: Option<(BorrowedFd<'_>, PollFlags)>,
-        until: Option<Instant>,
-    ) -> Result<bool, Stop> {
-        let until = match (until, self.options.deadline) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        };
-        let mut fds = vec![PollFd::from_borrowed_fd(
-            self.shared.wake_fd(),
-            PollFlags::IN,
-        )];
-        if let Some((fd, flags)) = fd {
-            fds.push(PollFd::from_borrowed_fd(fd, flags));
-        }
-        let watched = fds.len();
-        self.local.register(&mut fds);
-        poll_until(&mut fds, until)?;
-        let ready = |at: usize| fds.get(at).is_some_and(|fd| !fd.revents().is_empty());
-        let (woken, ready) = (ready(0), watched > 1 && ready(1));
-        if woken {
-            self.shared.clear_wake();
-        }
-        Ok(ready)
-    }
-
     /// Lets paho finish its connect, so that its client can go. Ends every other connection first.
     fn settle(&mut self) {
         let until = Instant::now() + SETTLE;
-        while !self.local.is_settled() && Instant::now() < until {
-            if self.local.service().is_err() {
+        while !self.aside.local.is_settled() && Instant::now() < until {
+            if self.aside.local.service().is_err() {
                 break;
             }
             let mut fds = vec![PollFd::from_borrowed_fd(
                 self.shared.wake_fd(),
                 PollFlags::IN,
             )];
-            self.local.register(&mut fds);
+            self.aside.local.register(&mut fds);
             if poll_until(&mut fds, Some(until)).is_err() {
                 break;
             }
@@ -238,19 +172,4 @@ fn next_message(first: &mut Option<Publish>, shared: &Shared) -> Option<(u64, Pu
     let (id, publish) = inbox.outgoing.pop_front()?;
     inbox.outgoing_bytes = inbox.outgoing_bytes.saturating_sub(publish.wire_size());
     Some((id, publish))
-}
-
-/// Polls until something is ready or the time has come. A signal counts as nothing ready.
-fn poll_until(fds: &mut [PollFd<'_>], until: Option<Instant>) -> Result<(), Stop> {
-    let timeout = until.map(|until| {
-        let left = until.saturating_duration_since(Instant::now());
-        Timespec {
-            tv_sec: left.as_secs() as i64,
-            tv_nsec: left.subsec_nanos() as _,
-        }
-    });
-    match poll(fds, timeout.as_ref()) {
-        Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
-        Err(e) => Err(Stop::Failed(Failure::internal(format_args!("poll: {e}")))),
-    }
 }

@@ -5,7 +5,8 @@
 
 use super::channel::Channel;
 use super::upgrade::closed;
-use super::{poll_until, Link, Stop};
+use super::way::{poll_until, Aside as _};
+use super::{Link, Stop};
 use crate::bridge::packet::kind;
 use crate::bridge::{connect, Deframer, Guard, Incoming, DISCONNECT, PINGREQ};
 use crate::{Event, Failure, Message, Stage};
@@ -55,9 +56,9 @@ struct Relay<'a> {
 
 impl<'a> Relay<'a> {
     fn new(link: &'a mut Link, channel: Channel) -> Relay<'a> {
-        let limits = link.options.limits;
+        let limits = link.aside.options.limits;
         let backlog_limit = limits.max_backlog.max(limits.max_packet);
-        let seconds = connect::keep_alive_seconds(&link.options);
+        let seconds = connect::keep_alive_seconds(&link.aside.options);
         Relay {
             channel,
             guard: Guard::new(backlog_limit),
@@ -75,7 +76,7 @@ impl<'a> Relay<'a> {
     }
 
     fn run(&mut self) -> Result<(), Stop> {
-        let hello = connect::encode(&self.link.options);
+        let hello = connect::encode(&self.link.aside.options);
         // One flight with what paho has ready by now; in a WebSocket one frame per packet.
         self.channel.queue(&hello)?;
         drop(hello);
@@ -84,7 +85,7 @@ impl<'a> Relay<'a> {
             self.take_from_paho()?;
             self.take_from_broker()?;
             self.send()?;
-            self.link.local.service()?;
+            self.link.aside.local.service()?;
             self.deliver()?;
             if drain.is_some_and(|until| self.is_drained() || Instant::now() >= until) {
                 self.say_goodbye();
@@ -111,23 +112,22 @@ impl<'a> Relay<'a> {
                 }));
             }
         }
-        self.link.serve_paho()?;
+        self.link.aside.attend(&self.link.shared)?;
         Ok(drain)
     }
 
     fn deadline(&self) -> Option<Instant> {
-        self.link
-            .options
-            .deadline
-            .filter(|_| self.stage != Stage::Session)
+        self.link.deadline.filter(|_| self.stage != Stage::Session)
     }
 
     fn take_from_paho(&mut self) -> Result<(), Stop> {
         while self.channel.unsent() < OUT_LIMIT {
-            let Some(packet) = self.link.local.take() else {
+            let Some(packet) = self.link.aside.local.take() else {
                 break;
             };
-            let unacknowledged = self.guard.outgoing(&packet, &mut self.link.local.handed)?;
+            let unacknowledged = self
+                .guard
+                .outgoing(&packet, &mut self.link.aside.local.handed)?;
             self.channel.queue(packet.bytes())?;
             if let Some(id) = unacknowledged {
                 self.leaving.push_back((id, self.channel.queued_total));
@@ -148,7 +148,7 @@ impl<'a> Relay<'a> {
         while let Some(packet) = self.deframer.next()? {
             let incoming = self.guard.incoming(&packet)?;
             if !matches!(incoming, Incoming::Connected { .. }) {
-                self.link.local.give(packet.bytes());
+                self.link.aside.local.give(packet.bytes());
             }
             self.act(incoming);
         }
@@ -177,7 +177,7 @@ impl<'a> Relay<'a> {
 
     /// What is no CONNACK is named by its first bytes: the rest may never come.
     fn recognise(&self) -> Result<(), Failure> {
-        let tls = self.link.options.broker.scheme.is_tls();
+        let tls = self.link.aside.options.broker.scheme.is_tls();
         match *self.deframer.pending() {
             [] | [0x20] | [0x20, 2, ..] => Ok(()),
             [0x20, ..] => Err(Failure::malformed("CONNACK that is not of two bytes")),
@@ -197,7 +197,7 @@ impl<'a> Relay<'a> {
             Incoming::Connected { session_present } => {
                 self.stage = Stage::Subscribe;
                 self.link.emit(Event::Connected { session_present });
-                if self.link.options.subscriptions.is_empty() {
+                if self.link.aside.options.subscriptions.is_empty() {
                     self.subscribed();
                 }
             }
@@ -300,7 +300,7 @@ impl<'a> Relay<'a> {
             _ => None,
         };
         let has_work = (self.channel.more && self.reads())
-            || (self.link.local.has_ready() && self.channel.unsent() < OUT_LIMIT);
+            || (self.link.aside.local.has_ready() && self.channel.unsent() < OUT_LIMIT);
         let at_once = has_work.then(Instant::now);
         let until = [self.deadline(), next_ping, drain, at_once]
             .into_iter()
@@ -314,7 +314,7 @@ impl<'a> Relay<'a> {
         if !interest.is_empty() {
             fds.push(PollFd::from_borrowed_fd(self.channel.as_fd(), interest));
         }
-        self.link.local.register(&mut fds);
+        self.link.aside.local.register(&mut fds);
         poll_until(&mut fds, until)?;
         self.link.shared.clear_wake();
         Ok(())
@@ -322,8 +322,8 @@ impl<'a> Relay<'a> {
 
     fn is_drained(&self) -> bool {
         self.link.shared.inbox().outgoing.is_empty()
-            && self.link.options.first.is_none()
-            && self.link.local.is_drained()
+            && self.link.aside.options.first.is_none()
+            && self.link.aside.local.is_drained()
             && self.channel.unsent() == 0
             && !self.guard.awaits_acknowledgement()
             && self.stage != Stage::Connack
@@ -342,14 +342,14 @@ impl<'a> Relay<'a> {
             if self.deliver().is_err() || self.expected.is_empty() || Instant::now() >= until {
                 return;
             }
-            if self.link.shared.is_cancelled() || self.link.local.service().is_err() {
+            if self.link.shared.is_cancelled() || self.link.aside.local.service().is_err() {
                 return;
             }
             let mut fds = vec![PollFd::from_borrowed_fd(
                 self.link.shared.wake_fd(),
                 rustix::event::PollFlags::IN,
             )];
-            self.link.local.register(&mut fds);
+            self.link.aside.local.register(&mut fds);
             if poll_until(&mut fds, Some(until)).is_err() {
                 return;
             }

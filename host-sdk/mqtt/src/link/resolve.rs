@@ -4,7 +4,7 @@
 //! libraries (nsswitch, mDNS, search domains), as a child process with a pipe: it can be polled and
 //! killed. See `docs/decisions/getent.md`. Numeric addresses and `localhost` are answered here.
 
-use super::{Link, Stop};
+use super::{Aside, Stop, Way};
 use crate::{Event, Failure, Stage};
 use rustix::event::PollFlags;
 use rustix::process::{pidfd_open, pidfd_send_signal, Pid, PidfdFlags, Signal};
@@ -22,11 +22,11 @@ const ANSWER_LIMIT: usize = 64 << 10;
 /// How many addresses are tried at most.
 const ADDRESSES: usize = 16;
 
-impl Link {
-    /// The addresses of the broker, at least one.
+impl<A: Aside> Way<A> {
+    /// The addresses of the host, at least one.
     pub(super) fn resolve(&mut self) -> Result<Vec<SocketAddr>, Stop> {
-        let port = self.options.broker.port;
-        let host = self.options.broker.host.clone();
+        let port = self.port;
+        let host = self.host.clone();
         let with_port = |addresses: Vec<IpAddr>| {
             addresses
                 .into_iter()

@@ -1,10 +1,10 @@
 //! TLS sessions of earlier attempts, for resumption.
 //!
 //! A resumed handshake does not look at certificates again. So a session is found only under the
-//! same host, port, roots, revocation lists and client certificate; `tls` checks the dates once
-//! more.
+//! same host, port, roots, revocation lists and client certificate; and `verdict` judges the
+//! certificates of the first time once more, as of now.
 
-use crate::{BrokerUrl, Failure, Tls};
+use crate::{Failure, Tls};
 use openssl::sha::Sha256;
 use openssl::ssl::{Ssl, SslContext, SslSession};
 use std::collections::HashMap;
@@ -49,21 +49,20 @@ impl Deposit {
 }
 
 impl SessionCache {
-    /// Everything that the verdict over a broker depends on.
-    pub(super) fn key(broker: &BrokerUrl, tls: &Tls) -> Result<[u8; 32], Failure> {
+    /// Everything that the verdict over a server depends on.
+    pub(super) fn key(host: &str, port: u16, tls: &Tls) -> Result<[u8; 32], Failure> {
         let mut hash = Sha256::new();
         let mut add = |bytes: &[u8]| {
             hash.update(&(bytes.len() as u64).to_be_bytes());
             hash.update(bytes);
         };
-        add(broker.host.as_bytes());
-        add(&broker.port.to_be_bytes());
-        add(&[u8::from(broker.scheme.is_web_socket())]);
+        add(host.as_bytes());
+        add(&port.to_be_bytes());
         for anchor in &tls.anchors {
             add(&anchor.to_der().map_err(Failure::internal)?);
         }
         add(b"crls");
-        for crl in &tls.crls {
+        for crl in tls.crls.iter() {
             add(&crl.to_der().map_err(Failure::internal)?);
         }
         add(b"client");

@@ -10,6 +10,9 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
 
+/// For people: the end of a connection that nobody here ended.
+pub(crate) const CLOSED: &str = "the server closed the connection";
+
 /// A TCP connection that counts, and remembers how it ended.
 pub(crate) struct Wire {
     stream: TcpStream,
@@ -45,7 +48,7 @@ impl Read for Wire {
         match self.stream.read(buffer) {
             Ok(n) => {
                 if n == 0 && !buffer.is_empty() {
-                    self.end = Some("the broker closed the connection".to_owned());
+                    self.end = Some(CLOSED.to_owned());
                 }
                 self.shared.received.fetch_add(n as u64, Ordering::Relaxed);
                 let missing = 2usize.saturating_sub(self.greeting.len()).min(n);
@@ -93,13 +96,15 @@ pub(crate) enum Io {
 /// How a connection ended.
 #[derive(Debug)]
 pub(crate) enum End {
+    /// The other side ended it in good order: in TLS, with its goodbye.
+    Finished,
     /// The other side, or the network, ended it.
     Lost(String),
     /// TLS broke.
     Tls(String),
 }
 
-/// Where MQTT or WebSocket bytes go.
+/// Where the bytes of MQTT, WebSocket or HTTP go.
 pub(crate) enum Transport {
     /// In clear.
     Plain(Wire),
@@ -160,7 +165,7 @@ impl AsFd for Wire {
 
 fn plain(result: io::Result<usize>, for_writing: bool) -> Io {
     match result {
-        Ok(0) => Io::Closed(End::Lost("the broker closed the connection".to_owned())),
+        Ok(0) => Io::Closed(End::Finished),
         Ok(n) => Io::Done(n),
         Err(e)
             if matches!(
@@ -182,9 +187,7 @@ fn secured(result: Result<usize, openssl::ssl::Error>, wire: &Wire) -> Io {
     match error.code() {
         ErrorCode::WANT_READ => Io::Blocked { for_writing: false },
         ErrorCode::WANT_WRITE => Io::Blocked { for_writing: true },
-        ErrorCode::ZERO_RETURN => {
-            Io::Closed(End::Lost("the broker closed the connection".to_owned()))
-        }
+        ErrorCode::ZERO_RETURN => Io::Closed(End::Finished),
         _ => Io::Closed(match (&wire.end, reason(&error)) {
             (Some(end), _) => End::Lost(end.clone()),
             (None, Some(reason)) => End::Tls(reason),

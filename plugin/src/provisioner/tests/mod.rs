@@ -11,5 +11,6 @@ mod attempts;
 mod changes;
 mod commit;
 mod model;
+mod packages;
 mod platform;
 mod world;

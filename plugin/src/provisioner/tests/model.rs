@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::world::World;
 use crate::diagnosis::{Code, Fault};
-use crate::provisioner::{Action, Input, SessionEvent, StateName};
+use crate::provisioner::{Action, Arrived, Input, SessionEvent, StateName};
 
 #[derive(Clone, Debug)]
 enum Event {
@@ -14,6 +14,9 @@ enum Event {
     LinkFails,
     Certificates,
     Configuration,
+    Download(u8),
+    Progress(u32),
+    Arrives(bool),
     Commit,
     WrongCommit,
     Reject,
@@ -53,6 +56,9 @@ fn event() -> impl Strategy<Value = Event> {
         1 => Just(Event::LinkFails),
         3 => Just(Event::Certificates),
         3 => Just(Event::Configuration),
+        3 => (0u8..12).prop_map(Event::Download),
+        1 => any::<u32>().prop_map(Event::Progress),
+        3 => any::<bool>().prop_map(Event::Arrives),
         3 => Just(Event::Commit),
         1 => Just(Event::WrongCommit),
         1 => Just(Event::Reject),
@@ -88,6 +94,31 @@ fn apply(world: &mut World, event: &Event) {
         Event::LinkFails => world.link_fails(Code::NetworkLost),
         Event::Certificates => drop(world.certificates()),
         Event::Configuration => drop(world.configuration()),
+        Event::Download(n) => drop(world.download_again(&format!("p{n}"))),
+        Event::Progress(received) => {
+            if let Some((n, _)) = world.downloading.first() {
+                world.input(Input::Downloading {
+                    n: *n,
+                    received: u64::from(*received),
+                    size: Some(u64::from(u32::MAX)),
+                });
+            }
+        }
+        Event::Arrives(well) => {
+            if !world.downloading.is_empty() {
+                let (n, _) = world.downloading.remove(0);
+                let result = if *well {
+                    Ok(Arrived {
+                        path: "/staging/x".into(),
+                        sha256: [1; 32],
+                        length: 9,
+                    })
+                } else {
+                    Err(Fault::new(Code::PackageCorrupt, "no"))
+                };
+                world.input(Input::Downloaded { n, result });
+            }
+        }
         Event::Commit => drop(world.commit(None, None, None)),
         Event::WrongCommit => drop(world.commit(Some("other"), None, None)),
         Event::Reject => {
@@ -206,6 +237,10 @@ proptest! {
             prop_assert!(
                 world.count("complete") == 0 || world.count("commit") > 0 || world.recovered_committed,
                 "completed without a commit"
+            );
+            prop_assert!(
+                world.downloading.is_empty() || matches!(world.state(), StateName::Connecting | StateName::Receiving),
+                "a download beside {:?} after {:?}", world.state(), event
             );
             let enabled = world.machine.view().parsed.is_some_and(|p| p.runs());
             let running = matches!(

@@ -7,10 +7,10 @@ use gateway_component_abi::value::{Properties, Secret};
 use kura_formats::payload::{self, MetricValue, Payload};
 
 use crate::diagnosis::{Code, Fault};
-use crate::protocol::{names, Item, Manifest, Outgoing};
+use crate::protocol::{names, Item, Manifest, Outgoing, Slot};
 use crate::provisioner::{
-    ChainSummary, Input, Memory, Now, Output, Plan, Provisioner, Ready, Recovered, SessionEvent,
-    StateName,
+    Arrived, ChainSummary, Input, Memory, Now, Output, Plan, Provisioner, Ready, Recovered,
+    SessionEvent, StateName,
 };
 use crate::settings::{Identity, Settings};
 
@@ -44,6 +44,12 @@ pub struct World {
     pub disabled: Result<(), Fault>,
     pub recovered: Result<Recovered, Fault>,
     pub has_signers: bool,
+    pub installs_packages: bool,
+    /// Notifications of downloads: (name, status, percent, error code).
+    pub notes: Vec<(String, String, i32, Option<String>)>,
+    /// Downloads under way: number and name. What ends the attempt ends them.
+    pub downloading: Vec<(usize, String)>,
+    pub package_staged: Result<(), Fault>,
     /// The plan of the attempt at hand.
     pub plan: Option<Plan>,
     /// Replies published: (request id, response code, error code).
@@ -62,6 +68,8 @@ pub struct World {
     linked: bool,
     entropy: u8,
     manifest: Manifest,
+    /// Places of the packages in it, by the number of the download.
+    slots: Vec<Slot>,
     requests: u32,
 }
 
@@ -99,6 +107,10 @@ impl World {
                 committed: false,
             }),
             has_signers: false,
+            installs_packages: true,
+            notes: Vec::new(),
+            downloading: Vec::new(),
+            package_staged: Ok(()),
             plan: None,
             replies: Vec::new(),
             properties,
@@ -110,6 +122,7 @@ impl World {
             linked: false,
             entropy: 0,
             manifest: Manifest::default(),
+            slots: Vec::new(),
             requests: 0,
         }
     }
@@ -241,6 +254,87 @@ impl World {
         self.request("CONF-V1/PUT/configurations", CONF.as_bytes(), &[])
     }
 
+    /// A download is asked for; its place in the manifest is taken.
+    pub fn download(&mut self, name: &str) -> String {
+        self.slots.push(self.manifest.reserve(Item::Download {
+            name: name.into(),
+            version: "1.0".into(),
+        }));
+        self.download_again(name)
+    }
+
+    /// A download that the manifest does not count.
+    pub fn download_again(&mut self, name: &str) -> String {
+        self.requests += 1;
+        let id = format!("r{}", self.requests);
+        self.download_as(&id, name);
+        id
+    }
+
+    /// A download under the id that is given.
+    pub fn download_as(&mut self, id: &str, name: &str) {
+        let hash = format!("SHA-256:{}", "ab".repeat(32));
+        self.request_as(
+            id,
+            "DEPLOY-V2/EXEC/download",
+            &[],
+            &[
+                ("dp.uri", "https://files.example/x".into()),
+                ("dp.name", name.into()),
+                ("dp.version", "1.0".into()),
+                ("job.id", MetricValue::Int64(7)),
+                ("dp.download.hash", hash.as_str().into()),
+            ],
+        );
+    }
+
+    /// The download under way is over.
+    pub fn arrives(&mut self, result: Result<u64, Code>) {
+        let (n, name) = self.downloading.remove(0);
+        let result = match result {
+            Ok(length) => {
+                self.manifest.fill(self.slots[n], [0xab; 32], length);
+                Ok(Arrived {
+                    path: format!("/staging/{name}"),
+                    sha256: [0xab; 32],
+                    length,
+                })
+            }
+            Err(code) => {
+                self.manifest.withdraw(self.slots[n]);
+                Err(Fault::new(code, "as scripted"))
+            }
+        };
+        self.input(Input::Downloaded { n, result });
+    }
+
+    /// The download under way comes, but the host cannot use it.
+    pub fn arrives_unusable(&mut self) {
+        let (n, _) = self.downloading.remove(0);
+        self.manifest.withdraw(self.slots[n]);
+        let result = Ok(Arrived {
+            path: "/staging/x".into(),
+            sha256: [0xab; 32],
+            length: 3,
+        });
+        self.input(Input::Downloaded { n, result });
+    }
+
+    fn note(&mut self, topic: &str, note: &Payload) {
+        let text = |name: &str| note.string(name).map(str::to_owned);
+        assert!(
+            topic.ends_with("/platform/DEPLOY-V2/NOTIFY/AABBCCDDEEFF/download"),
+            "{topic}"
+        );
+        assert_eq!(note.int64("job.id"), Some(7));
+        self.notes.push((
+            text("dp.name").unwrap(),
+            text("dp.download.status").unwrap(),
+            note.int32("dp.download.progress").unwrap(),
+            text("prov.error.code"),
+        ));
+    }
+
     /// A commit that fits, unless something else is given.
     pub fn commit(
         &mut self,
@@ -253,7 +347,8 @@ impl World {
         };
         let transaction = transaction.unwrap_or(&plan.transaction).to_owned();
         let nonce = nonce.map_or(plan.nonce, |byte| [byte; 32]);
-        let digest = digest.map_or(self.manifest.digest().unwrap(), |byte| [byte; 32]);
+        let right = self.manifest.digest().unwrap_or_default();
+        let digest = digest.map_or(right, |byte| [byte; 32]);
         self.request(
             "PROV-V1/EXEC/commit",
             &[],
@@ -311,6 +406,7 @@ impl World {
             committed,
         });
         self.machine = Provisioner::new();
+        self.downloading.clear();
         self.linked = false;
         self.plan = None;
         self.configure();
@@ -343,6 +439,7 @@ impl World {
                 self.attempts_begun += 1;
                 self.sent += 1;
                 self.manifest = Manifest::default();
+                self.slots.clear();
                 self.plan = Some(*plan);
                 ("connect", None)
             }
@@ -367,6 +464,10 @@ impl World {
                     self.leaked += 1;
                 }
                 let reply = payload::decode(&payload, &Default::default()).unwrap();
+                if topic.contains("/NOTIFY/") {
+                    self.note(&topic, &reply);
+                    return None;
+                }
                 let id = topic.rsplit('/').next().unwrap().to_owned();
                 let code = reply.int32("response.code").unwrap();
                 let error = reply.string("prov.error.code").map(str::to_owned);
@@ -376,6 +477,15 @@ impl World {
             Output::Verify(_) => ("verify", Some(Input::Verified(self.verified.clone()))),
             Output::CheckChain { .. } => ("chain", Some(Input::ChainChecked(self.chain.clone()))),
             Output::Stage(_) => ("stage", Some(Input::Staged(self.staged.clone()))),
+            Output::Download { n, download } => {
+                assert!(self.downloading.is_empty(), "two downloads at once");
+                self.downloading.push((n, download.name));
+                ("download", None)
+            }
+            Output::StagePackage { n, .. } => {
+                let result = self.package_staged.clone();
+                ("stage package", Some(Input::PackageStaged { n, result }))
+            }
             Output::ReadConfigurations { .. } => {
                 ("read", Some(Input::Body(Ok(CONF.as_bytes().to_vec()))))
             }
@@ -397,7 +507,10 @@ impl World {
                 }
                 ("complete", Some(Input::Completed(self.completed.clone())))
             }
-            Output::Undo => ("undo", Some(Input::Undone(self.undone.clone()))),
+            Output::Undo => {
+                self.downloading.clear();
+                ("undo", Some(Input::Undone(self.undone.clone())))
+            }
             Output::Disconnect => {
                 self.linked = false;
                 ("disconnect", None)
@@ -445,6 +558,7 @@ impl World {
             transaction: format!("t{}", self.entropy),
             jitter_per_mille: 0,
             has_signers: self.has_signers,
+            installs_packages: self.installs_packages,
         }))
     }
 }

@@ -6,6 +6,9 @@ use std::time::{Duration, Instant};
 
 use e2e::site::{error_code, state};
 use e2e::Site;
+use gateway_host_sdk::ConnectionState;
+use kura_formats::topic::Method;
+use provision_platform::control::ControlRequest;
 use provision_platform::harness::TestPlatform;
 use provision_platform::pki::{Pki, Profile};
 
@@ -152,4 +155,43 @@ fn a_certificate_of_tomorrow_is_good_once_the_clock_is_set() {
             succeeds(&mut site);
         },
     );
+}
+
+#[test]
+fn in_1970_no_control_message_is_believed_and_none_is_called_forged() {
+    with_a_clock_of_its_own(
+        "in_1970_no_control_message_is_believed_and_none_is_called_forged",
+        control_with_clock,
+    );
+}
+
+/// A member of an account whose clock falls back, and is then set again.
+fn control_with_clock(set: &dyn Fn(&str)) {
+    let platform = TestPlatform::start().unwrap();
+    platform.request("gw-1", "secret").unwrap();
+    let mut site = Site::new(&platform, "gw-1", "secret").unwrap();
+    site.start().unwrap();
+    succeeds(&mut site);
+    let get = ControlRequest::new("acme", "gw-1", Method::Get, "CONF-V1", "snapshots");
+    let ask = || {
+        let reply = platform.control(&get).unwrap();
+        let code = reply.payload.string("prov.error.code");
+        (reply.code, code.map(str::to_owned))
+    };
+    let connected = || {
+        let all = site.framework().unwrap().connections();
+        all.iter().any(|c| c.state == ConnectionState::Connected)
+    };
+    let end = Instant::now() + Duration::from_secs(30);
+    while !connected() {
+        assert!(Instant::now() < end, "it does not connect");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert_eq!(ask(), (200, None));
+    set("@1970-01-02 00:00:00");
+    assert_eq!(ask(), (500, Some("clock.implausible".to_owned())));
+    set("+0");
+    assert_eq!(ask(), (200, None));
+    let report = site.framework().unwrap().connections().remove(0).control;
+    assert_eq!(report.refused["clock.implausible"], 1);
 }

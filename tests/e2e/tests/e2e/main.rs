@@ -8,7 +8,11 @@
 )]
 
 mod broker;
+mod control;
 mod deactivate;
+mod hostile;
+mod keys;
 mod platform;
+mod revocation;
 mod secrets;
 mod success;

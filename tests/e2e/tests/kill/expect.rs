@@ -1,6 +1,7 @@
 //! What must be true of a gateway after what was done to it.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::fs;
 use std::path::Path;
 use std::sync::Mutex;
@@ -8,11 +9,15 @@ use std::time::Duration;
 
 use e2e::site::PID;
 use e2e::Site;
+use gateway_component_abi::value::Secret;
+use gateway_host_sdk::crypto::Crypto;
+use kura_formats::configurations::{self, XmlLimits};
 use provision_platform::store::JobState;
 use serde_json::Value as Json;
 
+use crate::bench::{Gateway, Kept, Place, PASSWORD};
 use crate::gateway::Ended;
-use crate::points::{Gateway, Place, Point};
+use crate::points::in_parallel;
 
 /// Everything that a transaction may change, by name.
 pub type World = BTreeMap<String, Vec<u8>>;
@@ -23,14 +28,9 @@ pub struct Failures(Mutex<Vec<String>>);
 
 impl Failures {
     /// Keeps a failure.
-    pub fn note(&self, point: &Point, result: Result<(), String>) {
+    pub fn note(&self, point: &impl Display, result: Result<(), String>) {
         if let Err(what) = result {
-            let Point {
-                at,
-                what: how,
-                name,
-            } = point;
-            let text = format!("{how:?} at operation {at}, {name}: {what}");
+            let text = format!("{point}: {what}");
             println!("FAILED: {text}");
             self.0.lock().unwrap().push(text);
         }
@@ -85,22 +85,59 @@ pub fn exactly_once(place: &Place<'_>, gateway: &Gateway, ended: &Ended) -> Resu
     must(completed == 1, || {
         format!("{completed} completions in the jobs {jobs:?}")
     })?;
-    once_in_the_record(&gateway.site)?;
+    once_in_the_record(gateway)?;
+    no_claim_secret(&gateway.site)?;
     tidy(&gateway.site.data())
 }
 
-/// One line of the provisioning record says that it went well, and names the transaction.
-fn once_in_the_record(site: &Site) -> Result<(), String> {
-    let text = fs::read_to_string(component_folder(site)?.join("record.jsonl"))
+/// One line more of the provisioning record says that it went well, and which chain was received.
+fn once_in_the_record(gateway: &Gateway) -> Result<(), String> {
+    let text = fs::read_to_string(component_folder(&gateway.site)?.join("record.jsonl"))
         .map_err(|e| format!("record.jsonl: {e}"))?;
     let successes = text
         .lines()
         .filter_map(|line| serde_json::from_str::<Json>(line).ok())
-        .filter(|line| line["outcome"] == "ok")
+        .filter(|line| line["outcome"] == "ok" && line["chain"] != serde_json::json!([]))
         .count();
-    must(successes == 1, || {
-        format!("{successes} successes in the record:\n{text}")
+    must(successes == gateway.before + 1, || {
+        format!(
+            "{successes} successes, {} before, in the record:\n{text}",
+            gateway.before
+        )
     })
+}
+
+/// No snapshot, decrypted, holds a claim secret any more.
+fn no_claim_secret(site: &Site) -> Result<(), String> {
+    let crypto = Crypto::open(&site.data()).map_err(|e| e.to_string())?;
+    let folder = site.data().join("snapshots");
+    for entry in fs::read_dir(folder).map_err(|e| e.to_string())? {
+        let path = entry.map_err(|e| e.to_string())?.path();
+        if path.extension().is_none_or(|extension| extension != "xml") {
+            continue;
+        }
+        let xml = fs::read(&path).map_err(|e| e.to_string())?;
+        // As they stand there: base64 of the text that the gateway's key made.
+        let all = configurations::read(&xml, &XmlLimits::default(), &mut |sealed| {
+            let text = configurations::remote_open(sealed)?;
+            crypto
+                .decrypt_text(text.expose())
+                .map_err(|e| e.to_string())
+        });
+        for one in all.map_err(|e| format!("{}: {e}", path.display()))? {
+            for (name, value) in &one.properties {
+                let secret = value.as_secret().map(Secret::expose);
+                must(secret != Some(PASSWORD), || {
+                    format!(
+                        "{}: {} {name} holds the claim secret",
+                        path.display(),
+                        one.pid
+                    )
+                })?;
+            }
+        }
+    }
+    Ok(())
 }
 
 fn component_folder(site: &Site) -> Result<std::path::PathBuf, String> {
@@ -113,15 +150,17 @@ fn component_folder(site: &Site) -> Result<std::path::PathBuf, String> {
 }
 
 /// Whether the journal says that there is no way back. A torn last line does not count.
-pub fn has_committed(site: &Site) -> bool {
-    let journal = component_folder(site)
+pub fn has_committed(gateway: &Gateway) -> bool {
+    let journal = component_folder(&gateway.site)
         .and_then(|folder| {
             fs::read_to_string(folder.join("journal.jsonl")).map_err(|e| e.to_string())
         })
         .unwrap_or_default();
     journal
         .split_inclusive('\n')
-        .any(|line| line.ends_with('\n') && line.contains("\"committed\""))
+        .filter(|line| line.ends_with('\n') && line.contains("\"committed\""))
+        .count()
+        > gateway.before
 }
 
 /// No temporary file, and nothing staged.
@@ -140,10 +179,22 @@ fn tidy(folder: &Path) -> Result<(), String> {
     Ok(())
 }
 
+/// Starts each gateway where its platform is gone: it must be as one to which nothing happened.
+pub fn all_as_before(kept: Vec<Kept>, member: bool, failures: &Failures) {
+    // Not those of one place at a time: in an account they all have the same name.
+    in_parallel(kept, |Kept { mut fresh, all }| {
+        let before = world(&mut fresh, member).unwrap();
+        assert!(before.len() > 5, "{:?}", before.keys());
+        for (point, mut site) in all {
+            failures.note(&point, as_before(&mut site, member, &before));
+        }
+    });
+}
+
 /// Starts the gateway where there is no platform and lets it fail; then what it has must be what
 /// a gateway has to which nothing has happened.
-pub fn as_before(site: &mut Site, before: &World) -> Result<(), String> {
-    let now = world(site)?;
+fn as_before(site: &mut Site, member: bool, before: &World) -> Result<(), String> {
+    let now = world(site, member)?;
     let names: std::collections::BTreeSet<_> = now.keys().chain(before.keys()).collect();
     let differing: Vec<_> = names
         .into_iter()
@@ -164,8 +215,9 @@ pub fn as_before(site: &mut Site, before: &World) -> Result<(), String> {
     })
 }
 
-/// What a gateway has once an attempt without a platform has failed.
-pub fn world(site: &mut Site) -> Result<World, String> {
+/// What a gateway has once an attempt without a platform has failed. A member of an account is
+/// connected to it then.
+fn world(site: &mut Site, member: bool) -> Result<World, String> {
     site.start().map_err(|e| e.to_string())?;
     let status = site
         .wait(
@@ -174,10 +226,15 @@ pub fn world(site: &mut Site) -> Result<World, String> {
             |status| status["state"] == "waiting" && status["error"]["class"] == "wait",
         )
         .map_err(|e| e.to_string());
+    let connected = match member {
+        true => site.wait_connected(Duration::from_secs(30)),
+        false => Ok(()),
+    };
     let world = site.world().map_err(|e| e.to_string());
     let provisioned = site.property(PID, "provisioned");
     site.stop();
     status?;
+    connected.map_err(|e| e.to_string())?;
     must(
         provisioned.map_err(|e| e.to_string())? != Some(true.into()),
         || "it takes itself for provisioned".to_owned(),

@@ -70,8 +70,14 @@ impl Ended {
     }
 }
 
-/// Runs the gateway until it is provisioned, or killed, or its deadline has passed.
-pub fn run(site: &Site, shim: &Shim, at: Option<(usize, Interference)>) -> Ended {
+/// Runs the gateway until it is provisioned, or killed, or its deadline has passed. What it does
+/// to the disk is written to `trace`.
+pub fn run(
+    site: &Site,
+    shim: &Shim,
+    at: Option<(usize, Interference)>,
+    trace: Option<&Path>,
+) -> Ended {
     let log = site.folder().join("operations.log");
     let _ = fs::remove_file(&log);
     let mut command = Command::new(gateway_binary().unwrap());
@@ -101,6 +107,9 @@ pub fn run(site: &Site, shim: &Shim, at: Option<(usize, Interference)>) -> Ended
                 Interference::Fail(errno) => errno.to_string(),
             },
         );
+    }
+    if let Some(trace) = trace {
+        command.env("KILL_TRACE", trace);
     }
     let mut child = command.spawn().expect("the gateway");
     let (done, ended) = channel();

@@ -2,7 +2,7 @@
 //! change that it makes on its disk during a provisioning, or the disk refuses that change, and
 //! the next start must come to one of the two ends by itself.
 //!
-//! [`points`] says which operations there are and which of them are tried; [`gateway`] runs the
+//! [`power`] lets the disk lose what was not synced, in the model [`disk`]. [`points`] says which operations there are and which of them are tried; [`gateway`] runs the
 //! process under the shim; [`expect`] says what must be true afterwards. Without `KILL_ALL=1`
 //! every k-th point is tried; the number is printed.
 
@@ -14,13 +14,19 @@
     clippy::print_stdout
 )]
 
+mod bench;
+mod disk;
 mod expect;
 mod gateway;
+mod held;
 mod points;
+mod power;
+mod trace;
 
-use expect::{as_before, exactly_once, has_committed, told, world, Failures};
+use bench::{Bench, Scenario};
+use expect::{all_as_before, exactly_once, has_committed, told, Failures};
 use gateway::Interference;
-use points::{in_parallel, sample, Bench, Point};
+use points::{sample, Point, SAMPLE};
 
 /// `ENOSPC` and `EIO`, as Linux numbers them.
 const ERRORS: [i32; 2] = [28, 5];
@@ -34,43 +40,51 @@ fn points(operations: &[String], ways: [Interference; 2]) -> Vec<Point> {
             name: name.clone(),
         })
     });
-    sample(all.collect())
+    sample(all.collect(), SAMPLE)
 }
 
 #[test]
 fn killed_anywhere_it_is_provisioned_once_or_as_before() {
-    let bench = Bench::new();
+    killed(Scenario::First);
+}
+
+#[test]
+fn killed_anywhere_it_is_provisioned_again_once_or_as_before() {
+    killed(Scenario::Again);
+}
+
+fn killed(scenario: Scenario) {
+    let bench = Bench::new(scenario);
+    let member = scenario == Scenario::Again;
     let operations = bench.record();
     let points = points(&operations, [Interference::Before, Interference::After]);
-    let mut fresh = bench.place().gateway().site;
     let failures = Failures::default();
     let before_commit = bench.for_each(&points, |place, point| {
         let gateway = place.gateway();
         let killed = place.run(&gateway, Some((point.at, point.what)));
         // A run may have fewer operations than the one that was recorded.
-        if killed.was_killed() && !has_committed(&gateway.site) {
+        if killed.was_killed() && !has_committed(&gateway) {
             place.keep(point, gateway.site.copy_in(bench.folder()).unwrap());
         }
         let after = place.run(&gateway, None);
         failures.note(point, exactly_once(place, &gateway, &after));
     });
     println!(
-        "killed {} times at {} operations, {} of them before the commit",
+        "{scenario:?}: killed {} times at {} operations, {} of them before the commit",
         points.len(),
         operations.len(),
-        before_commit.len(),
+        before_commit
+            .iter()
+            .map(|kept| kept.all.len())
+            .sum::<usize>(),
     );
-    let before = world(&mut fresh).unwrap();
-    assert!(before.len() > 5, "{:?}", before.keys());
-    in_parallel(before_commit, |(point, mut site)| {
-        failures.note(&point, as_before(&mut site, &before));
-    });
+    all_as_before(before_commit, member, &failures);
     failures.none();
 }
 
 #[test]
 fn a_disk_that_fails_once_anywhere_loses_nothing() {
-    let bench = Bench::new();
+    let bench = Bench::new(Scenario::First);
     let operations = bench.record();
     let points = points(&operations, ERRORS.map(Interference::Fail));
     let failures = Failures::default();
@@ -101,7 +115,7 @@ fn a_disk_that_fails_once_anywhere_loses_nothing() {
 
 #[test]
 fn the_shim_sees_every_file_and_kills_where_it_is_told() {
-    let bench = Bench::new();
+    let bench = Bench::new(Scenario::First);
     let operations = bench.record();
     for wanted in ["journal.jsonl", "snapshot_", "record.jsonl", ".plan"] {
         assert!(

@@ -94,6 +94,11 @@ pub(super) fn write(
     };
     put("broker.pem", &settings.certificate.server_pem()?)?;
     put("broker.key", &settings.certificate.key_pem()?)?;
+    let root = settings.device_root.to_pem();
+    put(
+        "device-root.pem",
+        &root.map_err(openssl_error("a root's PEM"))?,
+    )?;
     put(
         "dynamic-security.json",
         first_state(platform_password)?.to_string().as_bytes(),
@@ -140,10 +145,19 @@ fn configuration(settings: &BrokerSettings, installation: &Installation, ports: 
          certfile {folder}/broker.pem\n\
          keyfile {folder}/broker.key\n\
          tls_version tlsv1.2\n\
+         {ciphers}\n\
+         # Devices with a certificate, which counts besides name and password.\n\
+         listener {mutual} 127.0.0.1\n\
+         certfile {folder}/broker.pem\n\
+         keyfile {folder}/broker.key\n\
+         cafile {folder}/device-root.pem\n\
+         require_certificate true\n\
+         tls_version tlsv1.2\n\
          {ciphers}",
         plugin = installation.plugin.display(),
         plain = ports.plain,
         tls = ports.tls,
+        mutual = ports.mutual,
     )
 }
 

@@ -1,6 +1,7 @@
 //! Requests, jobs and attempts as people and programs read them. No secret is among them.
 
 use provision_platform::clock::{self, Millis};
+use provision_platform::pki::DeviceKey;
 use provision_platform::store::{Job, ProvisionRequest, Store, StoreError, Window};
 use serde_json::{json, Value};
 
@@ -30,6 +31,20 @@ pub(super) fn document(store: &Store, request: &ProvisionRequest) -> Result<Valu
         .into_iter()
         .map(|a| a.name)
         .collect();
+    let packages: Vec<Value> = store
+        .packages(request.id)?
+        .into_iter()
+        .map(|p| {
+            json!({
+                "name": p.name,
+                "version": p.version,
+                "file": p.file_name,
+                "sha256": p.sha256,
+                "bytes": p.size,
+            })
+        })
+        .collect();
+    let access = store.package_access(request.id)?;
     Ok(json!({
         "id": request.id,
         "client_id": request.client_id,
@@ -43,6 +58,9 @@ pub(super) fn document(store: &Store, request: &ProvisionRequest) -> Result<Valu
         "account": request.target.account,
         "target_client_id": request.target.client_id,
         "configurations": names,
+        "packages": packages,
+        "package_credentials": access.is_some_and(|a| a.credentials.is_some()),
+        "device_key": request.device_key.map(DeviceKey::name),
         "created_on": time(Some(request.created_on)),
         "jobs": jobs,
     }))
@@ -66,6 +84,19 @@ fn job(store: &Store, job: &Job) -> Result<Value, StoreError> {
                 })
             })
             .collect();
+        let downloads: Vec<Value> = store
+            .downloads(attempt.id)?
+            .into_iter()
+            .map(|d| {
+                json!({
+                    "name": d.name,
+                    "version": d.version,
+                    "status": d.status,
+                    "progress": d.progress,
+                    "message": d.message,
+                })
+            })
+            .collect();
         attempts.push(json!({
             "number": attempt.number,
             "started_on": time(Some(attempt.started_on)),
@@ -73,14 +104,30 @@ fn job(store: &Store, job: &Job) -> Result<Value, StoreError> {
             "outcome": attempt.outcome,
             "message": attempt.message,
             "exchanges": exchanges,
+            "downloads": downloads,
         }));
     }
+    let certificates: Vec<Value> = store
+        .issued(job.id)?
+        .into_iter()
+        .map(|c| {
+            json!({
+                "serial": c.serial,
+                "fingerprint": c.fingerprint,
+                "common_name": c.common_name,
+                "key": c.key,
+                "issued_on": time(Some(c.issued_on)),
+                "certificate": c.certificate,
+            })
+        })
+        .collect();
     Ok(json!({
         "transaction_id": job.transaction_id,
         "state": job.state.as_str(),
         "error_code": job.error_code,
         "error_message": job.error_message,
         "changed_on": time(Some(job.changed_on)),
+        "certificates": certificates,
         "attempts": attempts,
     }))
 }
@@ -99,7 +146,8 @@ pub(super) fn sheet(store: &Store, request: &ProvisionRequest) -> Result<String,
          \x20 activation key  {}\n\
          \x20 active          from {} until {}\n\
          \x20 attempts        {} of {limit}\n\
-         \x20 target          {} as {}\n",
+         \x20 target          {} as {}\n\
+         \x20 device key      {}\n",
         request.id,
         request.client_id,
         request.username,
@@ -114,7 +162,14 @@ pub(super) fn sheet(store: &Store, request: &ProvisionRequest) -> Result<String,
         request.attempts,
         request.target.account,
         request.target.client_id,
+        request.device_key.map_or("none", DeviceKey::name),
     );
+    for package in store.packages(request.id)? {
+        text.push_str(&format!(
+            "  package         {} {} ({} bytes, {})\n",
+            package.name, package.version, package.size, package.file_name
+        ));
+    }
     for job in store.jobs(request.id)? {
         let transaction = job
             .transaction_id
@@ -124,6 +179,12 @@ pub(super) fn sheet(store: &Store, request: &ProvisionRequest) -> Result<String,
             "  job             {} ({transaction})\n",
             job.state
         ));
+        for certificate in store.issued(job.id)? {
+            text.push_str(&format!(
+                "    certificate   {}  {}\n",
+                certificate.serial, certificate.fingerprint
+            ));
+        }
         for attempt in store.attempts(job.id)? {
             let outcome = attempt.outcome.as_deref().unwrap_or("running");
             let message = attempt.message.unwrap_or_default();
@@ -132,6 +193,16 @@ pub(super) fn sheet(store: &Store, request: &ProvisionRequest) -> Result<String,
                 "    attempt {}     {start}  {outcome}  {message}\n",
                 attempt.number
             ));
+            for download in store.downloads(attempt.id)? {
+                text.push_str(&format!(
+                    "      {} {}  {} {} %  {}\n",
+                    download.name,
+                    download.version,
+                    download.status,
+                    download.progress,
+                    download.message.unwrap_or_default()
+                ));
+            }
         }
     }
     Ok(text)

@@ -1,11 +1,12 @@
 //! `request create|show|list|enable|disable|delete`.
 
-use super::{output, print, Data, Failure};
+use super::{output, package, print, Data, Failure};
 use kura_formats::configurations::{read, remote_open, XmlLimits};
 use provision_platform::clock::{self, Millis};
+use provision_platform::pki::DeviceKey;
 use provision_platform::platform::TARGET_ACCOUNT;
 use provision_platform::secret::Secret;
-use provision_platform::store::{Attachment, NewRequest, ProvisionRequest, Store};
+use provision_platform::store::{Attachment, NewPackage, NewRequest, ProvisionRequest, Store};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
@@ -32,7 +33,7 @@ pub(super) enum Command {
     after_help = "Times: now, +90s, +30m, +2h, +7d, or RFC 3339 such as 2030-01-31T12:00:00Z.\n\n\
     Example:\n  provision-platform request create --data cloud --client-id 0011223344AA \\\n      \
     --username 0011223344AA-SN1 --password-file secret.txt --activation-key-generate \\\n      \
-    --expires-on +7d --max-attempts 5"
+    --expires-on +7d --max-attempts 5 --package heater-1.0.300.zip --csr"
 )]
 pub(super) struct Create {
     #[command(flatten)]
@@ -67,6 +68,19 @@ pub(super) struct Create {
     /// generated from the target account.
     #[arg(long, value_name = "FILE.xml")]
     configuration: Vec<PathBuf>,
+    /// A package file that the device fetches over HTTPS and installs before it is configured; may
+    /// be repeated, up to nine. Without NAME and VERSION the file is called NAME-VERSION.ENDING.
+    #[arg(long, value_name = "FILE[:NAME:VERSION]", value_parser = package::parse)]
+    package: Vec<NewPackage>,
+    /// The package server demands a user name and a password, made here and told to the device.
+    #[arg(long, requires = "package")]
+    package_credentials: bool,
+    /// The device makes a key that never leaves it, sends a certificate request (CSR) for it, and
+    /// connects to the target account with the certificate that it gets, besides name and password.
+    /// EC-256 if no kind is given; or EC-384, RSA-2048, RSA-3072, RSA-4096.
+    #[arg(long, value_name = "KIND", num_args = 0..=1, require_equals = true,
+          default_missing_value = "EC-256")]
+    csr: Option<DeviceKey>,
     /// Replace a request of the same client-id.
     #[arg(long)]
     overwrite: bool,
@@ -217,6 +231,9 @@ fn make(create: &Create) -> Result<(), Failure> {
             .iter()
             .map(|p| attachment(p))
             .collect::<Result<_, _>>()?,
+        packages: create.package.clone(),
+        package_credentials: create.package_credentials,
+        device_key: create.csr,
         overwrite: create.overwrite,
     };
     let mut store = Store::open(&create.data.folder)?;

@@ -28,6 +28,9 @@ pub(super) struct Arguments {
     /// TLS port of the target account's broker on 127.0.0.1 (a free one if not given).
     #[arg(long, value_name = "PORT")]
     target_port: Option<u16>,
+    /// HTTPS port of the package server on 127.0.0.1 (a free one if not given).
+    #[arg(long, value_name = "PORT")]
+    package_port: Option<u16>,
     /// The provisioning account.
     #[arg(long, value_name = "ACCOUNT", default_value = PROVISIONING_ACCOUNT)]
     account: String,
@@ -48,6 +51,10 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "SECONDS", default_value_t = 180,
           value_parser = clap::value_parser!(u64).range(1..=86_400))]
     commit_timeout: u64,
+    /// Seconds to wait for each word of a device that fetches a package.
+    #[arg(long, value_name = "SECONDS", default_value_t = 300,
+          value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    download_timeout: u64,
     /// Write a JSON object with the addresses to this file once ready.
     #[arg(long, value_name = "FILE")]
     ready_file: Option<PathBuf>,
@@ -89,6 +96,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     settings.account = arguments.account.clone();
     settings.port = arguments.port;
     settings.target_port = arguments.target_port;
+    settings.package_port = arguments.package_port;
     settings.same_broker = arguments.same_broker;
     settings.admission = match arguments.admission {
         AdmissionName::WhileActive => Admission::WhileActive,
@@ -96,6 +104,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     };
     settings.reply_timeout = Duration::from_secs(arguments.reply_timeout);
     settings.commit_timeout = Duration::from_secs(arguments.commit_timeout);
+    settings.download_timeout = Duration::from_secs(arguments.download_timeout);
     let platform = Platform::start(settings).map_err(|e| Failure::other(&e))?;
     announce(&platform, arguments, &folder)?;
     let signal = signals.forever().next();
@@ -130,6 +139,7 @@ fn announce(
         let document = json!({
             "broker": broker,
             "target": target,
+            "packages": platform.package_server().url(),
             "account": account,
             "root": root,
             "tls_root": tls_root,

@@ -2,8 +2,9 @@
 
 use super::{names, Engine, EngineError};
 use crate::behaviour::{Rejection, Step};
-use crate::flow::conversation::{Conversation, Phase, Planned};
+use crate::flow::conversation::{Conversation, Phase};
 use crate::flow::message::Outgoing;
+use crate::flow::plan::Planned;
 use crate::store::JobState;
 use kura_formats::payload::{decode, Limits};
 use kura_formats::request::{PROV_ERROR_CODE, RESPONSE_CODE, RESPONSE_EXCEPTION_MESSAGE};
@@ -22,6 +23,10 @@ impl Engine {
             Phase::Due(_) => self.step(client_id),
             Phase::Waiting { planned, .. } => {
                 let message = format!("no reply to {:?}", planned.step);
+                self.fail(client_id, "device.silent", &message)
+            }
+            Phase::Fetching { planned, .. } => {
+                let message = format!("no more word of {:?}", planned.step);
                 self.fail(client_id, "device.silent", &message)
             }
             Phase::Stalled { .. } => self.fail(
@@ -60,7 +65,21 @@ impl Engine {
             conversation.phase = Phase::Stalled { deadline };
             return Ok(());
         }
-        self.send(client_id, planned)
+        let flood = conversation.behaviour.flood.filter(|f| f.before == step);
+        let trail = conversation.behaviour.after_commit && step == Step::Commit;
+        let trail = trail && !planned.out_of_order;
+        if let Some(flood) = flood {
+            if let Some(conversation) = self.conversations.get_mut(client_id) {
+                // Once, also where the step comes twice.
+                conversation.behaviour.flood = None;
+            }
+            self.flood(client_id, &flood)?;
+        }
+        self.send(client_id, planned)?;
+        match trail {
+            true => self.trail(client_id),
+            false => Ok(()),
+        }
     }
 
     fn send(&mut self, client_id: &str, planned: Planned) -> Result<(), EngineError> {
@@ -80,6 +99,7 @@ impl Engine {
             planned: planned.clone(),
             deadline: Instant::now() + within,
         };
+        self.note_package(client_id, &planned)?;
         // Before it goes out: the device may be faster than the database.
         match planned.step {
             Step::Configuration(0) if !planned.out_of_order => {
@@ -91,7 +111,7 @@ impl Engine {
         self.publish(client_id, attempt, message, twice)
     }
 
-    fn publish(
+    pub(super) fn publish(
         &mut self,
         client_id: &str,
         attempt: i64,
@@ -134,7 +154,7 @@ impl Engine {
             Phase::Waiting { request_id: id, .. } | Phase::Rejected { request_id: id, .. } => {
                 id == request_id
             }
-            Phase::Due(_) | Phase::Stalled { .. } => false,
+            Phase::Due(_) | Phase::Fetching { .. } | Phase::Stalled { .. } => false,
         });
         let Some(conversation) = waiting else {
             log::debug!("a reply to {request_id}, which nobody waits for");
@@ -152,10 +172,10 @@ impl Engine {
                     let error = error.map_or_else(|| format!("response.{code}"), str::to_owned);
                     (error, text.unwrap_or_default().to_owned())
                 });
-                self.answered(&client_id, &planned, refusal)
+                self.answered(&client_id, &planned, refusal, payload.body.as_deref())
             }
             Phase::Rejected { .. } => self.farewell(&client_id),
-            Phase::Due(_) | Phase::Stalled { .. } => Ok(()),
+            Phase::Due(_) | Phase::Fetching { .. } | Phase::Stalled { .. } => Ok(()),
         }
     }
 
@@ -164,6 +184,7 @@ impl Engine {
         client_id: &str,
         planned: &Planned,
         refusal: Option<(String, String)>,
+        body: Option<&[u8]>,
     ) -> Result<(), EngineError> {
         match refusal {
             Some(_) if planned.out_of_order => self.go_on(client_id),
@@ -171,6 +192,11 @@ impl Engine {
             None if planned.step == Step::Commit && !planned.out_of_order => {
                 self.complete(client_id, "the device replied to the commit")
             }
+            None if planned.step == Step::DeviceKey => match self.certify(client_id, body)? {
+                true => self.go_on(client_id),
+                false => Ok(()),
+            },
+            None if matches!(planned.step, Step::Package(_)) => self.fetching(client_id, planned),
             None => {
                 let Some(conversation) = self.conversations.get_mut(client_id) else {
                     return Ok(());
@@ -193,7 +219,7 @@ impl Engine {
         }
     }
 
-    fn go_on(&mut self, client_id: &str) -> Result<(), EngineError> {
+    pub(super) fn go_on(&mut self, client_id: &str) -> Result<(), EngineError> {
         let Some(conversation) = self.conversations.get_mut(client_id) else {
             return Ok(());
         };

@@ -8,18 +8,26 @@
 mod admission;
 mod answer;
 mod birth;
+mod control;
+mod hostile;
+mod keys;
+mod packages;
 mod station;
 mod trigger;
 
 use crate::behaviour::Script;
 use crate::changes::Changes;
 use crate::clock::{self, Millis};
+use crate::control::ControlRequest;
 use crate::flow::conversation::{Conversation, Names, Phase};
 use crate::flow::message::MessageError;
 use crate::link::{LinkError, Notice};
+use crate::packages::PackageServer;
 use crate::pki::PkiError;
 use crate::settings::Settings;
 use crate::store::{Store, StoreError};
+pub(crate) use control::Asker;
+use control::Pending;
 use kura_formats::topic::{Incoming, Topics};
 use mqtt_session::Message;
 pub(crate) use station::{Place, Station};
@@ -36,6 +44,8 @@ pub(crate) enum Input {
     Sync(Sender<Result<(), String>>),
     /// Behave like this from the next attempt on.
     Script(Box<Script>),
+    /// Send a signed request to a gateway.
+    Control(Box<ControlRequest>, Asker),
     /// End.
     Stop,
 }
@@ -69,7 +79,10 @@ pub(crate) struct Engine {
     provision: Station,
     /// None: the target account lives at the provision broker.
     target: Option<Station>,
+    packages: Arc<PackageServer>,
     conversations: HashMap<String, Conversation>,
+    /// Control requests without a reply.
+    pending: Vec<Pending>,
     script: Script,
     topics: Topics,
     requester: String,
@@ -87,6 +100,7 @@ impl Engine {
         store: Store,
         provision: Station,
         target: Option<Station>,
+        packages: Arc<PackageServer>,
         requester: String,
         changes: Arc<Changes>,
     ) -> Result<Engine, EngineError> {
@@ -97,7 +111,9 @@ impl Engine {
             store,
             provision,
             target,
+            packages,
             conversations: HashMap::new(),
+            pending: Vec::new(),
             script,
             topics: Topics::default(),
             requester,
@@ -112,6 +128,8 @@ impl Engine {
 
     /// Runs until told to stop, or until the owner is gone.
     pub(crate) fn run(mut self, inputs: &Receiver<Input>) {
+        let taken = self.take_controls();
+        report("control requests", taken);
         loop {
             match inputs.recv_timeout(self.until_next()) {
                 Ok(Input::Stop) | Err(RecvTimeoutError::Disconnected) => break,
@@ -142,6 +160,7 @@ impl Engine {
                 let _ = done.send(result);
             }
             Input::Script(script) => self.script = *script,
+            Input::Control(asked, asker) => self.control(*asked, asker),
             Input::Stop => {}
         }
     }
@@ -163,12 +182,42 @@ impl Engine {
                 _ => Ok(()),
             },
             Incoming::Reply {
+                requester,
+                request_id,
+                ..
+            } if requester == self.requester
+                && self.control_reply(&request_id, &message.payload) =>
+            {
+                Ok(())
+            }
+            Incoming::Reply {
                 account,
                 requester,
                 request_id,
                 ..
             } if account == self.settings.account && requester == self.requester => {
                 self.reply(&request_id, &message.payload)
+            }
+            Incoming::Notify {
+                account,
+                requester,
+                app,
+                client_id,
+                resource,
+            } if account == self.settings.account
+                && requester == self.requester
+                && (app.as_str(), resource.as_str()) == ("DEPLOY-V2", "download") =>
+            {
+                self.notified(&client_id, &message.payload)
+            }
+            Incoming::Notify {
+                requester,
+                client_id,
+                resource,
+                ..
+            } if requester == self.requester => {
+                self.control_notified(&client_id, &resource, &message.payload);
+                Ok(())
             }
             _ => Ok(()),
         };
@@ -183,6 +232,8 @@ impl Engine {
             Ok(version) if version != self.seen_version => {
                 self.seen_version = version;
                 self.stale = true;
+                let taken = self.take_controls();
+                report("control requests", taken);
             }
             Ok(_) => {}
             Err(error) => log::error!("the database cannot be watched: {error}"),
@@ -194,6 +245,7 @@ impl Engine {
             report("the brokers", self.bring_in_line());
         }
         let now = Instant::now();
+        self.give_up_controls(now);
         let due: Vec<String> = self
             .conversations
             .iter()
@@ -214,7 +266,14 @@ impl Engine {
             .values()
             .map(|c| when(&c.phase).saturating_duration_since(now));
         let boundary = self.boundary.map(clock::until);
-        conversations.chain(boundary).fold(LOOK, Duration::min)
+        let pending = self
+            .pending
+            .iter()
+            .map(|p| p.deadline().saturating_duration_since(now));
+        conversations
+            .chain(boundary)
+            .chain(pending)
+            .fold(LOOK, Duration::min)
     }
 
     fn station(&mut self, place: Place) -> &mut Station {
@@ -253,6 +312,7 @@ fn when(phase: &Phase) -> Instant {
     match phase {
         Phase::Due(time) => *time,
         Phase::Waiting { deadline, .. }
+        | Phase::Fetching { deadline, .. }
         | Phase::Rejected { deadline, .. }
         | Phase::Stalled { deadline } => *deadline,
     }

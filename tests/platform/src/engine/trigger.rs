@@ -6,6 +6,7 @@ use crate::behaviour::{Behaviour, ConfigurationFault, Rejection, Signing};
 use crate::clock;
 use crate::configuration::generate;
 use crate::flow::conversation::{self, Conversation, Material};
+use crate::flow::keys::KeyOrder;
 use crate::flow::trigger::{self, Trigger};
 use crate::pki::{fingerprint, Identity};
 use crate::store::{Job, JobState, ProvisionRequest};
@@ -67,7 +68,7 @@ impl Engine {
             Some(_) => Vec::new(),
             None => self.documents(&request, &job, &trigger, &behaviour)?,
         };
-        let material = self.material(&trigger, &behaviour, documents)?;
+        let material = self.material(&request, &trigger, &behaviour, documents)?;
         let conversation =
             Conversation::new(client_id, trigger, ids, behaviour, material, Instant::now())?;
         log::info!(
@@ -138,14 +139,14 @@ impl Engine {
         trigger: &Trigger,
         behaviour: &Behaviour,
     ) -> Result<Vec<Vec<u8>>, EngineError> {
-        let url = self
-            .target
-            .as_ref()
-            .unwrap_or(&self.provision)
-            .broker()
-            .url();
+        let broker = self.target.as_ref().unwrap_or(&self.provision).broker();
         let pid = trigger.connection_pid.as_deref();
-        let generate = |fault| generate(&request.target, &url, pid, fault);
+        let order = key_order(request, trigger);
+        let (url, alias) = match &order {
+            Some(order) => (broker.mutual_url(), Some(order.alias.as_str())),
+            None => (broker.url(), None),
+        };
+        let generate = |fault| generate(&request.target, &url, pid, alias, fault);
         match &behaviour.configuration {
             ConfigurationFault::None => {}
             ConfigurationFault::Documents(documents) => return Ok(documents.clone()),
@@ -167,6 +168,7 @@ impl Engine {
 
     fn material(
         &self,
+        request: &ProvisionRequest,
         trigger: &Trigger,
         behaviour: &Behaviour,
         documents: Vec<Vec<u8>>,
@@ -180,10 +182,12 @@ impl Engine {
             false => None,
         };
         Ok(Material {
+            packages: self.offer_packages(request, behaviour.package.as_ref())?,
             signing_as: self.trusted_signer(trigger, &signer)?,
             signer,
             documents,
             target_root,
+            device_key: key_order(request, trigger),
         })
     }
 
@@ -229,6 +233,12 @@ impl Engine {
         let out = conversation::reject(client_id, nonce, &rejection, &names, signer)?;
         Ok(self.provision.publish(&out.topic, out.payload)?)
     }
+}
+
+fn key_order(request: &ProvisionRequest, trigger: &Trigger) -> Option<KeyOrder> {
+    let pid = trigger.connection_pid.as_deref();
+    let key = request.device_key?;
+    Some(KeyOrder::new(key, pid, &request.target.client_id))
 }
 
 fn is_done_with_other(job: &Job, trigger: &Trigger) -> bool {

@@ -1,24 +1,17 @@
 //! One attempt of one device: which step comes next, and what a reply means for it.
 
+use super::keys::KeyOrder;
 use super::manifest::Manifest;
 use super::message::{Draft, MessageError, Outgoing};
+use super::packages::{Asked, PackageOrder};
+use super::plan::{address, plan, Extent, Planned};
 use super::trigger::Trigger;
-use crate::behaviour::{Behaviour, CommitFault, Order, Rejection, Signing, Step};
+use crate::behaviour::{Behaviour, CommitFault, Rejection, Signing, Step};
 use crate::pki::{Identity, PkiError};
 use kura_formats::payload::MetricValue;
 use kura_formats::topic::Method;
 use std::collections::VecDeque;
 use std::time::Instant;
-
-/// A step to be sent.
-#[derive(Clone, Debug)]
-pub(crate) struct Planned {
-    pub(crate) step: Step,
-    /// Sent in a wrong order on purpose: whatever the device says, the next step follows.
-    pub(crate) out_of_order: bool,
-    /// Certificates of this signer instead.
-    pub(crate) other: Option<Box<Identity>>,
-}
 
 /// Where the attempt stands.
 #[derive(Clone, Debug)]
@@ -31,6 +24,8 @@ pub(crate) enum Phase {
         planned: Planned,
         deadline: Instant,
     },
+    /// The device fetches a package; it says more before then.
+    Fetching { planned: Planned, deadline: Instant },
     /// A reject has been sent; its reply, or its deadline, ends the conversation.
     Rejected {
         request_id: String,
@@ -50,6 +45,8 @@ pub(crate) struct Conversation {
     pub(crate) behaviour: Behaviour,
     pub(crate) phase: Phase,
     pub(crate) commit_sent: bool,
+    /// The latest download.
+    pub(crate) asked: Option<Asked>,
     /// Who signs: whose chain is sent, or at re-provisioning one that the device trusts.
     signing_as: Identity,
     /// From then on the device can check signatures.
@@ -57,17 +54,33 @@ pub(crate) struct Conversation {
     steps: VecDeque<Planned>,
     manifest: Manifest,
     certificates: Vec<u8>,
+    packages: Vec<PackageOrder>,
     documents: Vec<Vec<u8>>,
     target_root: Option<Vec<u8>>,
+    device_key: Option<KeyOrder>,
+    key_request: Option<Vec<u8>>,
+    /// The chain for the device's key, once it is issued.
+    client_chain: Option<Vec<u8>>,
 }
 
 /// What an attempt is made of.
 pub(crate) struct Material {
     pub(crate) signer: Identity,
     pub(crate) signing_as: Identity,
+    pub(crate) packages: Vec<PackageOrder>,
     pub(crate) documents: Vec<Vec<u8>>,
     /// Body of the keystore request.
     pub(crate) target_root: Option<Vec<u8>>,
+    pub(crate) device_key: Option<KeyOrder>,
+}
+
+/// A request that no flow has.
+pub(crate) struct Stray {
+    pub(crate) app: &'static str,
+    pub(crate) method: Method,
+    pub(crate) resources: &'static [&'static str],
+    pub(crate) body: Option<Vec<u8>>,
+    pub(crate) gzip: bool,
 }
 
 /// Names of a message.
@@ -89,11 +102,13 @@ impl Conversation {
             Some(bytes) => bytes.clone(),
             None => material.signer.chain_pem()?,
         };
-        let steps = plan(
-            &behaviour.order,
-            material.target_root.is_some(),
-            material.documents.len(),
-        );
+        let extent = Extent {
+            target_root: material.target_root.is_some(),
+            device_key: material.device_key.is_some(),
+            packages: material.packages.len(),
+            documents: material.documents.len(),
+        };
+        let steps = plan(&behaviour.order, extent);
         Ok(Conversation {
             client_id: client_id.to_owned(),
             signer_known: !trigger.trusted_signers.is_empty(),
@@ -104,18 +119,45 @@ impl Conversation {
             phase: Phase::Due(now + behaviour.delay),
             behaviour,
             commit_sent: false,
+            asked: None,
             signing_as: material.signing_as,
             steps,
             manifest: Manifest::default(),
             certificates,
+            packages: material.packages,
             documents: material.documents,
             target_root: material.target_root,
+            key_request: material.device_key.as_ref().map(KeyOrder::body),
+            device_key: material.device_key,
+            client_chain: None,
         })
     }
 
     /// Takes the next step, if there is one.
     pub(crate) fn next_step(&mut self) -> Option<Planned> {
         self.steps.pop_front()
+    }
+
+    /// The key that the device was asked for.
+    pub(crate) fn device_key(&self) -> Option<&KeyOrder> {
+        self.device_key.as_ref()
+    }
+
+    /// What the device gets for its key.
+    pub(crate) fn set_client_chain(&mut self, chain: Vec<u8>) {
+        self.client_chain = Some(chain);
+    }
+
+    /// A package of this attempt.
+    pub(crate) fn package(&self, number: usize) -> Option<&PackageOrder> {
+        self.packages.get(number)
+    }
+
+    /// Whether packages are still to be sent.
+    pub(crate) fn packages_left(&self) -> bool {
+        self.steps
+            .iter()
+            .any(|p| matches!(p.step, Step::Package(_)))
     }
 
     /// Whether configurations are still to be sent.
@@ -138,6 +180,14 @@ impl Conversation {
             metrics.push(("prov.transaction.id", MetricValue::from(transaction)));
             metrics.push(("prov.nonce", MetricValue::from(nonce)));
             metrics.push(("prov.manifest.sha256", MetricValue::from(digest)));
+        }
+        if let Step::Package(number) = planned.step {
+            let job_id = job_id()?;
+            if let Some(order) = self.packages.get(number) {
+                metrics.extend(order.metrics(job_id));
+            }
+            let outcome = None;
+            self.asked = Some(Asked { job_id, outcome });
         }
         let body = match (&planned.other, planned.step) {
             (Some(other), _) => Some(other.chain_pem()?),
@@ -164,6 +214,24 @@ impl Conversation {
         Ok(message)
     }
 
+    /// A request that no flow has.
+    pub(crate) fn stray(&self, stray: Stray, names: &Names<'_>) -> Result<Outgoing, MessageError> {
+        let draft = Draft {
+            account: names.account,
+            client_id: &self.client_id,
+            requester: names.requester,
+            app: stray.app,
+            method: stray.method,
+            resources: stray.resources,
+            nonce: &self.trigger.nonce,
+            metrics: Vec::new(),
+            body: stray.body,
+            gzip: stray.gzip,
+        };
+        let signer = (&self.signing_as, self.behaviour.signing);
+        draft.finish(self.signer_known.then_some(signer))
+    }
+
     /// The reject.
     pub(crate) fn reject(
         &self,
@@ -186,8 +254,17 @@ impl Conversation {
         let path = match planned.step {
             Step::Certificates => "PROV-V1/certificates",
             Step::TargetRoot => "KEYS-V1/keystores/entries/certificate",
+            Step::ClientCertificate => "PROV-V1/credentials/certificate",
             Step::Configuration(_) => "CONF-V1/configurations",
-            Step::Commit => return Ok(()),
+            Step::Package(number) => {
+                if let Some(order) = self.packages.get(number) {
+                    let path = order.path();
+                    self.manifest.add_digest(&path, &order.sha256, order.size);
+                }
+                return Ok(());
+            }
+            // A key request changes nothing that the commit could mean.
+            Step::DeviceKey | Step::Commit => return Ok(()),
         };
         if planned.out_of_order && planned.step == Step::Certificates {
             // The same chain again is one item.
@@ -203,8 +280,10 @@ impl Conversation {
         match step {
             Step::Certificates => Some(&self.certificates),
             Step::TargetRoot => self.target_root.as_deref(),
+            Step::DeviceKey => self.key_request.as_deref(),
+            Step::ClientCertificate => self.client_chain.as_deref(),
             Step::Configuration(number) => self.documents.get(number).map(Vec::as_slice),
-            Step::Commit => None,
+            Step::Package(_) | Step::Commit => None,
         }
     }
 
@@ -223,6 +302,13 @@ impl Conversation {
         }
         Ok((transaction, nonce, digest))
     }
+}
+
+/// Positive, and unique for all purposes.
+pub(crate) fn job_id() -> Result<i64, MessageError> {
+    let mut bytes = [0; 8];
+    openssl::rand::rand_bytes(&mut bytes)?;
+    Ok(i64::from_be_bytes(bytes) & i64::MAX)
 }
 
 /// A reject outside of a conversation, too.
@@ -259,52 +345,4 @@ pub(crate) fn reject(
         gzip: false,
     };
     draft.finish(signer)
-}
-
-fn address(step: Step) -> (&'static str, Method, &'static [&'static str]) {
-    match step {
-        Step::Certificates => ("PROV-V1", Method::Put, &["certificates"]),
-        Step::TargetRoot => (
-            "KEYS-V1",
-            Method::Post,
-            &["keystores", "entries", "certificate"],
-        ),
-        Step::Configuration(_) => ("CONF-V1", Method::Put, &["configurations"]),
-        Step::Commit => ("PROV-V1", Method::Exec, &["commit"]),
-    }
-}
-
-fn plan(order: &Order, target_root: bool, documents: usize) -> VecDeque<Planned> {
-    let in_order = |step| Planned {
-        step,
-        out_of_order: false,
-        other: None,
-    };
-    let wrong = |step| Planned {
-        step,
-        out_of_order: true,
-        other: None,
-    };
-    let mut steps = VecDeque::new();
-    match order {
-        Order::ConfigurationFirst => steps.push_back(wrong(Step::Configuration(0))),
-        Order::CommitFirst => steps.push_back(wrong(Step::Commit)),
-        Order::Right | Order::CertificatesTwice | Order::OtherCertificates(_) => {}
-    }
-    steps.push_back(in_order(Step::Certificates));
-    match order {
-        Order::CertificatesTwice => steps.push_back(wrong(Step::Certificates)),
-        Order::OtherCertificates(other) => steps.push_back(Planned {
-            step: Step::Certificates,
-            out_of_order: true,
-            other: Some(other.clone()),
-        }),
-        Order::Right | Order::ConfigurationFirst | Order::CommitFirst => {}
-    }
-    if target_root {
-        steps.push_back(in_order(Step::TargetRoot));
-    }
-    steps.extend((0..documents).map(|n| in_order(Step::Configuration(n))));
-    steps.push_back(in_order(Step::Commit));
-    steps
 }

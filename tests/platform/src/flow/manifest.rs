@@ -7,17 +7,19 @@ use openssl::hash::{hash, MessageDigest};
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Manifest {
     lines: String,
-    last: String,
 }
 
 impl Manifest {
     /// Adds an item: `path` is application and resource, such as `CONF-V1/configurations`.
     pub(crate) fn add(&mut self, path: &str, body: &[u8]) -> Result<(), ErrorStack> {
         let digest = crate::hex(&hash(MessageDigest::sha256(), body)?);
-        let line = format!("{path} {digest} {}\n", body.len());
-        self.lines.push_str(&line);
-        self.last = line;
+        self.add_digest(path, &digest, body.len() as u64);
         Ok(())
+    }
+
+    /// Adds an item by its SHA-256 in lower hex, and its length.
+    pub(crate) fn add_digest(&mut self, path: &str, sha256: &str, length: u64) {
+        self.lines.push_str(&format!("{path} {sha256} {length}\n"));
     }
 
     /// SHA-256 over all lines.

@@ -3,7 +3,11 @@
 //!
 //! Called by the engine, which does what this module says.
 
+pub(crate) mod control;
 pub(crate) mod conversation;
+pub(crate) mod keys;
 pub(crate) mod manifest;
 pub(crate) mod message;
+pub(crate) mod packages;
+pub(crate) mod plan;
 pub(crate) mod trigger;

@@ -7,7 +7,7 @@ use openssl::bn::{BigNum, MsbOption};
 use openssl::error::ErrorStack;
 use openssl::hash::MessageDigest;
 use openssl::nid::Nid;
-use openssl::pkey::{Id, PKey, Private};
+use openssl::pkey::{Id, PKey, PKeyRef, Private, Public};
 use openssl::x509::extension::{
     AuthorityKeyIdentifier, BasicConstraints, ExtendedKeyUsage, KeyUsage, SubjectAlternativeName,
     SubjectKeyIdentifier,
@@ -34,6 +34,21 @@ impl Identity {
     /// Makes a certificate issued by this one, whether or not this one may issue.
     pub fn issue(&self, profile: &Profile) -> Result<Identity, PkiError> {
         make(profile, Some(self)).map_err(openssl_error(&profile.common_name))
+    }
+
+    /// Certifies somebody else's key, and gives the certificate with its issuers up to, and
+    /// without, the root: leaf first, as PEM. The kind of key in the profile counts for nothing.
+    pub fn certify(&self, profile: &Profile, key: &PKeyRef<Public>) -> Result<Issued, PkiError> {
+        let what = || openssl_error(&profile.common_name);
+        let certificate = build(profile, Some(self), &self.key, |b| b.set_pubkey(key));
+        let certificate = certificate.map_err(what())?;
+        let between = self.issuers.split_last().map_or(&[][..], |(_, rest)| rest);
+        let own = match self.issuers.is_empty() {
+            true => None,
+            false => Some(&self.certificate),
+        };
+        let chain = pem([&certificate].into_iter().chain(own).chain(between))?;
+        Ok(Issued { certificate, chain })
     }
 
     /// The certificate itself.
@@ -89,6 +104,15 @@ impl Identity {
     }
 }
 
+/// A certificate for a key that is elsewhere.
+#[derive(Clone, Debug)]
+pub struct Issued {
+    /// The certificate itself.
+    pub certificate: X509,
+    /// It and its issuers without the root, leaf first, as PEM.
+    pub chain: Vec<u8>,
+}
+
 impl std::fmt::Debug for Identity {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Identity")
@@ -118,18 +142,37 @@ fn pem<'a>(certificates: impl Iterator<Item = &'a X509>) -> Result<Vec<u8>, PkiE
 
 fn make(profile: &Profile, issuer: Option<&Identity>) -> Result<Identity, ErrorStack> {
     let key = profile.key.generate()?;
+    let signing_key = issuer.map_or(&key, |i| &i.key);
+    let certificate = build(profile, issuer, signing_key, |b| b.set_pubkey(&key))?;
+    let issuers = issuer.map_or_else(Vec::new, |issuer| {
+        let mut all = vec![issuer.certificate.clone()];
+        all.extend(issuer.issuers.iter().cloned());
+        all
+    });
+    Ok(Identity {
+        certificate,
+        key,
+        issuers,
+    })
+}
+
+fn build(
+    profile: &Profile,
+    issuer: Option<&Identity>,
+    signing_key: &PKeyRef<Private>,
+    set_key: impl FnOnce(&mut X509Builder) -> Result<(), ErrorStack>,
+) -> Result<X509, ErrorStack> {
     let name = name(&profile.common_name)?;
     let mut builder = X509Builder::new()?;
     builder.set_version(2)?;
     builder.set_serial_number(&*serial()?)?;
     builder.set_subject_name(&name)?;
     builder.set_issuer_name(issuer.map_or(&*name, |i| i.certificate.subject_name()))?;
-    builder.set_pubkey(&key)?;
+    set_key(&mut builder)?;
     let now = now();
     builder.set_not_before(&*Asn1Time::from_unix(now + profile.not_before)?)?;
     builder.set_not_after(&*Asn1Time::from_unix(now + profile.not_after)?)?;
     extend(&mut builder, profile, issuer)?;
-    let signing_key = issuer.map_or(&key, |i| &i.key);
     // Ed25519 brings its own digest.
     let digest = match signing_key.id() {
         Id::ED25519 => MessageDigest::null(),
@@ -137,16 +180,7 @@ fn make(profile: &Profile, issuer: Option<&Identity>) -> Result<Identity, ErrorS
         _ => MessageDigest::sha256(),
     };
     builder.sign(signing_key, digest)?;
-    let issuers = issuer.map_or_else(Vec::new, |issuer| {
-        let mut all = vec![issuer.certificate.clone()];
-        all.extend(issuer.issuers.iter().cloned());
-        all
-    });
-    Ok(Identity {
-        certificate: builder.build(),
-        key,
-        issuers,
-    })
+    Ok(builder.build())
 }
 
 fn extend(
@@ -167,7 +201,7 @@ fn extend(
             }
             usage.key_cert_sign().crl_sign();
         }
-        Purpose::Signer | Purpose::Server { .. } => {
+        Purpose::Signer | Purpose::Server { .. } | Purpose::Client => {
             usage.digital_signature();
         }
     }
@@ -188,6 +222,9 @@ fn extend(
     }
     if profile.server_auth_only || matches!(profile.purpose, Purpose::Server { .. }) {
         builder.append_extension(extended.server_auth().build()?)?;
+    }
+    if profile.purpose == Purpose::Client {
+        builder.append_extension(extended.client_auth().build()?)?;
     }
     let subject_key = SubjectKeyIdentifier::new().build(&builder.x509v3_context(None, None))?;
     builder.append_extension(subject_key)?;

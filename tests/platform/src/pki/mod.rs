@@ -2,15 +2,18 @@
 //!
 //! [`Profile`] says what a certificate shall be, [`Identity`] is a certificate with its key and the
 //! way up to its root, [`Pki`] is the set that a platform runs with: a device-management signer
-//! under an intermediate and a root, and the server certificates of both brokers. Nothing here
-//! validates: that is the gateway's work. Used by the platform, by `demo-pki` and by tests.
+//! under an intermediate and a root, the server certificates of both brokers and of the package
+//! server, and the authority that certifies the keys of devices. Nothing here validates chains:
+//! that is the gateway's work. Used by the platform, by `demo-pki` and by tests.
 
 mod demo;
+mod device_key;
 mod identity;
 mod profile;
 
 pub use demo::Pki;
-pub use identity::{fingerprint, Identity};
+pub use device_key::{requested_key, DeviceKey, RequestError};
+pub use identity::{fingerprint, Identity, Issued};
 pub use profile::{KeyKind, Profile};
 
 use std::path::PathBuf;

@@ -46,6 +46,7 @@ pub(super) enum Purpose {
     Authority { path_len: Option<u32> },
     Signer,
     Server { names: Vec<String> },
+    Client,
 }
 
 /// A certificate to be: good by default, made wrong by the methods that say so.
@@ -91,6 +92,12 @@ impl Profile {
     pub fn server(common_name: &str, names: &[&str]) -> Profile {
         let names = names.iter().map(|n| (*n).to_owned()).collect();
         Profile::new(common_name, Purpose::Server { names }, 365)
+    }
+
+    /// A TLS client (digitalSignature, clientAuth), valid for one year: of no use to sign control
+    /// messages with.
+    pub fn client(common_name: &str) -> Profile {
+        Profile::new(common_name, Purpose::Client, 365)
     }
 
     /// Another key than EC P-256.

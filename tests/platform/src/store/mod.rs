@@ -5,20 +5,26 @@
 //! (see [`crate::secret`]). No decisions here: those are in `flow`.
 
 mod attempt;
+mod control;
 mod device;
+mod issued;
 mod job;
 mod new_request;
+mod package;
 mod request;
 mod schema;
 
 pub use attempt::{Attempt, Exchange};
+pub use control::ControlState;
 pub use device::Device;
+pub use issued::IssuedCertificate;
 pub use job::{Job, JobState};
 pub use new_request::{Attachment, NewRequest};
+pub use package::{Download, NewPackage, Package, PackageAccess, LARGEST_PACKAGE, MOST_PACKAGES};
 pub use request::{ProvisionRequest, TargetCredentials, Window};
 
 use crate::secret::{SecretError, Vault};
-use rusqlite::Connection;
+use rusqlite::{Connection, TransactionBehavior};
 use std::fs::OpenOptions;
 use std::io::ErrorKind;
 use std::os::unix::fs::OpenOptionsExt;
@@ -39,6 +45,14 @@ pub enum StoreError {
     /// SQLite refused.
     #[error("the database refused: {0}")]
     Sqlite(#[from] rusqlite::Error),
+    /// A package file cannot be taken in.
+    #[error("the package file {} cannot be taken in", path.display())]
+    Package {
+        /// Which one.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
     /// Made by another version of this program.
     #[error("the database has schema {found}, this program knows {known}")]
     Schema {
@@ -69,12 +83,17 @@ pub enum StoreError {
     /// A stored word that this program does not know.
     #[error("the database holds {0:?}, which is no job state")]
     UnknownState(String),
+    /// A stored word that this program does not know.
+    #[error("the database holds {0:?}, which is no kind of key")]
+    UnknownKey(String),
 }
 
 /// An open database. Not to be shared between threads: each opens its own.
 pub struct Store {
     db: Connection,
     vault: Vault,
+    /// Where package files lie.
+    packages: PathBuf,
 }
 
 impl Store {
@@ -101,13 +120,19 @@ impl Store {
             Err(e) if e.kind() != ErrorKind::AlreadyExists => return Err(error(e)),
             _ => {}
         }
-        let db = Connection::open(file)?;
+        let mut db = Connection::open(file)?;
+        // One that begins with reading cannot wait for another writer when it comes to writing.
+        db.set_transaction_behavior(TransactionBehavior::Immediate);
         db.busy_timeout(Duration::from_secs(10))?;
         db.pragma_update(None, "journal_mode", "WAL")?;
         db.pragma_update(None, "synchronous", "NORMAL")?;
         db.pragma_update(None, "foreign_keys", true)?;
         schema::prepare(&db)?;
-        Ok(Store { db, vault })
+        Ok(Store {
+            db,
+            vault,
+            packages: data.join("packages"),
+        })
     }
 
     /// Changes whenever another connection has changed the database.

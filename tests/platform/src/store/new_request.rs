@@ -1,7 +1,9 @@
 //! What a new provision request consists of, and what is right about it.
 
+use super::package::{NewPackage, MOST_PACKAGES};
 use super::StoreError;
 use crate::clock::Millis;
+use crate::pki::DeviceKey;
 use crate::secret::Secret;
 
 /// What a new request consists of.
@@ -28,6 +30,14 @@ pub struct NewRequest {
     pub target_client_id: Option<String>,
     /// CONF-V1 documents, sent in this order. None: one generated for the target account.
     pub configurations: Vec<Attachment>,
+    /// Package files that the device fetches and installs before it is configured, at most nine.
+    pub packages: Vec<NewPackage>,
+    /// The package server demands a user name and a password besides, made here for this request
+    /// and told to the device.
+    pub package_credentials: bool,
+    /// The device makes this key and keeps it, gets a certificate for it, and connects to the target
+    /// account with both. None: name and password alone.
+    pub device_key: Option<DeviceKey>,
     /// Replace a request with the same client-id, job and history included.
     pub overwrite: bool,
 }
@@ -46,6 +56,9 @@ impl NewRequest {
             account: account.to_owned(),
             target_client_id: None,
             configurations: Vec::new(),
+            packages: Vec::new(),
+            package_credentials: false,
+            device_key: None,
             overwrite: false,
         }
     }
@@ -84,6 +97,19 @@ impl NewRequest {
             .is_some_and(|k| !(1..=255).contains(&k.reveal().len()))
         {
             return invalid("activation key", "1 to 255 bytes");
+        }
+        if self.packages.len() > MOST_PACKAGES {
+            return invalid("packages", "at most 9");
+        }
+        for (at, package) in self.packages.iter().enumerate() {
+            package.check()?;
+            let earlier = self.packages.iter().take(at);
+            if earlier
+                .clone()
+                .any(|p| (&p.name, &p.version) == (&package.name, &package.version))
+            {
+                return invalid("packages", "the same name and version twice");
+            }
         }
         if self.max_attempts == Some(0) {
             return invalid("max attempts", "at least 1");

@@ -1,7 +1,8 @@
 //! Provision requests: who may be provisioned, when, how often, and into what.
 
-use super::{Attachment, JobState, NewRequest, Store, StoreError};
+use super::{package, Attachment, JobState, NewRequest, Store, StoreError};
 use crate::clock::{self, Millis};
+use crate::pki::DeviceKey;
 use crate::secret::Secret;
 use rusqlite::{params, OptionalExtension, Row};
 
@@ -30,6 +31,8 @@ pub struct ProvisionRequest {
     pub enabled: bool,
     /// Where the device goes.
     pub target: TargetCredentials,
+    /// The key that the device makes for the target account, if it is to.
+    pub device_key: Option<DeviceKey>,
     /// When it was made.
     pub created_on: Millis,
 }
@@ -78,7 +81,7 @@ impl ProvisionRequest {
 
 const COLUMNS: &str = "id, client_id, username, password_sealed, activation_key_sealed, \
     activates_on, expires_on, max_attempts, attempts, enabled, account, target_client_id, \
-    target_username, target_password_sealed, created_on";
+    target_username, target_password_sealed, created_on, device_key";
 
 impl Store {
     /// Stores a new request with a job in state CREATED, and makes its target credentials.
@@ -97,6 +100,22 @@ impl Store {
         let target_password = self
             .vault
             .seal("target password", target_password.reveal().as_bytes())?;
+        let packages = new
+            .packages
+            .iter()
+            .map(|package| package.take_in(&self.packages))
+            .collect::<Result<Vec<_>, _>>()?;
+        let credentials = match new.package_credentials {
+            true => Some(
+                self.vault
+                    .seal("package password", Secret::random(32)?.reveal().as_bytes())?,
+            ),
+            false => None,
+        };
+        let token = match packages.is_empty() {
+            true => None,
+            false => Some(Secret::random(32)?),
+        };
         let now = clock::now();
         let change = self.db.transaction()?;
         if new.overwrite {
@@ -121,8 +140,9 @@ impl Store {
         change.execute(
             "INSERT INTO request (client_id, username, password_sealed, activation_key_sealed, \
              activates_on, expires_on, max_attempts, account, target_client_id, target_username, \
-             target_password_sealed, created_on) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+             target_password_sealed, created_on, device_key, package_token, package_username, \
+             package_password_sealed) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
             params![
                 new.client_id,
                 new.username,
@@ -135,10 +155,17 @@ impl Store {
                 target_client_id,
                 target_username,
                 target_password,
-                now
+                now,
+                new.device_key.map(DeviceKey::name),
+                token.as_ref().map(Secret::reveal),
+                credentials
+                    .as_ref()
+                    .map(|_| format!("packages-{}", new.client_id)),
+                credentials
             ],
         )?;
         let id = change.last_insert_rowid();
+        package::insert(&change, id, &packages)?;
         for (position, attachment) in new.configurations.iter().enumerate() {
             let content = self.vault.seal("attachment", &attachment.content)?;
             change.execute(
@@ -268,6 +295,10 @@ impl Store {
                 password: open("target password", row.get(13)?)?,
             },
             created_on: row.get(14)?,
+            device_key: match row.get::<_, Option<String>>(15)? {
+                Some(name) => Some(name.parse().map_err(|_| StoreError::UnknownKey(name))?),
+                None => None,
+            },
         })
     }
 }

@@ -159,6 +159,40 @@ impl Device {
         self.answer(request, &reply(ResponseCode::Ok, 1));
     }
 
+    /// Says how far it is with a download.
+    pub fn notify(&self, download: &Request, status: &str, progress: i32, error: Option<&str>) {
+        let ids = ids(&download.payload).unwrap();
+        let mut payload = Payload::new()
+            .with_timestamp(1)
+            .with_metric("client.id", self.id.as_str())
+            .with_metric("job.id", download.payload.int64("job.id").unwrap())
+            .with_metric("dp.name", download.payload.string("dp.name").unwrap())
+            .with_metric("dp.download.progress", progress)
+            .with_metric("dp.download.status", status);
+        if let Some(code) = error {
+            payload.push("prov.error.code", code);
+            payload.push("dp.download.error.message", "says the test");
+        }
+        let topic = Topics::default()
+            .notify(ACCOUNT, &ids.requester, "DEPLOY-V2", &self.id, "download")
+            .unwrap();
+        self.client.publish(&topic, encode(&payload));
+    }
+
+    /// Says 200 to a download, and that it is complete.
+    pub fn fetched(&mut self, download: &Request, file: &[u8]) {
+        let text = |name| download.payload.string(name).unwrap();
+        let digest: String = sha256(file).iter().map(|b| format!("{b:02x}")).collect();
+        assert_eq!(text("dp.download.hash"), format!("SHA-256:{digest}"));
+        let (name, version) = (text("dp.name"), text("dp.version"));
+        self.manifest.push_str(&format!(
+            "DEPLOY-V2/download/{name}/{version} {digest} {}\n",
+            file.len()
+        ));
+        self.answer(download, &reply(ResponseCode::Ok, 1));
+        self.notify(download, "COMPLETED", 100, None);
+    }
+
     pub fn refuse(&self, request: &Request, code: ResponseCode, error: &str) {
         self.answer(request, &refusal(code, error, "says the test", 1));
     }

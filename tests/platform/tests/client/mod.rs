@@ -2,8 +2,11 @@
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 pub mod device;
+pub mod http;
 
-use mqtt_session::{Anchor, Event, Failure, Message, Options, Publish, Session, Tls};
+use mqtt_session::{
+    Anchor, ClientIdentity, Event, Failure, Message, Options, Publish, Session, Tls,
+};
 use openssl::x509::X509;
 use std::sync::mpsc::{channel, Receiver};
 use std::sync::OnceLock;
@@ -43,11 +46,23 @@ impl Client {
         login: Login<'_>,
         topics: &[&str],
     ) -> Result<Client, Failure> {
+        Client::connect_with(url, root, None, login, topics)
+    }
+
+    /// The same, with a certificate to show.
+    pub fn connect_with(
+        url: &str,
+        root: &X509,
+        certificate: Option<ClientIdentity>,
+        login: Login<'_>,
+        topics: &[&str],
+    ) -> Result<Client, Failure> {
         let mut options = Options::new(url.parse().unwrap(), login.client_id);
         options.username = Some(login.username.to_owned());
         options.password = Some(Zeroizing::new(login.password.to_owned()));
         options.tls = Tls {
             anchors: vec![root.clone()],
+            client: certificate,
             ..Tls::default()
         };
         options.deadline = Some(Instant::now() + PATIENCE);

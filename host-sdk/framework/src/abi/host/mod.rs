@@ -39,7 +39,7 @@ pub(super) fn table(services: &Services, id: &str) -> Option<*const c_void> {
         }
         ext::crypto::EXT_CRYPTO => offer(&crypto::TABLE, &services.crypto),
         ext::events::EXT_EVENTS => offer(&events::TABLE, &services.events),
-        ext::packages::EXT_PACKAGES => packages::table(),
+        ext::packages::EXT_PACKAGES => offer(&packages::TABLE, &services.packages),
         _ => None,
     }
 }

@@ -1,0 +1,84 @@
+//! What a cloud account may ask (CONF-V1): looking without secrets, merging a list, going back to a
+//! snapshot. The cloud connections call it, after they have verified who asks.
+
+use gateway_component_abi::value::Properties;
+
+use super::document::held_all;
+use super::state::factory_of;
+use super::{resolve_placeholders, Configuration, ConfigurationError, ConfigurationService};
+
+impl ConfigurationService {
+    /// The properties of a component, defaults included, with [`super::PLACEHOLDERS`] for passwords
+    /// that are set: given back as they are they change nothing.
+    pub fn get_held(&self, pid: &str) -> Option<Properties> {
+        let state = self.lock();
+        let properties = state.effective(pid, &self.crypto)?;
+        Some(held_all(&properties))
+    }
+
+    /// The configurations of a snapshot, sorted by pid, with placeholders for passwords.
+    ///
+    /// # Errors
+    /// No such snapshot, or one that cannot be read.
+    pub fn snapshot_held(&self, id: i64) -> Result<Vec<Configuration>, ConfigurationError> {
+        let all = self.snapshots.get(id, &self.crypto)?;
+        let held = |(pid, properties): (String, Properties)| Configuration {
+            factory_pid: factory_of(&properties),
+            properties: held_all(&properties),
+            pid,
+        };
+        Ok(all.into_iter().map(held).collect())
+    }
+
+    /// What [`ConfigurationService::put`] would make of the list: merged with what is there and
+    /// validated, nothing changed. Placeholders are passwords as they are.
+    ///
+    /// # Errors
+    /// As [`ConfigurationService::validate`].
+    pub fn preview(
+        &self,
+        list: &[Configuration],
+    ) -> Result<Vec<Configuration>, ConfigurationError> {
+        self.validate(&self.resolved(list), &[])
+    }
+
+    /// Merges the list into the configurations, making instances that do not exist: all in one
+    /// snapshot or not at all. Placeholders are passwords as they are. Gives the new revision.
+    ///
+    /// # Errors
+    /// An unknown pid without factory, a value that is not of its type, the file system.
+    pub fn put(&self, list: &[Configuration]) -> Result<u64, ConfigurationError> {
+        let list = self.resolved(list);
+        self.change(|state, crypto| state.applied(&list, crypto))
+    }
+
+    /// As [`ConfigurationService::rollback`], but the components that `kept` picks, by pid and
+    /// factory pid, stay as they are, whether or not the snapshot holds them.
+    ///
+    /// # Errors
+    /// As `rollback`.
+    pub fn rollback_but(
+        &self,
+        id: i64,
+        kept: impl Fn(&str, Option<&str>) -> bool,
+    ) -> Result<u64, ConfigurationError> {
+        let kept =
+            |pid: &String, properties: &Properties| kept(pid, factory_of(properties).as_deref());
+        self.change(|state, crypto| {
+            let mut all = self.snapshots.get(id, crypto)?;
+            all.retain(|pid, properties| !kept(pid, properties));
+            let stay = state.all.iter().filter(|(pid, p)| kept(pid, p));
+            all.extend(stay.map(|(pid, p)| (pid.clone(), p.clone())));
+            Ok(all)
+        })
+    }
+
+    fn resolved(&self, list: &[Configuration]) -> Vec<Configuration> {
+        let mut list = list.to_vec();
+        for item in &mut list {
+            let running = self.get(&item.pid).unwrap_or_default();
+            resolve_placeholders(&mut item.properties, &running);
+        }
+        list
+    }
+}

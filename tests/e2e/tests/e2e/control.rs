@@ -1,0 +1,377 @@
+//! A member of an account, and what the account asks of it: signed, or as somebody else would.
+
+use std::sync::mpsc::{channel, Receiver};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use applications::Application;
+use e2e::site::CONNECTION;
+use e2e::Site;
+use gateway_host_sdk::cloud::ControlReport;
+use gateway_host_sdk::keystore::DM_KEYSTORE;
+use gateway_host_sdk::ConnectionState;
+use kura_formats::payload::{decode, encode, Payload};
+use kura_formats::topic::Method;
+use provision_platform::control::{ControlFault, ControlRequest};
+use provision_platform::harness::TestPlatform;
+use provision_platform::link::{Link, Notice};
+use provision_platform::pki::{Identity, Profile};
+use provision_platform::store::NewPackage;
+use provisioning_service::trust::{sign, SignedView};
+use serde_json::{json, Value};
+
+const WAIT: Duration = Duration::from_secs(30);
+const CLIENT: &str = "gw-1";
+
+/// A gateway after its provisioning, connected to its account.
+struct Member {
+    platform: TestPlatform,
+    site: Site,
+    link: Link,
+    replies: Receiver<(String, Vec<u8>)>,
+}
+
+/// A request, and who signs it: the platform itself signs as one only.
+struct Request<'a> {
+    what: &'a str,
+    id: &'a str,
+    body: Vec<u8>,
+    signer: &'a Identity,
+}
+
+impl<'a> Request<'a> {
+    fn new(signer: &'a Identity, what: &'a str, id: &'a str) -> Request<'a> {
+        Request {
+            what,
+            id,
+            body: Vec::new(),
+            signer,
+        }
+    }
+
+    fn signed(&self) -> Payload {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        let now = i64::try_from(now.as_millis()).unwrap();
+        let payload = Payload::new()
+            .with_timestamp(now)
+            .with_metric("request.id", self.id)
+            .with_metric("requester.client.id", "operator")
+            .with_metric("sig.id", self.id)
+            .with_metric("sig.timestamp", now)
+            .with_body(self.body.clone());
+        let view = SignedView {
+            account: "acme",
+            client_id: CLIENT,
+            application_topic: self.what,
+            payload: &payload,
+        };
+        let content = view.canonical().unwrap();
+        let signature = sign(&content, self.signer.certificate(), self.signer.key()).unwrap();
+        payload.with_metric("signature", signature)
+    }
+}
+
+impl Member {
+    fn new() -> Member {
+        let platform = TestPlatform::start().unwrap();
+        platform.request(CLIENT, "claim-secret").unwrap();
+        let mut site = Site::new(&platform, CLIENT, "claim-secret").unwrap();
+        site.start().unwrap();
+        site.wait_provisioned().unwrap();
+        let (heard, replies) = channel();
+        let topics = ["$EDC/acme/operator/#".to_owned()];
+        let link = Link::open(
+            platform.target_broker(),
+            "operator",
+            &topics,
+            move |notice| {
+                if let Notice::Message(message) = notice {
+                    let _ = heard.send((message.topic, message.payload));
+                }
+            },
+        )
+        .unwrap();
+        let member = Member {
+            platform,
+            site,
+            link,
+            replies,
+        };
+        member.wait_connected();
+        member
+    }
+
+    fn wait_connected(&self) {
+        let connected = || {
+            let framework = self.site.framework().unwrap();
+            let all = framework.connections();
+            all.iter()
+                .any(|c| c.pid == CONNECTION && c.state == ConnectionState::Connected)
+        };
+        let end = std::time::Instant::now() + WAIT;
+        while !connected() {
+            assert!(std::time::Instant::now() < end, "it does not connect");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    fn signer(&self) -> Identity {
+        self.platform.pki().signer.clone()
+    }
+
+    fn send(&self, what: &str, payload: &Payload) -> Payload {
+        self.send_bytes(what, encode(payload), payload.string("request.id").unwrap())
+    }
+
+    fn send_bytes(&self, what: &str, bytes: Vec<u8>, id: &str) -> Payload {
+        let topic = format!("$EDC/acme/{CLIENT}/{what}");
+        self.link.publish(&topic, bytes).unwrap();
+        let (topic, bytes) = self.replies.recv_timeout(WAIT).unwrap();
+        let app = what.split('/').next().unwrap();
+        assert_eq!(topic, format!("$EDC/acme/operator/{app}/REPLY/{id}"));
+        decode(&bytes, &Default::default()).unwrap()
+    }
+
+    fn ask(&self, request: &Request<'_>) -> Payload {
+        self.send(request.what, &request.signed())
+    }
+
+    fn done(&self, request: &Request<'_>) -> String {
+        let reply = self.ask(request);
+        assert_eq!(
+            reply.int32("response.code"),
+            Some(200),
+            "{}: {reply:?}",
+            request.what
+        );
+        String::from_utf8(reply.body.unwrap_or_default()).unwrap()
+    }
+
+    fn report(&self) -> ControlReport {
+        let mut all = self.site.framework().unwrap().connections();
+        all.remove(0).control
+    }
+}
+
+fn code(reply: &Payload) -> (Option<i32>, Option<&str>) {
+    (
+        reply.int32("response.code"),
+        reply.string("prov.error.code"),
+    )
+}
+
+fn name(name: &str) -> Vec<u8> {
+    format!(
+        r#"<esf:configurations xmlns:esf="http://eurotech.com/esf/2.0"><esf:configuration pid="{CONNECTION}"><esf:properties><esf:property name="device.custom-name" array="false" encrypted="false" type="String"><esf:value>{name}</esf:value></esf:property></esf:properties></esf:configuration></esf:configurations>"#
+    )
+    .into_bytes()
+}
+
+const OLD: &str = "CN=Device Management Signer,O=Provision Platform";
+const PUT: &str = "CONF-V1/PUT/configurations";
+
+fn asked(method: Method, app: &str, resource: &str) -> ControlRequest {
+    ControlRequest::new("acme", CLIENT, method, app, resource)
+}
+
+#[test]
+fn the_account_reads_and_changes_a_gateway_that_it_has_provisioned() {
+    let member = Member::new();
+    let done = |asked: &ControlRequest| {
+        let reply = member.platform.control(asked).unwrap();
+        assert_eq!(reply.code, 200, "{asked:?}: {:?}", reply.payload);
+        String::from_utf8(reply.payload.body.unwrap_or_default()).unwrap()
+    };
+    let all = done(&asked(Method::Get, "CONF-V1", "configurations"));
+    assert!(all.contains(r#"pid="gwc.provisioning.ProvisioningService""#));
+    assert!(!all.contains("claim-secret"));
+    done(&asked(Method::Put, "CONF-V1", "configurations").with_body(name("pump house")));
+    assert_eq!(
+        member
+            .site
+            .property(CONNECTION, "device.custom-name")
+            .unwrap(),
+        Some("pump house".into())
+    );
+    let ids = done(&asked(Method::Get, "CONF-V1", "snapshots"));
+    assert!(
+        ids.contains("<esf:snapshotIds>0</esf:snapshotIds>"),
+        "{ids}"
+    );
+    let keys = done(&asked(Method::Get, "KEYS-V1", "keystores"));
+    assert!(keys.contains(DM_KEYSTORE), "{keys}");
+    let command = asked(Method::Exec, "CMD-V1", "command");
+    let reply = member.platform.control(&command).unwrap();
+    assert_eq!(
+        code(&reply.payload),
+        (Some(404), Some("protocol.unexpected"))
+    );
+    let report = member.report();
+    assert_eq!((report.accepted, report.refused_in_all()), (5, 0));
+}
+
+#[test]
+fn an_application_is_ordered_after_the_provisioning() {
+    let member = Member::new();
+    let application = Application::heater("2.0.0");
+    let folder = tempfile::tempdir().unwrap();
+    let package = NewPackage {
+        file: application.write(folder.path()),
+        name: application.name.clone(),
+        version: application.version.clone(),
+    };
+    let mut order = asked(Method::Exec, "DEPLOY-V2", "download");
+    order.package = Some(member.platform.store().take_in(&package).unwrap());
+    order.until_notified = Some("install".to_owned());
+    let reply = member.platform.control(&order).unwrap();
+    assert_eq!(reply.code, 200);
+    let end = reply.notification.unwrap();
+    assert_eq!(
+        end.string("dp.install.status"),
+        Some("COMPLETED"),
+        "{end:?}"
+    );
+    let installed = member.site.framework().unwrap().packages().list();
+    assert_eq!(
+        (installed[0].name.as_str(), installed[0].version.as_str()),
+        ("heater", "2.0.0")
+    );
+}
+
+#[test]
+fn every_request_that_is_wrong_is_refused_for_its_own_reason() {
+    let member = Member::new();
+    for fault in ControlFault::ALL {
+        let expected = match fault {
+            // The same bytes have the same answer, and no second effect.
+            ControlFault::None | ControlFault::Replayed => (Some(200), None),
+            ControlFault::Unsigned => (Some(403), Some("signature.missing")),
+            ControlFault::OtherSigner => (Some(403), Some("signature.untrusted")),
+            ControlFault::Altered | ControlFault::OtherClient | ControlFault::WithoutTimestamp => {
+                (Some(403), Some("signature.invalid"))
+            }
+            ControlFault::Stale | ControlFault::Early | ControlFault::SameSignatureId => {
+                (Some(403), Some("signature.replayed"))
+            }
+        };
+        let snapshot = asked(Method::Exec, "CONF-V1", "snapshot").with_fault(fault);
+        let reply = member.platform.control(&snapshot).unwrap();
+        assert_eq!(code(&reply.payload), expected, "{fault:?}");
+    }
+    let report = member.report();
+    assert_eq!((report.accepted, report.repeated), (3, 1));
+    let counted: Vec<_> = report.refused.into_iter().collect();
+    assert_eq!(
+        counted,
+        [
+            ("signature.invalid", 3),
+            ("signature.missing", 1),
+            ("signature.replayed", 3),
+            ("signature.untrusted", 1),
+        ]
+    );
+}
+
+#[test]
+fn a_captured_request_is_of_no_use_to_who_changes_it() {
+    let member = Member::new();
+    let signer = member.signer();
+    let intermediate = &member.platform.pki().intermediate;
+    let stranger = intermediate.issue(&Profile::signer("Stranger")).unwrap();
+    let captured = Request {
+        body: name("by the owner"),
+        ..Request::new(&signer, PUT, "captured")
+    };
+    let mut other_id = captured.signed();
+    other_id
+        .metrics
+        .retain(|metric| metric.name != "request.id");
+    other_id.push("request.id", "other");
+    let mut other_body = captured.signed();
+    other_body.body = Some(name("by somebody"));
+    let mut with_more = captured.signed();
+    with_more.push("more", "metrics");
+    let by_stranger = Request {
+        signer: &stranger,
+        ..captured
+    };
+    for (payload, expected) in [
+        (other_id, "signature.invalid"),
+        (other_body, "signature.invalid"),
+        (with_more, "signature.invalid"),
+        (by_stranger.signed(), "signature.untrusted"),
+    ] {
+        let reply = member.send(PUT, &payload);
+        assert_eq!(code(&reply), (Some(403), Some(expected)), "{payload:?}");
+    }
+    // To another resource it was not signed either.
+    let elsewhere = Request::new(&signer, "CONF-V1/GET/snapshots", "elsewhere").signed();
+    let reply = member.send("CONF-V1/EXEC/snapshot", &elsewhere);
+    assert_eq!(code(&reply), (Some(403), Some("signature.invalid")));
+    assert_eq!(
+        member
+            .site
+            .property(CONNECTION, "device.custom-name")
+            .unwrap(),
+        None,
+        "nothing of it was done"
+    );
+    assert_eq!(member.report().accepted, 0);
+}
+
+#[test]
+fn signers_are_rotated_and_revoked_without_a_restart() {
+    let member = Member::new();
+    let old = member.signer();
+    let intermediate = &member.platform.pki().intermediate;
+    let next = intermediate.issue(&Profile::signer("Next Signer")).unwrap();
+    let get = |signer, id| member.ask(&Request::new(signer, "CONF-V1/GET/snapshots", id));
+    assert_eq!(code(&get(&next, "1")).1, Some("signature.untrusted"));
+
+    let pem = String::from_utf8(next.certificate_pem().unwrap()).unwrap();
+    let trust = json!({"keystoreServicePid": DM_KEYSTORE, "alias": "next", "certificate": pem});
+    member.done(&Request {
+        body: trust.to_string().into_bytes(),
+        ..Request::new(&old, "KEYS-V1/POST/keystores/entries/certificate", "2")
+    });
+    for (signer, id) in [(&next, "3"), (&old, "4")] {
+        assert_eq!(get(signer, id).int32("response.code"), Some(200), "{id}");
+    }
+
+    let entries = member.done(&Request::new(&next, "KEYS-V1/GET/keystores/entries", "5"));
+    let entries: Value = serde_json::from_str(&entries).unwrap();
+    let alias = entries
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|entry| entry["subjectDN"] == OLD)
+        .map(|entry| entry["alias"].clone())
+        .unwrap_or_else(|| panic!("no signer of the provisioning: {entries}"));
+    let gone = json!({"keystoreServicePid": DM_KEYSTORE, "alias": alias});
+    member.done(&Request {
+        body: gone.to_string().into_bytes(),
+        ..Request::new(&next, "KEYS-V1/DEL/keystores/entries", "6")
+    });
+    assert_eq!(code(&get(&old, "7")).1, Some("signature.untrusted"));
+    assert_eq!(get(&next, "8").int32("response.code"), Some(200));
+
+    let framework = member.site.framework().unwrap();
+    framework.keystores().remove(DM_KEYSTORE, "next").unwrap();
+    assert_eq!(code(&get(&next, "9")).1, Some("signature.untrusted"));
+}
+
+#[test]
+fn after_a_restart_what_was_signed_before_is_not_believed() {
+    let mut member = Member::new();
+    let signer = member.signer();
+    let snapshot = Request::new(&signer, "CONF-V1/EXEC/snapshot", "before");
+    let bytes = encode(&snapshot.signed());
+    let reply = member.send_bytes(snapshot.what, bytes.clone(), "before");
+    assert_eq!(reply.int32("response.code"), Some(200));
+    member.site.stop();
+    member.site.start().unwrap();
+    member.wait_connected();
+    let reply = member.send_bytes(snapshot.what, bytes, "before");
+    assert_eq!(code(&reply), (Some(403), Some("signature.replayed")));
+    let after = Request::new(&signer, "CONF-V1/EXEC/snapshot", "after");
+    assert_eq!(member.ask(&after).int32("response.code"), Some(200));
+}
