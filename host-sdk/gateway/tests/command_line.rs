@@ -4,7 +4,8 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    clippy::indexing_slicing
+    clippy::indexing_slicing,
+    clippy::print_stdout
 )]
 
 #[path = "command_line/check_plugin.rs"]
@@ -486,4 +487,38 @@ fn what_is_no_package_is_refused_before_it_is_packed_or_installed() {
     // Nothing of it is left.
     let left = std::fs::read_dir(home.data().join("packages")).unwrap();
     assert_eq!(left.count(), 0);
+}
+
+/// Ends a gateway the way a defect would, core dumps being allowed by the limit: whether the system
+/// wrote one.
+fn dumps_core(arguments: &[&str]) -> bool {
+    use std::io::{BufRead, BufReader};
+    use std::os::unix::process::ExitStatusExt;
+    let home = Home::new();
+    let run = home.run();
+    let mut shell = std::process::Command::new("sh");
+    shell
+        .args(["-c", "ulimit -c unlimited && exec \"$@\"", "sh"])
+        .arg(run.get_program())
+        .args(run.get_args())
+        .args(["--listen", "127.0.0.1:0"])
+        .args(arguments)
+        .current_dir(home.path())
+        .stderr(std::process::Stdio::piped());
+    let mut child = shell.spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let up = lines.any(|line| line.unwrap().starts_with("console: "));
+    assert!(up, "the gateway does not start");
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, Signal::ABORT).unwrap();
+    child.wait().unwrap().core_dumped()
+}
+
+#[test]
+fn a_core_dump_is_not_written_unless_asked_for() {
+    if !dumps_core(&["--allow-core-dumps"]) {
+        println!("skipped: this system writes no core dumps");
+        return;
+    }
+    assert!(!dumps_core(&[]));
 }

@@ -54,5 +54,6 @@ pub use link::fuzzing;
 pub use link::{Cancel, Connection, Ended, Read, SessionCache};
 pub use options::{ClientIdentity, Limits, Options, Publish, Tls};
 pub use paho::Anchor;
+pub use secret_text::Secret;
 pub use session::{Counters, Session};
 pub use x509_policy::CertificateFacts;

@@ -156,10 +156,14 @@ fn run(
     cancel: &Cancel,
     tell: &dyn Fn(Told),
 ) -> Result<Arrived, Fault> {
-    let mut reported: Option<Instant> = None;
+    let mut reported: Option<(Instant, u64)> = None;
     let mut report = |progress: Progress| {
-        if reported.is_none_or(|at| at.elapsed() >= REPORT_EVERY) {
-            reported = Some(Instant::now());
+        // The first bytes at once: they may be the last ones for long.
+        let due = reported.is_none_or(|(at, received)| {
+            at.elapsed() >= REPORT_EVERY || (received == 0 && progress.received > 0)
+        });
+        if due {
+            reported = Some((Instant::now(), progress.received));
             tell(Told::Progress(progress));
         }
     };

@@ -170,9 +170,7 @@ impl Worker {
     /// since; and looks at the clock. In the session of a first provisioning its signer stays.
     pub(super) fn signers_now(&mut self) -> Result<Clock, Fault> {
         let memory = self.engine.as_ref().map(Engine::memory);
-        let provisioned = memory.is_some_and(|memory| memory.provisioned_before);
-        self.shared.set_provisioned(provisioned);
-        if provisioned {
+        if memory.is_some_and(|memory| memory.provisioned_before) {
             self.reload_signers()?;
         }
         Ok(match self.check_clock() {

@@ -49,9 +49,7 @@ impl Worker {
         let trigger = self.trigger(&plan)?;
         let mut options = Options::new(settings.broker.clone(), &identity.client_id);
         options.username = Some(identity.username.clone());
-        options.password = Some(zeroize::Zeroizing::new(
-            settings.password.expose().to_owned(),
-        ));
+        options.password = Some(settings.password.clone());
         options.keep_alive = KEEP_ALIVE;
         options.tls = Tls {
             anchors: found.roots,

@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use gateway_component_abi::value::{Properties, Value};
+use gateway_component_abi::value::{Properties, Secret, Value};
 use mqtt_session::{BrokerUrl, ClientIdentity, Event, Options, Session, Tls};
 use openssl::pkey::PKey;
 use openssl::x509::X509;
@@ -98,7 +98,7 @@ impl Worker {
                 .map(|secret| secret.expose())
                 .or_else(|| value.as_str())
                 .filter(|password| !password.is_empty())
-                .map(|password| zeroize::Zeroizing::new(password.to_owned())),
+                .map(Secret::from),
             None => None,
         };
         options.tls = Tls {

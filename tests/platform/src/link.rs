@@ -12,7 +12,6 @@ use serde_json::Value;
 use std::sync::mpsc::{channel, Receiver, RecvTimeoutError, Sender};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
-use zeroize::Zeroizing;
 
 /// Time for connecting, and for each set of commands.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -94,9 +93,7 @@ impl Link {
         })?;
         let mut options = Options::new(url, client_id);
         options.username = Some(PLATFORM_USER.to_owned());
-        options.password = Some(Zeroizing::new(
-            broker.platform_password().reveal().to_owned(),
-        ));
+        options.password = Some(broker.platform_password().clone());
         options.subscriptions = topics.iter().map(|t| (t.clone(), 1)).collect();
         options
             .subscriptions

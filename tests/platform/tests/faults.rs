@@ -403,7 +403,7 @@ fn wrong_configurations_are_wrong_as_scripted() {
             }
             ConfigurationFault::RefusedCredentials => {
                 let sent = property("password").as_secret().unwrap().expose();
-                assert_ne!(sent, target.password.reveal());
+                assert_ne!(sent, target.password.expose());
             }
             ConfigurationFault::Broker(url) => {
                 assert_eq!(property("broker-url").as_str(), Some(url.as_str()));

@@ -37,13 +37,13 @@ fn a_request_reads_back_and_no_secret_is_in_the_file() {
         .request(id)
         .unwrap()
         .unwrap();
-    assert_eq!(request.password.reveal(), "canary-password");
+    assert_eq!(request.password.expose(), "canary-password");
     assert_eq!(
-        request.activation_key.as_ref().unwrap().reveal(),
+        request.activation_key.as_ref().unwrap().expose(),
         "canary-key"
     );
     assert_eq!(request.target.username, "device-AABBCCDDEEFF");
-    assert_eq!(request.target.password.reveal().len(), 32);
+    assert_eq!(request.target.password.expose().len(), 32);
     assert_eq!(
         store.attachments(id).unwrap()[0].content,
         b"canary-configuration"
@@ -52,7 +52,7 @@ fn a_request_reads_back_and_no_secret_is_in_the_file() {
     assert_eq!(request.window(1_000), Window::Active);
     assert_eq!(request.window(2_000), Window::Expired);
     assert!(!format!("{request:?}").contains("canary"));
-    let target = request.target.password.reveal();
+    let target = request.target.password.expose();
     for entry in std::fs::read_dir(dir.path()).unwrap() {
         let entry = entry.unwrap();
         let mode = entry.metadata().unwrap().permissions().mode();

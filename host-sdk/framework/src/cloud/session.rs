@@ -6,7 +6,6 @@ use std::time::Instant;
 use mqtt_session::{Anchor, ClientIdentity, Options, Publish, Tls};
 use openssl::pkey::PKey;
 use openssl::x509::{X509Crl, X509};
-use zeroize::Zeroizing;
 
 use super::settings::Link;
 use super::Surroundings;
@@ -42,10 +41,7 @@ pub(super) fn options(
         .map_err(|e| PrepareError::Library(e.to_string()))?;
     let mut options = Options::new(link.broker.clone(), link.client_id.clone());
     options.username = link.username.clone();
-    options.password = link
-        .password
-        .as_ref()
-        .map(|secret| Zeroizing::new(secret.expose().to_owned()));
+    options.password = link.password.clone();
     options.keep_alive = link.keep_alive;
     options.deadline = Some(Instant::now() + link.timeout);
     if link.broker.scheme.is_tls() {

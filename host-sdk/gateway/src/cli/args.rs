@@ -13,6 +13,9 @@ pub struct Cli {
     /// error, warn, info, debug or trace; RUST_LOG says more, and wins
     #[arg(long, global = true, value_name = "LEVEL")]
     pub log_level: Option<log::LevelFilter>,
+    /// Let the system write core dumps of this process, and debuggers read it: passwords are in it
+    #[arg(long, global = true)]
+    pub allow_core_dumps: bool,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,

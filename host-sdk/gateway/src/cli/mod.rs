@@ -12,6 +12,7 @@ pub mod connection;
 pub mod error;
 pub mod identity;
 pub mod keystore;
+pub mod memory;
 pub mod out;
 pub mod package;
 pub mod provision;
@@ -34,6 +35,9 @@ use error::{chain, CliError};
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
+    if !cli.allow_core_dumps {
+        memory::close();
+    }
     if let Command::Run(options) = &cli.command {
         return ended(run::run(options, cli.log_level));
     }
@@ -80,11 +84,13 @@ fn ended(result: Result<u8, CliError>) -> ExitCode {
     }
 }
 
-/// Log lines to standard error, or to `target`. RUST_LOG wins over `level`.
+/// Log lines to standard error, or to `target`. RUST_LOG wins over `level`, but for the MQTT
+/// library, which logs whole messages, and passwords in them, below `info`.
 pub fn start_log(level: log::LevelFilter, target: Option<Box<dyn Write + Send>>) {
     let mut builder = env_logger::Builder::new();
     builder.filter_level(level);
     builder.parse_default_env();
+    builder.filter_module("paho_mqtt", level.min(log::LevelFilter::Info));
     if let Some(target) = target {
         builder.target(env_logger::Target::Pipe(target));
     }

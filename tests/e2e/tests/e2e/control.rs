@@ -319,7 +319,7 @@ fn a_captured_request_is_of_no_use_to_who_changes_it() {
 }
 
 #[test]
-fn signers_are_rotated_and_revoked_without_a_restart() {
+fn signers_are_rotated_and_withdrawn_without_a_restart() {
     let member = Member::new();
     let old = member.signer();
     let intermediate = &member.platform.pki().intermediate;

@@ -12,6 +12,7 @@ mod control;
 mod deactivate;
 mod hostile;
 mod keys;
+mod packages;
 mod platform;
 mod revocation;
 mod secrets;

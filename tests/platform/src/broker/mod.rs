@@ -138,7 +138,7 @@ impl Broker {
         use std::os::unix::fs::PermissionsExt;
         std::fs::set_permissions(&settings.folder, std::fs::Permissions::from_mode(0o700))
             .map_err(file)?;
-        let platform_password = Secret::random(32)?;
+        let platform_password = crate::secret::random(32)?;
         let mut tries = PORT_TRIES;
         loop {
             // One that was taken in between is not wished for again.

@@ -124,7 +124,7 @@ impl Engine {
         }
         match (&request.activation_key, &trigger.activation_key) {
             (None, _) => None,
-            (Some(key), Some(given)) if key.matches(given.reveal()) => None,
+            (Some(key), Some(given)) if key.matches(given.expose()) => None,
             (Some(_), Some(_)) => no("activation-key.invalid", "the activation key is wrong"),
             (Some(_), None) => no("activation-key.invalid", "an activation key is required"),
         }

@@ -47,7 +47,7 @@ impl PackageOrder {
         ];
         if let Some((name, password)) = &self.credentials {
             metrics.push(("dp.download.username", MetricValue::from(name.as_str())));
-            metrics.push(("dp.download.password", MetricValue::from(password.reveal())));
+            metrics.push(("dp.download.password", MetricValue::from(password.expose())));
         }
         metrics
     }

@@ -84,7 +84,7 @@ impl NewRequest {
         if !(1..=255).contains(&self.username.len()) || self.username.contains(char::is_control) {
             return invalid("username", "1 to 255 bytes without control characters");
         }
-        if !(1..=65_535).contains(&self.password.reveal().len()) {
+        if !(1..=65_535).contains(&self.password.expose().len()) {
             return invalid("password", "1 to 65535 bytes");
         }
         let name = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
@@ -94,7 +94,7 @@ impl NewRequest {
         if self
             .activation_key
             .as_ref()
-            .is_some_and(|k| !(1..=255).contains(&k.reveal().len()))
+            .is_some_and(|k| !(1..=255).contains(&k.expose().len()))
         {
             return invalid("activation key", "1 to 255 bytes");
         }

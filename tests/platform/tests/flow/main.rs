@@ -55,7 +55,7 @@ fn join_target(platform: &TestPlatform, document: &[u8]) -> Result<Client, Failu
     let login = Login {
         client_id: &target.client_id,
         username: &target.username,
-        password: target.password.reveal(),
+        password: target.password.expose(),
     };
     let topic = format!("$EDC/{}/{}/#", target.account, target.client_id);
     Client::connect(
