@@ -86,9 +86,9 @@ impl Extras {
     /// The broker showed this certificate.
     pub fn broker_certificate(&mut self, peer: &mqtt_session::PeerCertificate) {
         self.broker_certificate = Some(Shown {
-            subject: peer.subject.clone(),
-            not_after: peer.not_after.clone(),
-            fingerprint: peer.fingerprint_sha256.clone(),
+            subject: peer.facts.subject.clone(),
+            not_after: peer.facts.not_after.clone(),
+            fingerprint: peer.facts.fingerprint.clone(),
         });
     }
 
@@ -126,12 +126,18 @@ impl Extras {
         ));
     }
 
-    /// The system says something else than when the identity was frozen.
-    pub fn identity_changed(&mut self, frozen: &Identity, now: &Identity) {
-        self.identity_differs = Some(format!(
-            "the gateway would now be client-id {}, username {}; the transaction goes on as {}, {}",
-            now.client_id, now.username, frozen.client_id, frozen.username
-        ));
+    /// Whether the system says something else than when the identity was frozen.
+    pub fn compare_identity(&mut self, frozen: Option<&Identity>, now: &Identity) {
+        let differs = |frozen: &&Identity| {
+            (&frozen.client_id, &frozen.username) != (&now.client_id, &now.username)
+        };
+        self.identity_differs = frozen.filter(differs).map(|frozen| {
+            format!(
+                "the gateway would now be client-id {}, username {}; the transaction goes on as \
+                 {}, {}",
+                now.client_id, now.username, frozen.client_id, frozen.username
+            )
+        });
     }
 }
 

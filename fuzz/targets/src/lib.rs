@@ -6,7 +6,7 @@
 //! AddressSanitizer (`fuzz/libfuzzer`), over the committed corpus as an ordinary test
 //! (`tests/corpus.rs`), and over a single file by whoever looks into a finding.
 //!
-//! It opens no socket, and no file but a key in a temporary folder. How to run it: `fuzz/README.md`.
+//! It opens no socket, and files in temporary folders only. How to run it: `fuzz/README.md`.
 // A target that fails must fail loudly.
 #![allow(
     clippy::unwrap_used,
@@ -24,11 +24,13 @@ mod gzip;
 mod journal;
 mod metatype;
 mod mqtt;
+mod package;
 mod payload;
 #[allow(unsafe_code)]
 mod properties;
 mod record;
 mod request;
+mod response;
 mod signed;
 mod snapshot;
 mod topic;
@@ -80,6 +82,8 @@ targets! {
     web_socket "web-socket" 2048,
     broker_url "broker-url" 512,
     properties "properties" 2048,
+    package "package" 8192,
+    response "response" 4096,
 }
 
 /// The target of that name.

@@ -42,6 +42,8 @@ pub(crate) fn seeds() -> Vec<Seed> {
             chain: vec!["00".repeat(32)],
             manifest: "11".repeat(32),
             packages: vec!["heater 1.0".into()],
+            bytes_sent: 1234,
+            bytes_received: 5678,
             outcome: outcome.into(),
         };
         append(folder.path(), entry).unwrap();

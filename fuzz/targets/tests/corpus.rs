@@ -61,8 +61,11 @@ corpora! {
     signed "signed",
     mqtt "mqtt",
     web_socket "web-socket",
+    package "package",
     broker_url "broker-url",
     properties "properties",
+    archive "archive",
+    response "response",
 }
 
 /// What the seeds are made by has not changed, or the corpus was made anew.

@@ -2,57 +2,11 @@
 //! (`org.eclipse.kura.configuration.metatype.Scalar`), scalar or array.
 
 use std::collections::BTreeMap;
-use std::fmt;
-
-use zeroize::{Zeroize, Zeroizing};
 
 /// The properties of one component, by name.
 pub type Properties = BTreeMap<String, Value>;
 
-/// A secret text. Zeroized when dropped; `Debug` and `Display` print `***`.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub struct Secret(Zeroizing<String>);
-
-impl Secret {
-    /// Takes the text over.
-    pub fn new(text: String) -> Self {
-        Self(Zeroizing::new(text))
-    }
-
-    /// The text itself. Not for logs, errors or files in clear.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-
-    /// Whether there is no text.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-}
-
-impl From<&str> for Secret {
-    fn from(text: &str) -> Self {
-        Self::new(text.to_owned())
-    }
-}
-
-impl Zeroize for Secret {
-    fn zeroize(&mut self) {
-        self.0.zeroize();
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("***")
-    }
-}
-
-impl fmt::Display for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("***")
-    }
-}
+pub use secret_text::Secret;
 
 /// The type of a property.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

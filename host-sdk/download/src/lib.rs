@@ -1,6 +1,6 @@
 //! One file over HTTP/1.1 or HTTPS, whole and the right one, or a reason why not.
 //!
-//! [`fetch`] resolves, connects and speaks TLS over the link of `mqtt-session` (the same exact
+//! [`fetch()`] resolves, connects and speaks TLS over the link of `mqtt-session` (the same exact
 //! verdicts, trust from the given roots only, cancellable at every moment), follows few redirects,
 //! goes on where a cut-off transfer ended, and hashes while it writes in fixed blocks: its memory does
 //! not grow with the file. When it returns, the file is durable and has the digest that was asked
@@ -28,6 +28,8 @@ mod address;
 mod body;
 mod error;
 mod fetch;
+#[doc(hidden)]
+pub mod fuzzing;
 mod head;
 mod sink;
 

@@ -7,6 +7,7 @@
 //!      keystores/      certificates and keys
 //!      components/PID/ what each component keeps
 //!      packages/       which packages are installed
+//!      downloads/      what the account had downloaded, until it is installed
 //!      connections.jsonl   which cloud connections are held
 //!      links/          names for replaced plugins, while they are opened
 //! ```

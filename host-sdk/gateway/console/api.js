@@ -4,12 +4,12 @@
 let token = "";
 let skew = 0; // gateway's clock minus ours, milliseconds
 
-/** Takes the token out of the address (#token=…) and keeps it for this tab. */
+/** Takes the token out of the address (#token=… or #token=…&view=packages) and keeps it for this tab. */
 export function takeToken() {
-  const found = /^#token=([^&]+)$/.exec(location.hash);
+  const found = /^#token=([^&]+)(?:&view=([a-z]+))?$/.exec(location.hash);
   if (found) {
     sessionStorage.setItem("token", decodeURIComponent(found[1]));
-    history.replaceState(null, "", `${location.pathname}#/`);
+    history.replaceState(null, "", `${location.pathname}#/${found[2] ?? ""}`);
   }
   token = sessionStorage.getItem("token") ?? "";
   return token !== "";

@@ -3,9 +3,11 @@
 import { follow, get, setToken, takeToken } from "./api.js";
 import * as cloud from "./connections.js";
 import { el, fill, note, toast } from "./dom.js";
-import { certificates, plugins } from "./lists.js";
+import { certificates, packages, plugins } from "./lists.js";
 
-const SECTIONS = [["plugins", "Plugins", plugins], ["certificates", "Certificates", certificates]];
+const SECTIONS = [
+  ["plugins", "Plugins", plugins], ["packages", "Packages", packages], ["certificates", "Certificates", certificates],
+];
 const place = document.getElementById("content");
 const documents = new Map(); // status documents by pid of the provisioning
 let list = [];
@@ -93,6 +95,8 @@ function heard(name, data) {
     soon();
   } else if (name === "connection" || name === "plugin") {
     soon();
+  } else if (name === "package" && location.hash === "#/packages") {
+    show();
   }
 }
 

@@ -1,4 +1,4 @@
-// The plain lists: plugins, and certificates of the keystores.
+// The plain lists: packages, plugins, and certificates of the keystores.
 
 import { get } from "./api.js";
 import { badge, el, fill, moment } from "./dom.js";
@@ -26,6 +26,18 @@ export async function plugins(place) {
   ]);
   fill(place, page("Plugins", "A library copied into the plugin folder is loaded while the gateway runs.",
     table(["Plugin", "Version", "Vendor", "State", "Components"], rows, "No library in the plugin folder.")));
+}
+
+export async function packages(place) {
+  const list = (await get("/packages/v1/packages")).packages ?? [];
+  const rows = list.map((item) => [
+    item.name,
+    item.version,
+    item.pending ? badge("", "provisioning under way") : badge("good", "installed"),
+    item.files.map((file) => el("div", { class: "mono" }, file.path)),
+  ]);
+  fill(place, page("Packages", "Applications that were installed as a whole, by a provisioning or by gateway package install.",
+    table(["Package", "Version", "State", "Files"], rows, "No package. gateway package install brings one.")));
 }
 
 export async function certificates(place) {

@@ -5,10 +5,10 @@
 //! token is the only credential of the interface: whoever may read the data folder may
 //! configure the gateway, over REST as by editing its files.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use gateway_component_abi::value::Secret;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use zeroize::Zeroizing;
@@ -46,25 +46,19 @@ pub enum DoorError {
 }
 
 /// The bearer token: 256 random bits in lower hex. Prints as `***`.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
-pub struct Token(Zeroizing<String>);
+pub struct Token(Secret);
 
 impl From<String> for Token {
     fn from(text: String) -> Token {
-        Token(Zeroizing::new(text))
+        Token(Secret::new(text))
     }
 }
 
 impl From<Token> for String {
     fn from(token: Token) -> String {
         token.expose().to_owned()
-    }
-}
-
-impl std::fmt::Debug for Token {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("***")
     }
 }
 
@@ -86,31 +80,25 @@ impl Token {
             // Writing to a String cannot fail.
             let _ = write!(text, "{byte:02x}");
         }
-        Ok(Token(text))
+        Ok(Token(Secret::from(text.as_str())))
     }
 
     /// A token somebody handed in.
     #[must_use]
     pub fn given(text: &str) -> Token {
-        Token(Zeroizing::new(text.trim().to_owned()))
+        Token(Secret::from(text.trim()))
     }
 
     /// The token itself. For the one header and the one link that carry it.
     #[must_use]
     pub fn expose(&self) -> &str {
-        &self.0
+        self.0.expose()
     }
 
     /// Whether `offered` is this token, in time that does not depend on where they differ.
     #[must_use]
     pub fn opens(&self, offered: &str) -> bool {
-        let (own, offered) = (self.0.as_bytes(), offered.as_bytes());
-        own.len() == offered.len()
-            && own
-                .iter()
-                .zip(offered)
-                .fold(0u8, |differs, (a, b)| differs | (a ^ b))
-                == 0
+        self.0.matches(offered)
     }
 }
 
@@ -156,7 +144,7 @@ impl Door {
     /// [`DoorError::Closed`] where there is none, and the others.
     pub fn find(data: &Path) -> Result<Door, DoorError> {
         let path = data.join(FILE);
-        match fs::read(&path) {
+        match durable_file::read(&path) {
             Ok(text) => {
                 serde_json::from_slice(&text).map_err(|source| DoorError::Damaged { path, source })
             }
@@ -178,6 +166,8 @@ impl Door {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use std::os::unix::fs::PermissionsExt;
+
+    use std::fs;
 
     use super::*;
 

@@ -91,6 +91,43 @@ mod tests {
         );
     }
 
+    /// What a scanner reads on a terminal whose characters are light on dark, two modules each.
+    fn scan(code: &str) -> String {
+        const PIXELS: usize = 4;
+        let lines: Vec<Vec<char>> = code.lines().map(|line| line.chars().collect()).collect();
+        let light = |x: usize, y: usize| {
+            let upper = y % 2 == 0;
+            match lines.get(y / 2).and_then(|line| line.get(x)) {
+                Some('█') => true,
+                Some('▀') => upper,
+                Some('▄') => !upper,
+                _ => false,
+            }
+        };
+        let (width, height) = (lines.first().unwrap().len(), lines.len() * 2);
+        let mut image =
+            rqrr::PreparedImage::prepare_from_greyscale(width * PIXELS, height * PIXELS, |x, y| {
+                if light(x / PIXELS, y / PIXELS) {
+                    255
+                } else {
+                    0
+                }
+            });
+        let grids = image.detect_grids();
+        let (_, text) = grids.first().unwrap().decode().unwrap();
+        text
+    }
+
+    #[test]
+    fn a_scanner_reads_the_sheet_off_the_terminal_as_it_stands_in_it() {
+        let full = json!({"client_id": "0011AABBCCDD", "username": "0011AABBCCDD-SN/1+#é",
+                          "serial_number": "SN/1+#é", "mac_address": "0011AABBCCDD",
+                          "model": "R, \"2\""});
+        for line in [json_line(&full), csv_line(&full)] {
+            assert_eq!(scan(&qr(&line).unwrap()), line);
+        }
+    }
+
     #[test]
     fn a_code_is_square_and_changes_with_its_text() {
         let one = qr("{\"client_id\":\"0011AABBCCDD\"}").unwrap();

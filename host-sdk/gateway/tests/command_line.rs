@@ -4,13 +4,18 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    clippy::indexing_slicing
+    clippy::indexing_slicing,
+    clippy::print_stdout
 )]
 
+#[path = "command_line/check_plugin.rs"]
+mod check_plugin;
 mod support;
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
+use applications::Application;
 use rustix::process::Signal;
 use serde_json::Value;
 use support::{finished, gateway, Home, Running};
@@ -362,4 +367,158 @@ fn a_record_is_shown_and_an_altered_one_fails_with_its_first_bad_line() {
         assert_eq!(code, Some(1));
         assert!(shown.is_empty() && said.contains("line 2"), "{said}");
     }
+}
+
+#[test]
+fn packages_are_packed_inspected_installed_listed_and_removed() {
+    let home = Home::new();
+    let heater = Application::heater("1.0.300");
+    let folder = home.path().join("heater");
+    std::fs::create_dir_all(folder.join("metatype")).unwrap();
+    for (path, content) in heater.files() {
+        std::fs::write(folder.join(path), content).unwrap();
+    }
+    let archive = home.path().join("heater.tar.gz");
+    let pack = |output: &Path| {
+        finished(
+            gateway()
+                .args([
+                    "package",
+                    "pack",
+                    "--name",
+                    "heater",
+                    "--version",
+                    "1.0.300",
+                    "-o",
+                ])
+                .args([output, &folder]),
+        )
+    };
+    let packed = pack(&archive);
+    assert_eq!(packed.status.code(), Some(0), "{}", text(&packed.stderr));
+    // By name or folder, in whatever order: the same bytes.
+    let again = home.path().join("again");
+    assert!(pack(&again).status.success());
+    assert_eq!(
+        std::fs::read(&again).unwrap(),
+        std::fs::read(&archive).unwrap()
+    );
+
+    let inspected = finished(
+        gateway()
+            .args(["package", "inspect", "--json"])
+            .arg(&archive),
+    );
+    let inspected: Value = serde_json::from_str(&text(&inspected.stdout)).unwrap();
+    assert_eq!(inspected["version"], "1.0.300");
+    assert_eq!(inspected["components"][0], "com.example.Heater");
+    assert_eq!(inspected["files"][0]["path"], "libheater.so");
+
+    let running = Running::start(&home, &["--allow-insecure-plugins"]);
+    let package = |arguments: &[&str], file: Option<&Path>| {
+        let mut command = gateway();
+        command.arg("package").args(arguments);
+        command.arg("--data").arg(home.data()).args(file);
+        finished(&mut command)
+    };
+    let installed = package(&["install"], Some(&archive));
+    assert_eq!(
+        installed.status.code(),
+        Some(0),
+        "{}",
+        text(&installed.stderr)
+    );
+    assert_eq!(text(&installed.stdout), "heater 1.0.300 is installed\n");
+    let listed = text(&package(&["list"], None).stdout);
+    assert!(
+        listed.contains("heater  1.0.300  libheater.so metatype/com.example.Heater.xml"),
+        "{listed}"
+    );
+    let listed: Value =
+        serde_json::from_str(&text(&package(&["list", "--json"], None).stdout)).unwrap();
+    assert_eq!(listed["packages"][0]["pending"], false);
+    // It lives.
+    let (_, plugins) = running.get("/plugins/v1/plugins");
+    assert_eq!(plugins["plugins"][0]["state"], "active", "{plugins}");
+
+    let removed = package(&["remove", "heater"], None);
+    assert_eq!(removed.status.code(), Some(0), "{}", text(&removed.stderr));
+    let twice = package(&["remove", "heater"], None);
+    assert_eq!(twice.status.code(), Some(1));
+    assert!(text(&twice.stderr).contains("there is no package \"heater\""));
+    assert_eq!(std::fs::read_dir(home.plugins()).unwrap().count(), 0);
+}
+
+#[test]
+fn what_is_no_package_is_refused_before_it_is_packed_or_installed() {
+    let home = Home::new();
+    let folder = home.path().join("files");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join("liba.so"), "no library").unwrap();
+    let output = home.path().join("out.tar.gz");
+    let pack = |name: &str| {
+        let output = finished(
+            gateway()
+                .args(["package", "pack", "--version", "1", "--name", name, "-o"])
+                .args([&output, &folder]),
+        );
+        assert_eq!(output.status.code(), Some(1));
+        text(&output.stderr)
+    };
+    assert!(pack("../a").contains("name \"../a\""));
+    assert!(pack("a").contains("not an ELF file"));
+    std::fs::write(folder.join("README.md"), "").unwrap();
+    assert!(pack("a").contains("README.md: a package holds libraries"));
+    assert!(!output.exists(), "something was written all the same");
+
+    std::fs::write(&output, "no archive").unwrap();
+    let inspected = finished(gateway().args(["package", "inspect"]).arg(&output));
+    assert_eq!(inspected.status.code(), Some(1));
+    let _running = Running::start(&home, &["--allow-insecure-plugins"]);
+    let installed = finished(
+        gateway()
+            .args(["package", "install", "--data"])
+            .args([&home.data(), &output]),
+    );
+    assert_eq!(installed.status.code(), Some(1));
+    let said = text(&installed.stderr);
+    assert!(said.contains("the package: it is"), "{said}");
+    assert!(!said.contains(".incoming"), "{said}");
+    // Nothing of it is left.
+    let left = std::fs::read_dir(home.data().join("packages")).unwrap();
+    assert_eq!(left.count(), 0);
+}
+
+/// Ends a gateway the way a defect would, core dumps being allowed by the limit: whether the system
+/// wrote one.
+fn dumps_core(arguments: &[&str]) -> bool {
+    use std::io::{BufRead, BufReader};
+    use std::os::unix::process::ExitStatusExt;
+    let home = Home::new();
+    let run = home.run();
+    let mut shell = std::process::Command::new("sh");
+    shell
+        .args(["-c", "ulimit -c unlimited && exec \"$@\"", "sh"])
+        .arg(run.get_program())
+        .args(run.get_args())
+        .args(["--listen", "127.0.0.1:0"])
+        .args(arguments)
+        .current_dir(home.path())
+        .stderr(std::process::Stdio::piped());
+    let mut child = shell.spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let up = lines.any(|line| line.unwrap().starts_with("console: "));
+    assert!(up, "the gateway does not start");
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, Signal::ABORT).unwrap();
+    child.wait().unwrap().core_dumped()
+}
+
+#[test]
+fn a_core_dump_is_not_written_unless_asked_for() {
+    if !dumps_core(&["--allow-core-dumps"]) {
+        println!("skipped: this system writes no core dumps");
+        return;
+    }
+    assert!(!dumps_core(&[]));
 }

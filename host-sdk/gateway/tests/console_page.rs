@@ -136,3 +136,28 @@ fn the_provisioning_shows_its_form_and_its_status() {
         assert!(dom.contains(told), "{told:?} is not shown");
     }
 }
+
+#[test]
+fn the_page_of_packages_shows_what_is_installed() {
+    let home = Home::new();
+    let running = Running::start(&home, &["--allow-insecure-plugins"]);
+    let archive = applications::Application::heater("1.0.300").write(home.path());
+    let installed = finished(
+        support::gateway()
+            .args(["package", "install", "--data"])
+            .args([&home.data(), &archive]),
+    );
+    assert!(installed.status.success());
+    let page = format!("{}&view=packages", running.door.link().as_str());
+    let Some(dom) = dom(&page, &home.path().join("profile")) else {
+        return;
+    };
+    for shown in [
+        "<td>heater</td>",
+        "<td>1.0.300</td>",
+        "libheater.so",
+        "installed",
+    ] {
+        assert!(dom.contains(shown), "no {shown}: {dom}");
+    }
+}

@@ -340,3 +340,107 @@ fn the_identity_is_copied_as_values_and_scanned_as_a_code() {
     );
     assert_eq!(ask(&["--csv", "--json"]).0, 2);
 }
+
+/// `gateway provision --watch` on a terminal of 60 columns, made by script(1); what it draws comes
+/// in pieces. Nothing where there is no script.
+fn on_a_terminal(home: &Home) -> Option<(std::process::Child, std::sync::mpsc::Receiver<String>)> {
+    let watch = format!(
+        "stty cols 60 rows 40; exec '{}' provision --watch --data '{}'",
+        gateway().get_program().to_string_lossy(),
+        home.data().display()
+    );
+    let spawned = std::process::Command::new("script")
+        .args(["-qfec", &watch, "/dev/null"])
+        .env("TERM", "xterm")
+        .env("SHELL", "/bin/sh")
+        .stdin(std::process::Stdio::null())
+        .stdout(std::process::Stdio::piped())
+        .spawn();
+    let Ok(mut child) = spawned else {
+        println!("skipped: no script(1)");
+        return None;
+    };
+    let (sender, drawn) = std::sync::mpsc::channel();
+    let mut screen = child.stdout.take().unwrap();
+    std::thread::spawn(move || {
+        let mut piece = [0; 4096];
+        while let Ok(read @ 1..) = std::io::Read::read(&mut screen, &mut piece) {
+            let _ = sender.send(String::from_utf8_lossy(&piece[..read]).into_owned());
+        }
+    });
+    Some((child, drawn))
+}
+
+/// Collects what is drawn until it is as wanted.
+fn wait_until_drawn(
+    drawn: &std::sync::mpsc::Receiver<String>,
+    screen: &mut String,
+    what: &str,
+    wanted: impl Fn(&str) -> bool,
+) {
+    let end = std::time::Instant::now() + support::DEADLINE;
+    while !wanted(screen) {
+        let left = end.saturating_duration_since(std::time::Instant::now());
+        match drawn.recv_timeout(left) {
+            Ok(piece) => screen.push_str(&piece),
+            Err(_) => panic!("{what} was not drawn: {screen:?}"),
+        }
+    }
+}
+
+#[test]
+fn on_a_terminal_the_steps_stay_the_pause_counts_down_and_the_end_ends_it() {
+    let Some(home) = home() else { return };
+    let in_an_hour = std::time::SystemTime::now() + std::time::Duration::from_secs(3600);
+    let seconds = in_an_hour
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap()
+        .as_secs();
+    let next = jiff::Timestamp::from_second(i64::try_from(seconds).unwrap()).unwrap();
+    let waiting = json!({"version": 1, "state": "waiting", "attempt": 2, "max_attempts": 5,
+        "next_attempt_at": next.to_string(),
+        "steps": [{"name": "preflight", "state": "done", "detail": ""},
+                  {"name": "connect", "state": "failed", "detail": "mqtts://p.example:8883"},
+                  {"name": "commit", "state": "pending"}],
+        "error": {"code": "network.refused", "message": "nobody listens at p.example:8883",
+                  "remedy": "Check the port in broker-url, then whether a firewall rejects it."}});
+    let running = Running::start(&home, &["--config", &seed(&home, &waiting)]);
+    let Some((child, drawn)) = on_a_terminal(&home) else {
+        return;
+    };
+    let mut screen = String::new();
+    for part in [
+        "waiting, attempt 2 of 5, next attempt in 59 min",
+        "✓ preflight",
+        "✗ connect",
+        "· commit",
+        "network.refused: nobody listens at p.example:8883",
+        // Longer than 60 columns, so it is wrapped and not cut.
+        "rejects it.",
+    ] {
+        wait_until_drawn(&drawn, &mut screen, part, |screen| screen.contains(part));
+    }
+    // The head is drawn over itself, with less and less time.
+    wait_until_drawn(&drawn, &mut screen, "a countdown", |screen| {
+        let mut left: Vec<&str> = screen
+            .split("next attempt in ")
+            .skip(1)
+            .filter_map(|rest| rest.get(..11))
+            .collect();
+        left.dedup();
+        left.len() > 2
+    });
+    assert!(screen.contains("\u{1b}["), "nothing is drawn over");
+    says(
+        &running,
+        &json!({"version": 1, "state": "provisioned", "provisioned": true}),
+    );
+    wait_until_drawn(&drawn, &mut screen, "the success", |screen| {
+        screen
+            .rsplit("waiting")
+            .next()
+            .unwrap()
+            .contains("provisioned")
+    });
+    assert_eq!(support::wait(child).status.code(), Some(0));
+}

@@ -9,6 +9,7 @@
 
 mod support;
 
+use applications::Application;
 use serde_json::{json, Value};
 use support::{answer, Home, Running};
 
@@ -334,4 +335,52 @@ fn a_certificate_is_imported_listed_and_removed() {
     assert_eq!(status, 400, "{answer}");
     assert_eq!(running.delete("/keystores/v1/entries", &named).0, 200);
     assert_eq!(running.delete("/keystores/v1/entries", &named).0, 404);
+}
+
+#[test]
+fn a_package_is_sent_as_an_archive_and_a_bad_one_is_refused_with_the_entry() {
+    let home = Home::new();
+    let running = Running::start(&home, &["--allow-insecure-plugins"]);
+    let send = |kind: &str, bytes: &[u8]| {
+        let request = running
+            .agent()
+            .post(running.url("/services/packages/v1/packages"));
+        let request = request
+            .header("Authorization", running.bearer())
+            .header("Content-Type", kind);
+        answer(request.send(bytes))
+    };
+    let events = running.follow();
+    let archive = Application::heater("1.0.0").archive();
+    let (status, info) = send("application/gzip", &archive);
+    assert_eq!(status, 200, "{info}");
+    assert_eq!(info["name"], "heater");
+    assert_eq!(
+        info["files"][0]["size"].as_u64().map(|size| size > 1000),
+        Some(true)
+    );
+    events.wait_for("package", |data| data["name"] == "heater");
+    let (_, list) = running.get("/packages/v1/packages");
+    assert_eq!(list["packages"].as_array().unwrap().len(), 1);
+    // At once: its form is there.
+    let (_, factories) = running.get("/configuration/v2/factoryComponents");
+    assert!(
+        factories.to_string().contains("com.example.Heater"),
+        "{factories}"
+    );
+
+    let (status, refusal) = send(
+        "application/gzip",
+        archive.get(..archive.len() / 2).unwrap(),
+    );
+    assert_eq!(status, 400, "{refusal}");
+    assert_eq!(refusal["code"], "package.failed");
+    let (status, _) = send("application/json", &archive);
+    assert_eq!(status, 415);
+    let (status, _) = send("text/plain", &archive);
+    assert_eq!(status, 415);
+    let (status, _) = running.delete("/packages/v1/packages", &json!({"name": "cooler"}));
+    assert_eq!(status, 404);
+    let (status, _) = running.delete("/packages/v1/packages", &json!({"name": "heater"}));
+    assert_eq!(status, 200);
 }

@@ -272,6 +272,7 @@ fn what_is_not_well_formed_is_refused() {
         format!("{HEAD}\u{1}</esf:configurations>"),
         format!("{HEAD}<esf:configuration pid=\"a\" pid=\"b\"/></esf:configurations>"),
         format!("{HEAD}<esf:configuration pid=\"<\"/></esf:configurations>"),
+        format!("{HEAD}<esf:configuration a<!DOCTYPE=\"\" pid=\"a\"/></esf:configurations>"),
         format!("{HEAD}<esf:configuration pid=a/></esf:configurations>"),
         format!("{HEAD}<!-- -- --></esf:configurations>"),
     ] {

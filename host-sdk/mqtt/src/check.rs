@@ -11,7 +11,7 @@ pub(crate) fn options(options: &Options) -> Result<(), Failure> {
         text("the user name", username)?;
     }
     if let Some(password) = &options.password {
-        if password.len() > 65_535 {
+        if password.expose().len() > 65_535 {
             return Err(Failure::malformed(
                 "the password is longer than 65535 bytes",
             ));

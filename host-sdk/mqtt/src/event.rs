@@ -3,10 +3,11 @@
 //! Delivered one after the other from the session's link thread, never from a thread of paho, and
 //! never after the [`Session`](crate::Session) has been dropped.
 
-use crate::{CertInfo, Failure};
+use crate::Failure;
 use openssl::x509::X509;
 use std::fmt;
 use std::net::SocketAddr;
+use x509_policy::CertificateFacts;
 
 /// In the order in which they occur; the first three only where they apply.
 #[derive(Clone, Debug)]
@@ -65,16 +66,8 @@ impl fmt::Debug for Message {
 /// The broker's certificate and the TLS session it was shown in.
 #[derive(Clone, Debug)]
 pub struct PeerCertificate {
-    /// The subject's distinguished name.
-    pub subject: String,
-    /// The issuer's distinguished name.
-    pub issuer: String,
-    /// Start of validity, RFC 3339 in UTC.
-    pub not_before: String,
-    /// End of validity, RFC 3339 in UTC.
-    pub not_after: String,
-    /// SHA-256 over the DER, lower hex without separators.
-    pub fingerprint_sha256: String,
+    /// What the certificate says of itself.
+    pub facts: CertificateFacts,
     /// `TLSv1.2` or `TLSv1.3`.
     pub protocol: String,
     /// OpenSSL's name of the cipher suite.
@@ -83,17 +76,4 @@ pub struct PeerCertificate {
     pub resumed: bool,
     /// The certificates as the broker sent them, leaf first.
     pub chain: Vec<X509>,
-}
-
-impl PeerCertificate {
-    /// The part that also stands in failures.
-    pub fn info(&self) -> CertInfo {
-        CertInfo {
-            subject: self.subject.clone(),
-            issuer: self.issuer.clone(),
-            not_before: self.not_before.clone(),
-            not_after: self.not_after.clone(),
-            fingerprint_sha256: self.fingerprint_sha256.clone(),
-        }
-    }
 }

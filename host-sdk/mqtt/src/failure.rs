@@ -7,6 +7,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
+use x509_policy::CertificateFacts;
 
 /// How far a session had come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -42,21 +43,6 @@ impl fmt::Display for Stage {
             Stage::Exchange => "the transfer",
         })
     }
-}
-
-/// What a person needs to recognise a certificate.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CertInfo {
-    /// The subject's distinguished name, RFC 2253 order as OpenSSL lists it: `C=IT, O=Acme, CN=x`.
-    pub subject: String,
-    /// The issuer's distinguished name, same form.
-    pub issuer: String,
-    /// Start of validity, RFC 3339 in UTC.
-    pub not_before: String,
-    /// End of validity, RFC 3339 in UTC.
-    pub not_after: String,
-    /// SHA-256 over the DER, lower hex without separators.
-    pub fingerprint_sha256: String,
 }
 
 /// The exact cause. Where several hold for one certificate, the order is [`Failure::Untrusted`]
@@ -102,37 +88,51 @@ pub enum Failure {
         /// How it was noticed.
         reason: String,
     },
-    /// The server's certificate does not lead to a trusted root, or is not fit for its purpose.
-    #[error("the server's certificate {} (issued by {}) is not trusted: {reason}", cert.subject, cert.issuer)]
+    /// A certificate of the server does not lead to a trusted root, is not fit for its purpose, or
+    /// is revoked.
+    #[error("certificate {depth} of the server's chain, {cert}, is not trusted: {reason}")]
     Untrusted {
         /// The certificate that failed.
-        cert: Box<CertInfo>,
+        cert: Box<CertificateFacts>,
         /// OpenSSL's reason.
         reason: String,
         /// Its place in the chain, 0 is the server's own.
         depth: u32,
     },
     /// The certificate is good, but not for this host.
-    #[error("the server's certificate {} is not for {host}, but for {}", cert.subject, list(names))]
+    #[error(
+        "the server's certificate {cert} is not for {host}, but for {}: {reason}",
+        list(names)
+    )]
     Hostname {
         /// The host that was asked for.
         host: String,
         /// The server's own certificate.
-        cert: Box<CertInfo>,
+        cert: Box<CertificateFacts>,
         /// The names and addresses it is for.
         names: Vec<String>,
+        /// OpenSSL's reason.
+        reason: String,
     },
     /// A certificate of the chain has expired.
-    #[error("the certificate {} expired on {}", cert.subject, cert.not_after)]
+    #[error("certificate {depth} of the server's chain, {cert}, expired on {}: {reason}", cert.not_after)]
     Expired {
         /// Which one.
-        cert: Box<CertInfo>,
+        cert: Box<CertificateFacts>,
+        /// OpenSSL's reason.
+        reason: String,
+        /// Its place in the chain, 0 is the server's own.
+        depth: u32,
     },
     /// A certificate of the chain is not valid yet, or the clock here is wrong.
-    #[error("the certificate {} is not valid before {}: check the clock", cert.subject, cert.not_before)]
+    #[error("certificate {depth} of the server's chain, {cert}, is not valid before {}, check the clock: {reason}", cert.not_before)]
     NotYetValid {
         /// Which one.
-        cert: Box<CertInfo>,
+        cert: Box<CertificateFacts>,
+        /// OpenSSL's reason.
+        reason: String,
+        /// Its place in the chain, 0 is the server's own.
+        depth: u32,
     },
     /// The two sides do not find a common TLS, or the peer does not speak it.
     #[error("TLS failed: {reason}")]

@@ -7,6 +7,9 @@
 //! moment by dropping it, keeps its deadline to the millisecond, and lets nothing that a broker
 //! sends reach the MQTT library unchecked.
 //!
+//! [`Connection`] is the same way without MQTT behind it: resolver, trust, causes and cancellation,
+//! for what else is spoken to servers.
+//!
 //! MQTT itself is done by paho-mqtt, which connects through a loopback port to the link
 //! (`docs/decisions`). It logs whole messages at debug level under the target `paho_mqtt`: a host whose
 //! messages hold secrets filters that. Not here: reconnecting, retry policy, what the messages mean. Used by the
@@ -45,10 +48,12 @@ mod shared;
 
 pub use broker_url::{BrokerUrl, BrokerUrlError, Scheme};
 pub use event::{Event, Message, PeerCertificate};
-pub use failure::{CertInfo, Failure, Stage};
+pub use failure::{Failure, Stage};
 #[doc(hidden)]
 pub use link::fuzzing;
 pub use link::{Cancel, Connection, Ended, Read, SessionCache};
 pub use options::{ClientIdentity, Limits, Options, Publish, Tls};
 pub use paho::Anchor;
+pub use secret_text::Secret;
 pub use session::{Counters, Session};
+pub use x509_policy::CertificateFacts;

@@ -6,10 +6,10 @@
 use crate::{BrokerUrl, SessionCache};
 use openssl::pkey::{PKey, Private};
 use openssl::x509::{X509Crl, X509};
+use secret_text::Secret;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use zeroize::Zeroizing;
 
 /// How the broker is authenticated, and the client to it. Ignored without TLS.
 #[derive(Clone, Default)]
@@ -18,7 +18,7 @@ pub struct Tls {
     pub anchors: Vec<X509>,
     /// Revocation lists. An issuer of the chain with a list here is checked against it, an issuer
     /// without one is not. (Shared, because `X509Crl` cannot be cloned.)
-    pub crls: Vec<Arc<X509Crl>>,
+    pub crls: Arc<Vec<X509Crl>>,
     /// Shown to a broker that asks for a client certificate.
     pub client: Option<ClientIdentity>,
     /// Shared by the attempts of one owner: lets a later one resume the TLS session of an earlier
@@ -79,7 +79,7 @@ pub struct Options {
     /// Sent if given.
     pub username: Option<String>,
     /// Sent if given; MQTT 3.1.1 then wants a user name, too (an empty one is sent for you).
-    pub password: Option<Zeroizing<String>>,
+    pub password: Option<Secret>,
     /// Whole seconds, 1 to 65,535; zero switches the keep-alive off.
     pub keep_alive: Duration,
     /// Trust and client certificate.
@@ -174,7 +174,7 @@ impl fmt::Debug for Options {
             .field("broker", &self.broker)
             .field("client_id", &self.client_id)
             .field("username", &self.username)
-            .field("password", &self.password.as_ref().map(|_| "***"))
+            .field("password", &self.password)
             .field("keep_alive", &self.keep_alive)
             .field("tls", &self.tls)
             .field("subscriptions", &self.subscriptions)

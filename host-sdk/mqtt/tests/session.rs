@@ -23,6 +23,8 @@ mod exchange;
 mod hostile;
 #[path = "session/network.rs"]
 mod network;
+#[path = "session/staple.rs"]
+mod staple;
 #[path = "session/storm.rs"]
 mod storm;
 #[path = "session/tls.rs"]

@@ -124,8 +124,8 @@ codes! {
         "The platform asked for something out of order, or for something that does not exist."
         "Pass the message on to the operator of the platform; check that it speaks provisioning profile 1.";
     ProtocolTooLarge "protocol.too-large" Cloud
-        "The platform sent a message beyond the size limits."
-        "Make the configuration or the certificate chain of the provision request smaller, or split it.";
+        "The platform sent a message or a package beyond the size limits."
+        "Make the configuration, the certificate chain or the package of the provision request that the message names smaller, or split it.";
     TransactionMismatch "transaction.mismatch" Cloud
         "The platform asked to commit another transaction, attempt or content than the one received here."
         "Nothing was changed; the next attempt starts by itself. If it comes again, pass the message on to the operator of the platform.";
@@ -170,7 +170,7 @@ codes! {
         "An application package could not be downloaded."
         "Check on the platform that the address of the package exists, and that the gateway's network lets it through.";
     PackageCorrupt "package.corrupt" Cloud
-        "A downloaded application package is not the one that the platform announced: its SHA-256 differs."
+        "A downloaded application package is not the one that the platform announced: its digest differs."
         "Upload the package to the platform again and attach it to the provision request again.";
     PackageFailed "package.failed" Cloud
         "An application package could not be installed."

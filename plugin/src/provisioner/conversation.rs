@@ -393,8 +393,24 @@ impl Conversation {
             );
         }
         let mut decisions = self.accept(None);
-        decisions.push(Decision::End(reject.fault()));
+        decisions.push(Decision::End(self.meant(reject.fault())));
         decisions
+    }
+
+    /// A platform that gives up because of what was refused here repeats the code of the refusal;
+    /// the refusal itself says more.
+    fn meant(&self, rejected: Fault) -> Fault {
+        let repeats = |own: &&Fault| {
+            let code = rejected.platform.as_ref().map(|(code, _)| code.as_str());
+            code == Some(own.code.as_str())
+        };
+        match self.last_refusal.as_ref().filter(repeats) {
+            Some(own) => Fault {
+                retry_after: rejected.retry_after,
+                ..own.clone()
+            },
+            None => rejected,
+        }
     }
 
     /// Any error to it ends the attempt (rulings, 12).

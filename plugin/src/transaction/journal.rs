@@ -149,10 +149,9 @@ impl Summary {
             return Err("a record belongs to no transaction");
         };
         match (record, open.phase) {
-            (Record::Attempt { n, at_ms }, Phase::Open) => {
-                open.attempts = *n;
-                self.good_time_ms = self.good_time_ms.max(*at_ms);
-            }
+            // The time of an attempt is no good time: a clock that ran ahead would keep the gateway
+            // from ever trying again once it is set right.
+            (Record::Attempt { n, .. }, Phase::Open) => open.attempts = *n,
             (Record::Key(made), Phase::Open) => {
                 if !open.keys.contains(made) {
                     open.keys.push(made.clone());
@@ -227,13 +226,13 @@ impl Journal {
             path: path.clone(),
             error,
         };
-        let content = match fs::metadata(&path) {
+        let content = match fs::symlink_metadata(&path) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => Vec::new(),
             Err(e) => return Err(io(e)),
             Ok(data) if data.len() > MAX_SIZE => {
                 return Err(set_aside(&path, format!("{} bytes", data.len())));
             }
-            Ok(_) => fs::read(&path).map_err(io)?,
+            Ok(_) => durable_file::read(&path).map_err(io)?,
         };
         let (summary, good) = match replay(&content) {
             Ok(replayed) => replayed,
@@ -298,7 +297,7 @@ impl Journal {
             log::warn!("{} stays long: {e}", self.path.display());
         }
         // The old one or the new one, and whole.
-        self.length = fs::metadata(&self.path).map_or(u64::MAX, |data| data.len());
+        self.length = fs::symlink_metadata(&self.path).map_or(u64::MAX, |data| data.len());
     }
 }
 
@@ -309,7 +308,11 @@ fn compact(path: &Path, summary: &Summary) -> io::Result<u64> {
     Ok(line.len() as u64)
 }
 
-fn line(record: &Record) -> io::Result<Vec<u8>> {
+/// A record as the journal holds it, with its line feed.
+///
+/// # Errors
+/// A record that cannot be written as JSON.
+pub fn line(record: &Record) -> io::Result<Vec<u8>> {
     let json = serde_json::to_string(record)?;
     let crc = crc32fast::hash(json.as_bytes());
     Ok(format!("{{\"crc\":\"{crc:08x}\",\"record\":{json}}}\n").into_bytes())
@@ -513,7 +516,7 @@ mod tests {
         let mut longest = 0;
         for n in 1..1000 {
             journal.append(&[Record::Attempt { n, at_ms: 5 }]).unwrap();
-            longest = longest.max(fs::metadata(&path).unwrap().len());
+            longest = longest.max(fs::symlink_metadata(&path).unwrap().len());
         }
         assert!(longest < COMPACT_ABOVE as u64 + 1000, "{longest}");
         let said = journal.summary().clone();

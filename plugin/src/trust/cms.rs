@@ -122,11 +122,11 @@ fn the_signer_info(der: &[u8]) -> Result<&[u8], &'static str> {
 fn identity(signer_info: &[u8]) -> Option<(SignerId<'_>, &[u8])> {
     let mut reader = Reader::new(signer_info);
     reader.expect(tag::INTEGER)?;
-    let sid = reader.next()?;
+    let sid = reader.element()?;
     let signer = match sid.tag {
         tag::SEQUENCE => {
             let mut parts = Reader::new(sid.content);
-            let issuer = parts.next()?;
+            let issuer = parts.element()?;
             let serial = parts.expect(tag::INTEGER)?;
             if issuer.tag != tag::SEQUENCE || !parts.is_empty() {
                 return None;

@@ -3,10 +3,12 @@
 //! | file | question |
 //! |---|---|
 //! | `chain` | may the leaf of a received chain sign control messages? |
-//! | `server` | is this the TLS server that was called? |
 //! | `verifier` | was this control message signed by a trusted signer, just now, once? |
 //! | `canonical` | which bytes does a signature cover? |
-//! | `path`, `key_policy`, `revocation` | what all of them ask of a certification path |
+//!
+//! Certification paths, TLS servers and the facts of a certificate are judged in the crate
+//! `x509-policy`, which the links to brokers use, too; its modules appear here under the same
+//! names.
 //!
 //! OpenSSL judges every signature and builds every path; our rules only ever
 //! refuse more. Nothing here opens a socket or a file that has a name, reads a
@@ -19,22 +21,11 @@ mod chain_error;
 #[cfg(test)]
 mod chain_tests;
 pub mod cms;
-mod der;
-mod extensions;
-pub mod facts;
 #[cfg(test)]
+#[path = "../../../host-sdk/x509/src/fixtures.rs"]
 mod fixtures;
-mod key_policy;
 mod message;
-mod path;
-pub mod pem;
-pub mod refusal;
 mod replay;
-mod revocation;
-pub mod server;
-pub mod server_name;
-#[cfg(test)]
-mod server_tests;
 pub mod verifier;
 #[cfg(test)]
 mod verifier_tests;
@@ -42,8 +33,8 @@ mod verifier_tests;
 pub use canonical::SignedView;
 pub use chain::{is_ca, validate_received, ChainError, RootCheck, ValidChain};
 pub use cms::sign;
-pub use facts::CertificateFacts;
-pub use path::{MAX_DEPTH, SECURITY_LEVEL};
-pub use server::{tls_server_param, validate_tls_server, ServerError};
-pub use server_name::ServerName;
 pub use verifier::{Accepted, Clock, Counters, Freshness, SignatureError, Verifier};
+use x509_policy::{der, extensions, key_policy, path, revocation};
+pub use x509_policy::{facts, pem, refusal, server, server_name};
+pub use x509_policy::{validate_tls_server, CertificateFacts, ServerError, ServerName};
+pub use x509_policy::{MAX_DEPTH, SECURITY_LEVEL};

@@ -6,7 +6,6 @@
 //! it, whatever the network does.
 
 use std::panic::{catch_unwind, AssertUnwindSafe};
-use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -93,7 +92,7 @@ impl Worker {
                 });
         request.tls = Tls {
             anchors: found.roots,
-            crls: found.crls.into_iter().map(Arc::new).collect(),
+            crls: found.crls.into(),
             client: None,
             session_cache: Some(self.tls_cache.clone()),
         };
@@ -157,10 +156,14 @@ fn run(
     cancel: &Cancel,
     tell: &dyn Fn(Told),
 ) -> Result<Arrived, Fault> {
-    let mut reported: Option<Instant> = None;
+    let mut reported: Option<(Instant, u64)> = None;
     let mut report = |progress: Progress| {
-        if reported.is_none_or(|at| at.elapsed() >= REPORT_EVERY) {
-            reported = Some(Instant::now());
+        // The first bytes at once: they may be the last ones for long.
+        let due = reported.is_none_or(|(at, received)| {
+            at.elapsed() >= REPORT_EVERY || (received == 0 && progress.received > 0)
+        });
+        if due {
+            reported = Some((Instant::now(), progress.received));
             tell(Told::Progress(progress));
         }
     };

@@ -2,7 +2,7 @@
 
 use gateway_component_abi::value::Properties;
 
-use super::{wall_ms, Worker};
+use super::{wall_ms, Link, Worker};
 use crate::diagnosis::{Code, Fault};
 use crate::provisioner::{Input, Output, Recovered};
 use crate::settings::{Parsed, Settings};
@@ -170,9 +170,7 @@ impl Worker {
     /// since; and looks at the clock. In the session of a first provisioning its signer stays.
     pub(super) fn signers_now(&mut self) -> Result<Clock, Fault> {
         let memory = self.engine.as_ref().map(Engine::memory);
-        let provisioned = memory.is_some_and(|memory| memory.provisioned_before);
-        self.shared.set_provisioned(provisioned);
-        if provisioned {
+        if memory.is_some_and(|memory| memory.provisioned_before) {
             self.reload_signers()?;
         }
         Ok(match self.check_clock() {
@@ -236,6 +234,7 @@ impl Worker {
             .as_ref()
             .map(|plan| &plan.identity)
             .or(view.identity);
+        let bytes = self.link.as_ref().map_or(self.extras.bytes, Link::bytes);
         let mut entry = record::Entry {
             time: crate::time::rfc3339(wall_ms()),
             transaction: view.transaction.unwrap_or_default().to_owned(),
@@ -248,6 +247,8 @@ impl Worker {
             manifest: String::new(),
             packages: Vec::new(),
             outcome: outcome.to_owned(),
+            bytes_sent: bytes.sent,
+            bytes_received: bytes.received,
         };
         if let Some(engine) = &self.engine {
             engine.describe(&mut entry);

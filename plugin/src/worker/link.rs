@@ -49,14 +49,16 @@ impl Worker {
         let trigger = self.trigger(&plan)?;
         let mut options = Options::new(settings.broker.clone(), &identity.client_id);
         options.username = Some(identity.username.clone());
-        options.password = Some(zeroize::Zeroizing::new(
-            settings.password.expose().to_owned(),
-        ));
+        options.password = Some(settings.password.clone());
         options.keep_alive = KEEP_ALIVE;
         options.tls = Tls {
             anchors: found.roots,
-            crls: found.crls.into_iter().map(std::sync::Arc::new).collect(),
-            client: None,
+            crls: found.crls.into(),
+            // Optional: most provision brokers do not ask.
+            client: self.client_identity().unwrap_or_else(|fault| {
+                log::warn!("{}: no client certificate: {fault}", self.shared.pid());
+                None
+            }),
             session_cache: Some(self.tls_cache.clone()),
         };
         let topics = Topics::default();
@@ -173,7 +175,7 @@ fn in_words(event: &Event) -> String {
         Event::Resolving => "looks up the broker's address".into(),
         Event::Connecting(address) => format!("connects to {address}"),
         Event::Handshaking => "TCP is there, the TLS handshake begins".into(),
-        Event::TlsEstablished(peer) => format!("TLS with {}", peer.subject),
+        Event::TlsEstablished(peer) => format!("TLS with {}", peer.facts.subject),
         Event::Connected { .. } => "CONNACK: accepted".into(),
         Event::Subscribed => "SUBACK: subscribed, the trigger is out".into(),
         Event::Published(_) => "PUBACK".into(),

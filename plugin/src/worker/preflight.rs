@@ -147,11 +147,8 @@ impl Worker {
                 .fault
                 .unwrap_or_else(|| Fault::new(Code::IdentityMissing, "no identity")));
         };
-        if let Some(frozen) = self.provisioner.view().identity {
-            if frozen.client_id != identity.client_id || frozen.username != identity.username {
-                self.extras.identity_changed(frozen, &identity);
-            }
-        }
+        self.extras
+            .compare_identity(self.provisioner.view().identity, &identity);
         self.extras.identity = Some(identity.clone());
         let mut nonce = [0; 32];
         let mut uuid = [0; 16];

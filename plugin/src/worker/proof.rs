@@ -3,10 +3,9 @@
 //! Clean session, the client-id of the new configuration, nothing subscribed, nothing
 //! published. CONNACK 0 is the proof.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use gateway_component_abi::value::{Properties, Value};
+use gateway_component_abi::value::{Properties, Secret, Value};
 use mqtt_session::{BrokerUrl, ClientIdentity, Event, Options, Session, Tls};
 use openssl::pkey::PKey;
 use openssl::x509::X509;
@@ -99,12 +98,12 @@ impl Worker {
                 .map(|secret| secret.expose())
                 .or_else(|| value.as_str())
                 .filter(|password| !password.is_empty())
-                .map(|password| zeroize::Zeroizing::new(password.to_owned())),
+                .map(Secret::from),
             None => None,
         };
         options.tls = Tls {
             anchors: found.roots,
-            crls: found.crls.into_iter().map(Arc::new).collect(),
+            crls: found.crls.into(),
             client: self.client_identity()?,
             session_cache: None,
         };
@@ -112,8 +111,8 @@ impl Worker {
         Ok(options)
     }
 
-    /// The client certificate for the target: the key of SSLKeystore that has a chain.
-    fn client_identity(&self) -> Result<Option<ClientIdentity>, Fault> {
+    /// The client certificate for a broker that asks: the key of SSLKeystore that has a chain.
+    pub(super) fn client_identity(&self) -> Result<Option<ClientIdentity>, Fault> {
         let refused = |e| of_host(SSL_KEYSTORE, &e);
         let broken = |e: openssl::error::ErrorStack| {
             Fault::new(

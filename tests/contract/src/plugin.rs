@@ -13,6 +13,7 @@ use std::ptr;
 use gateway_component_abi::component::{GwcComponent, GwcComponentOps};
 use gateway_component_abi::entry::{GwcEntryFn, GwcModule, ENTRY_SYMBOL};
 use gateway_component_abi::ext::action::{GwcAction, EXT_ACTION};
+use gateway_component_abi::ext::control_verifier::{GwcControlVerifier, EXT_CONTROL_VERIFIER};
 use gateway_component_abi::ext::identity::{GwcIdentity, EXT_IDENTITY};
 use gateway_component_abi::ext::preflight::{GwcPreflight, EXT_PREFLIGHT};
 use gateway_component_abi::ext::status::{GwcComponentStatus, EXT_STATUS};
@@ -22,7 +23,7 @@ use gateway_component_abi::safe::properties::Borrowed;
 use gateway_component_abi::safe::sink::Collector;
 use gateway_component_abi::safe::table::{self, Table};
 use gateway_component_abi::status::{GwcError, GwcStatus, OK};
-use gateway_component_abi::types::{GwcProperties, GwcSink, GwcStr, ABI_MAJOR};
+use gateway_component_abi::types::{GwcBytes, GwcProperties, GwcSink, GwcStr, ABI_MAJOR};
 use gateway_component_abi::value::Properties;
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
 
@@ -268,6 +269,22 @@ impl<'a> Instance<'a> {
         let run = self.preflight_table().run.expect("run");
         // SAFETY: a function of the instance.
         json(|out, err| unsafe { run(self.this, out, err) })
+    }
+
+    /// `gwc.control-verifier/1 verify`.
+    pub fn verify(
+        &self,
+        account: &str,
+        client_id: &str,
+        application_topic: &str,
+        payload: GwcBytes,
+    ) -> Called {
+        let verifier: GwcControlVerifier = self.table(EXT_CONTROL_VERIFIER);
+        let verify = verifier.verify.expect("verify");
+        let [account, client_id, topic] =
+            [account, client_id, application_topic].map(GwcStr::borrow);
+        // SAFETY: a function of the instance; what is handed over is the caller's.
+        called(|err| unsafe { verify(self.this, account, client_id, topic, payload, err) })
     }
 
     /// `gwc.action/1 cancel`.

@@ -4,12 +4,14 @@
 #![allow(unsafe_code)]
 
 use abi_stable::library::lib_header_from_path;
+use contract::host::{parameters, Host};
 use contract::plugin::{Plugin, FACTORY_PID};
 use contract::plugin_library;
 use gateway_component_abi::entry::{GwcComponentInfo, GwcModule};
 use gateway_component_abi::root::GwcRoot_Ref;
 use gateway_component_abi::safe::{table, text};
-use gateway_component_abi::types::{GwcStr, ABI_MAJOR, ABI_MINOR};
+use gateway_component_abi::status;
+use gateway_component_abi::types::{GwcBytes, GwcStr, ABI_MAJOR, ABI_MINOR};
 
 fn read(raw: GwcStr) -> String {
     // SAFETY: texts of the module, which is not unloaded.
@@ -40,6 +42,49 @@ fn another_major_version_is_refused_at_both_doors() {
     for major in [0, ABI_MAJOR + 1, u32::MAX] {
         assert!(plugin.entry(major).is_null(), "C door, {major}");
         assert!(root.entry()(major).is_null(), "Rust door, {major}");
+    }
+}
+
+#[test]
+fn the_verifier_behind_either_door_fails_closed_in_every_state() {
+    let path = plugin_library();
+    let by_c = Plugin::open(&path);
+    let mut by_rust = Plugin::open(&path);
+    let header = lib_header_from_path(&path).expect("a root module");
+    let root = header
+        .check_layout::<GwcRoot_Ref>()
+        .expect("the layout fits");
+    by_rust.module = root.entry()(ABI_MAJOR);
+    // SAFETY: the module of the library, which is not unloaded.
+    by_rust.table = unsafe { table::read(by_rust.module) }.unwrap();
+    // SAFETY: as above.
+    by_rust.ops = unsafe { table::read(by_rust.table.ops) }.unwrap();
+    for plugin in [&by_c, &by_rust] {
+        let host = Host::new();
+        let table = host.table();
+        let instance = plugin.create(&table, FACTORY_PID).unwrap();
+        let refused = |payload: GwcBytes| {
+            let called = instance.verify("acme", "gw", "CONF-V1/EXEC/snapshot", payload);
+            let error = called.unwrap_err();
+            (error.status, error.code)
+        };
+        let idle = (status::E_STATE, String::new());
+        assert_eq!(refused(GwcBytes::borrow(b"")), idle);
+        instance
+            .activate(&parameters(false, "mqtts://127.0.0.1:1"))
+            .unwrap();
+        // Nobody has provisioned it: nobody may sign, whatever the message is.
+        let nobody = (status::E_DENIED, "signature.untrusted".to_owned());
+        assert_eq!(refused(GwcBytes::borrow(b"")), nobody);
+        assert_eq!(refused(GwcBytes::borrow(b"\xff\xff")), nobody);
+        let nowhere = GwcBytes {
+            ptr: std::ptr::null(),
+            len: 7,
+        };
+        assert_eq!(refused(nowhere).0, status::E_INVALID_ARGUMENT);
+        instance.deactivate().unwrap();
+        assert_eq!(refused(GwcBytes::borrow(b"")), idle);
+        instance.destroy().unwrap();
     }
 }
 

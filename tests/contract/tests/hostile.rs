@@ -97,6 +97,19 @@ fn every_trial_is_run() {
 }
 
 #[test]
+fn the_library_passes_what_every_component_library_has_to() {
+    let library = plugin_library();
+    let child = |trial: &component_check::Trial| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_trial"));
+        command.args(["--check", trial.name]).arg(&library);
+        command
+    };
+    let mut done = |outcome: &component_check::Outcome| println!("{outcome:?}");
+    let report = component_check::check(&library, &[], DEADLINE, &child, &mut done);
+    assert!(report.passed(), "{}", report.summary());
+}
+
+#[test]
 fn a_crash_would_be_seen() {
     // The same harness, and no library to load: a panic is a failure with its reason.
     let mut command = Command::new(env!("CARGO_BIN_EXE_trial"));

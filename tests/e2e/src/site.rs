@@ -147,7 +147,8 @@ impl Site {
         self.folder.path().join("system.properties")
     }
 
-    fn keystores(&self) -> Result<Keystores, SiteError> {
+    /// The keystores of a gateway that does not run.
+    pub fn keystores(&self) -> Result<Keystores, SiteError> {
         let crypto = Crypto::open(&self.data()).map_err(|e| failed("key")(&e))?;
         Keystores::open(&self.data().join("keystores"), Arc::new(crypto))
             .map_err(|e| failed("keystores")(&e))

@@ -2,9 +2,9 @@
 //! the connection to the target account, as a CONF-V1 document.
 
 use crate::behaviour::ConfigurationFault;
-use crate::secret::{Secret, SecretError};
+use crate::secret::SecretError;
 use crate::store::TargetCredentials;
-use gateway_component_abi::value::{Secret as Password, Value};
+use gateway_component_abi::value::Value;
 use kura_formats::configurations::{self, remote_seal, Configuration, ConfigurationsError};
 
 /// Kura's pids of a cloud connection; one that is not the first has a suffix, such as `-2`.
@@ -45,7 +45,7 @@ pub(crate) fn generate(
         _ => broker_url,
     };
     let password = match fault {
-        ConfigurationFault::RefusedCredentials => Secret::random(32)?,
+        ConfigurationFault::RefusedCredentials => crate::secret::random(32)?,
         _ => target.password.clone(),
     };
     let mut transport = vec![
@@ -55,7 +55,7 @@ pub(crate) fn generate(
             Value::from(target.account.as_str()),
         ),
         ("username", Value::from(target.username.as_str())),
-        ("password", Value::from(Password::from(password.reveal()))),
+        ("password", Value::from(password.clone())),
         ("client-id", Value::from(target.client_id.as_str())),
     ];
     if let Some(alias) = key_alias {
@@ -91,7 +91,7 @@ mod tests {
             account: "acme".into(),
             client_id: "dev".into(),
             username: "device-dev".into(),
-            password: Secret::new("p<&>ss"),
+            password: "p<&>ss".into(),
         }
     }
 

@@ -50,6 +50,16 @@ impl TestPlatform {
         })
     }
 
+    /// Ends it at once, and starts it again from its database, on the same ports. Scripts that it
+    /// was given meanwhile are forgotten.
+    pub fn restart(self) -> Result<TestPlatform, HarnessError> {
+        let TestPlatform { platform, _folder } = self;
+        let settings = platform.settings().clone();
+        drop(platform);
+        let platform = Platform::start(settings)?;
+        Ok(TestPlatform { platform, _folder })
+    }
+
     /// Its certificates.
     pub fn pki(&self) -> &Pki {
         &self.settings().pki

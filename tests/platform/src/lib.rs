@@ -11,6 +11,7 @@
 //! | [`platform`] | a running platform |
 //! | `engine` | its thread: triggers, steps, replies, admission |
 //! | `flow` | the wire flow, without sockets and database |
+//! | [`control`] | signed requests to gateways after their provisioning |
 //! | [`behaviour`] | what goes wrong on purpose |
 //! | [`store`] | the database |
 //! | [`broker`], [`link`] | the mosquitto process, and the platform's session there |
@@ -24,6 +25,7 @@ pub mod broker;
 mod changes;
 pub mod clock;
 pub mod configuration;
+pub mod control;
 mod engine;
 mod flow;
 pub mod harness;
@@ -31,6 +33,7 @@ pub mod link;
 pub mod packages;
 pub mod pki;
 pub mod platform;
+mod ports;
 pub mod secret;
 mod settings;
 pub mod store;

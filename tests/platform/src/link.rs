@@ -7,15 +7,17 @@
 
 use crate::broker::dynsec;
 use crate::broker::{Broker, PLATFORM_USER};
-use mqtt_session::{Anchor, BrokerUrl, Event, Failure, Message, Options, Publish, Session};
+use mqtt_session::{Anchor, BrokerUrl, Event, Failure, Limits, Message, Options, Publish, Session};
 use serde_json::Value;
 use std::sync::mpsc::{channel, Receiver, RecvTimeoutError, Sender};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
-use zeroize::Zeroizing;
 
 /// Time for connecting, and for each set of commands.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Largest message, in bytes: enough for those that are too large for any device, on purpose.
+const LARGEST: usize = 160 << 20;
 
 /// Why the platform could not talk to its broker.
 #[derive(Debug, thiserror::Error)]
@@ -91,13 +93,15 @@ impl Link {
         })?;
         let mut options = Options::new(url, client_id);
         options.username = Some(PLATFORM_USER.to_owned());
-        options.password = Some(Zeroizing::new(
-            broker.platform_password().reveal().to_owned(),
-        ));
+        options.password = Some(broker.platform_password().clone());
         options.subscriptions = topics.iter().map(|t| (t.clone(), 1)).collect();
         options
             .subscriptions
             .push((dynsec::RESPONSE_TOPIC.to_owned(), 1));
+        options.limits = Limits {
+            max_packet: LARGEST,
+            max_backlog: 2 * LARGEST,
+        };
         options.deadline = Some(Instant::now() + PATIENCE);
         let (ready, outcome) = channel();
         let (response, responses) = channel();

@@ -9,6 +9,7 @@
 //! broker/provision/  working folder of the provision broker
 //! broker/target/     working folder of the target account's broker
 //! packages/          package files, named by their SHA-256
+//! ports.json         where devices know it to listen
 //! ```
 //!
 //! Started by `provision-platform run` and by [`crate::harness::TestPlatform`].
@@ -16,10 +17,12 @@
 use crate::behaviour::Script;
 use crate::broker::{Broker, BrokerError, BrokerSettings};
 use crate::changes::Changes;
-use crate::engine::{Engine, EngineError, Input, Place, Station};
+use crate::control::{ControlError, ControlReply, ControlRequest};
+use crate::engine::{Asker, Engine, EngineError, Input, Place, Station};
 use crate::flow::message::random_id;
 use crate::packages::{PackageServer, ServerError};
 use crate::pki::{Identity, PkiError};
+use crate::ports::Remembered;
 pub use crate::settings::{Admission, Settings, PROVISIONING_ACCOUNT, TARGET_ACCOUNT};
 use crate::store::{Job, JobState, NewRequest, Store, StoreError};
 use std::sync::mpsc::{channel, Sender};
@@ -45,6 +48,12 @@ pub enum PlatformError {
     /// The thread.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// No reply to a control request.
+    #[error(transparent)]
+    Control(#[from] ControlError),
+    /// Its ports cannot be remembered.
+    #[error("the ports cannot be written down in the data folder")]
+    Ports(#[source] std::io::Error),
     /// The machine.
     #[error("the platform's thread cannot be started")]
     Thread(#[source] std::io::Error),
@@ -80,29 +89,50 @@ impl Platform {
     /// Starts everything; on return, the devices of the database are let in.
     pub fn start(settings: Settings) -> Result<Platform, PlatformError> {
         let store = Store::open(&settings.data)?;
-        let own_store = Store::open(&settings.data)?;
-        let broker = |name: &str, certificate: &Identity, port| {
+        let mut own_store = Store::open(&settings.data)?;
+        own_store.end_interrupted()?;
+        let remembered = Remembered::load(&settings.data);
+        let broker = |name: &str, certificate: &Identity, port, wish| {
             Broker::start(BrokerSettings {
                 name: name.to_owned(),
                 folder: settings.data.join("broker").join(name),
                 certificate: certificate.clone(),
                 device_root: settings.pki.device_root.certificate().clone(),
                 port,
+                wish,
                 strength: settings.strength,
             })
             .map(Arc::new)
         };
-        let provision = broker("provision", &settings.broker_certificate, settings.port)?;
+        let provision = broker(
+            "provision",
+            &settings.broker_certificate,
+            settings.port,
+            remembered.provision,
+        )?;
         let target = match settings.same_broker {
             true => None,
             false => Some(broker(
                 "target",
                 &settings.target_certificate,
                 settings.target_port,
+                remembered.target,
             )?),
         };
         let certificate = Some(&settings.pki.package_server);
-        let packages = Arc::new(PackageServer::start(certificate, settings.package_port)?);
+        let packages = match (settings.package_port, remembered.packages) {
+            // A wish only: somebody else may have it now.
+            (None, Some(port)) => PackageServer::start(certificate, Some(port))
+                .or_else(|_| PackageServer::start(certificate, None))?,
+            (port, _) => PackageServer::start(certificate, port)?,
+        };
+        let packages = Arc::new(packages);
+        let ports = Remembered {
+            provision: Some(provision.device_ports()),
+            target: target.as_ref().map(|broker| broker.device_ports()),
+            packages: Some(packages.port()),
+        };
+        ports.save(&settings.data).map_err(PlatformError::Ports)?;
         let settings = Arc::new(settings);
         let (inputs, incoming) = channel();
         // Nobody else can have it, and nobody can guess where replies go.
@@ -115,7 +145,8 @@ impl Platform {
         ];
         let births = "$EDC/+/+/MQTT/BIRTH".to_owned();
         let target_station = target.as_ref().map(|broker| {
-            let topics = vec![births.clone()];
+            // Replies and notifications of gateways, whatever their account.
+            let topics = vec![births.clone(), format!("$EDC/+/{requester}/#")];
             Station::new(
                 Place::Target,
                 Arc::clone(broker),
@@ -125,6 +156,9 @@ impl Platform {
             )
         });
         if target.is_none() {
+            // Not besides the same of one account: what two filters match may come twice.
+            topics.pop();
+            topics.push(format!("$EDC/+/{requester}/#"));
             topics.push(births);
         }
         let broker = Arc::clone(&provision);
@@ -197,6 +231,15 @@ impl Platform {
             .map_err(|_| PlatformError::Ended)?;
         let result = outcome.recv().map_err(|_| PlatformError::Ended)?;
         result.map_err(PlatformError::OutOfLine)
+    }
+
+    /// Sends a signed request to a gateway in its account, and waits for the reply.
+    pub fn control(&self, asked: &ControlRequest) -> Result<ControlReply, PlatformError> {
+        let (answer, result) = channel();
+        let input = Input::Control(Box::new(asked.clone()), Asker::Here(answer));
+        self.inputs.send(input).map_err(|_| PlatformError::Ended)?;
+        let result = result.recv().map_err(|_| PlatformError::Ended)?;
+        Ok(result?)
     }
 
     /// Starts the provision broker again on its ports, after it was killed or instead of it; on

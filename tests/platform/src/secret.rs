@@ -10,49 +10,22 @@ use openssl::symm::{decrypt_aead, encrypt_aead, Cipher};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
-/// A password or a key. Zeroized when dropped, printed as `***`.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(Zeroizing<String>);
+pub use secret_text::Secret;
 
-impl Secret {
-    /// Takes the clear text.
-    pub fn new(text: impl Into<String>) -> Secret {
-        Secret(Zeroizing::new(text.into()))
+/// Random letters and digits, without a bias.
+pub fn random(length: usize) -> Result<Secret, SecretError> {
+    const LETTERS: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+    let mut text = Zeroizing::new(String::with_capacity(length));
+    let mut bytes = Zeroizing::new([0_u8; 64]);
+    while text.len() < length {
+        rand_bytes(&mut bytes[..]).map_err(SecretError::OpenSsl)?;
+        let letters = bytes
+            .iter()
+            .filter_map(|b| LETTERS.get(usize::from(b & 63)));
+        let missing = length - text.len();
+        text.extend(letters.map(|l| char::from(*l)).take(missing));
     }
-
-    /// Random letters and digits, without a bias.
-    pub fn random(length: usize) -> Result<Secret, SecretError> {
-        const LETTERS: &[u8; 62] =
-            b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-        let mut text = Zeroizing::new(String::with_capacity(length));
-        let mut bytes = Zeroizing::new([0_u8; 64]);
-        while text.len() < length {
-            rand_bytes(&mut bytes[..]).map_err(SecretError::OpenSsl)?;
-            let letters = bytes
-                .iter()
-                .filter_map(|b| LETTERS.get(usize::from(b & 63)));
-            let missing = length - text.len();
-            text.extend(letters.map(|l| char::from(*l)).take(missing));
-        }
-        Ok(Secret(text))
-    }
-
-    /// The clear text.
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-
-    /// Whether the two are equal, in a time that does not depend on where they differ.
-    pub fn matches(&self, other: &str) -> bool {
-        let (a, b) = (self.0.as_bytes(), other.as_bytes());
-        a.len() == b.len() && openssl::memcmp::eq(a, b)
-    }
-}
-
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("***")
-    }
+    Ok(Secret::from(text.as_str()))
 }
 
 /// Why a secret could not be made, sealed or opened.
@@ -170,12 +143,12 @@ mod tests {
 
     #[test]
     fn random_secrets_have_their_length_and_do_not_repeat() {
-        let (a, b) = (Secret::random(32).unwrap(), Secret::random(32).unwrap());
-        assert_eq!(a.reveal().len(), 32);
-        assert!(a.reveal().bytes().all(|b| b.is_ascii_alphanumeric()));
+        let (a, b) = (random(32).unwrap(), random(32).unwrap());
+        assert_eq!(a.expose().len(), 32);
+        assert!(a.expose().bytes().all(|b| b.is_ascii_alphanumeric()));
         assert_ne!(a, b);
         assert_eq!(format!("{a:?}"), "***");
-        assert_eq!(Secret::random(100).unwrap().reveal().len(), 100);
+        assert_eq!(random(100).unwrap().expose().len(), 100);
     }
 
     #[test]
@@ -186,7 +159,7 @@ mod tests {
         assert!(!sealed.windows(6).any(|w| w == b"canary"));
         let again = Vault::open(&dir.path().join("a")).unwrap();
         assert_eq!(
-            again.unseal_text("password", &sealed).unwrap().reveal(),
+            again.unseal_text("password", &sealed).unwrap().expose(),
             "canary"
         );
         assert!(again.unseal("activation key", &sealed).is_err());

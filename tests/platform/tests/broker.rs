@@ -33,6 +33,7 @@ fn settings(folder: &TempDir, certificate: &Identity) -> BrokerSettings {
         certificate: certificate.clone(),
         device_root: certificate.root().clone(),
         port: None,
+        wish: None,
         strength: TlsStrength::Usual,
     }
 }

@@ -84,6 +84,23 @@ fn help_has_examples_and_wrong_usage_is_two() {
 }
 
 #[test]
+fn every_command_of_the_readme_is_one() {
+    let readme = include_str!("../README.md");
+    let commands = readme
+        .lines()
+        .filter_map(|line| line.strip_prefix("provision-platform "));
+    let mut count = 0;
+    for command in commands {
+        let words = command.split_whitespace().chain(["--help"]);
+        let output = run(&words.collect::<Vec<_>>());
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{command}: {errors}");
+        count += 1;
+    }
+    assert!(count > 10, "{count}");
+}
+
+#[test]
 fn requests_are_created_shown_and_listed_without_their_secrets() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("cloud");
@@ -310,6 +327,67 @@ fn run_says_when_it_is_ready_follows_the_database_and_leaves_nothing_running() {
     assert_eq!(running.signal(Signal::TERM), Some(0));
     assert!(nobody_listens(&ports));
     assert!(!ready_file.exists());
+}
+
+#[test]
+fn a_killed_platform_comes_back_where_devices_know_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("cloud");
+    assert!(create(data.to_str().unwrap(), "dev", &[]).status.success());
+    let mut running = Running::start(&data, &[]);
+    let ports = running.ports();
+    let client = running.connect("dev").unwrap();
+    running.signal(Signal::KILL);
+    assert!(matches!(client.end(), Failure::Lost { .. }));
+    let again = Running::start(&data, &[]);
+    assert_eq!(again.ports(), ports);
+    again.connect("dev").unwrap();
+}
+
+#[test]
+fn control_needs_a_running_platform_and_says_how_it_ended_by_its_exit_code() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("cloud");
+    let data_text = data.to_str().unwrap();
+    let ask = |more: &[&str]| {
+        let base = [
+            "control",
+            "--data",
+            data_text,
+            "--client-id",
+            "dev",
+            "--timeout",
+            "1",
+        ];
+        run(&[&base[..], more].concat())
+    };
+    let nobody = ask(&["--timeout", "20", "conf", "get"]);
+    assert_eq!(nobody.status.code(), Some(2), "an option twice");
+    let base = [
+        "control",
+        "--data",
+        data_text,
+        "--client-id",
+        "dev",
+        "conf",
+        "get",
+    ];
+    let nobody = run(&base);
+    assert_eq!(nobody.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&nobody.stderr).contains("no provision-platform runs"));
+    let _running = Running::start(&data, &[]);
+    let silent = ask(&["snapshots", "list"]);
+    assert_eq!(silent.status.code(), Some(6));
+    assert!(String::from_utf8_lossy(&silent.stderr).contains("does not answer within 1 s"));
+    for wrong in [
+        &["--fault", "odd", "conf", "get"][..],
+        &["send", "FETCH", "CONF-V1/snapshots"],
+        &["send", "GET", "CONF-V1"],
+        &["send", "GET", "CONF-V1/x", "--metric", "a:int=b"],
+        &["deploy", "install", "nameless"],
+    ] {
+        assert_eq!(ask(wrong).status.code(), Some(2), "{wrong:?}");
+    }
 }
 
 #[test]

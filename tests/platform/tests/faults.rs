@@ -147,6 +147,7 @@ fn each_wrong_signature_is_wrong_in_its_own_way() {
         (Signing::Missing, Err("signature.missing")),
         (Signing::OtherSigner, Err("signature.untrusted")),
         (Signing::Altered, Err("signature.invalid")),
+        (Signing::OtherClient, Err("signature.invalid")),
         (Signing::WithoutTimestamp, Err("signature.invalid")),
         (Signing::WithoutNonce, Err("signature.replayed")),
     ];
@@ -402,7 +403,7 @@ fn wrong_configurations_are_wrong_as_scripted() {
             }
             ConfigurationFault::RefusedCredentials => {
                 let sent = property("password").as_secret().unwrap().expose();
-                assert_ne!(sent, target.password.reveal());
+                assert_ne!(sent, target.password.expose());
             }
             ConfigurationFault::Broker(url) => {
                 assert_eq!(property("broker-url").as_str(), Some(url.as_str()));

@@ -37,13 +37,13 @@ fn a_request_reads_back_and_no_secret_is_in_the_file() {
         .request(id)
         .unwrap()
         .unwrap();
-    assert_eq!(request.password.reveal(), "canary-password");
+    assert_eq!(request.password.expose(), "canary-password");
     assert_eq!(
-        request.activation_key.as_ref().unwrap().reveal(),
+        request.activation_key.as_ref().unwrap().expose(),
         "canary-key"
     );
     assert_eq!(request.target.username, "device-AABBCCDDEEFF");
-    assert_eq!(request.target.password.reveal().len(), 32);
+    assert_eq!(request.target.password.expose().len(), 32);
     assert_eq!(
         store.attachments(id).unwrap()[0].content,
         b"canary-configuration"
@@ -52,7 +52,7 @@ fn a_request_reads_back_and_no_secret_is_in_the_file() {
     assert_eq!(request.window(1_000), Window::Active);
     assert_eq!(request.window(2_000), Window::Expired);
     assert!(!format!("{request:?}").contains("canary"));
-    let target = request.target.password.reveal();
+    let target = request.target.password.expose();
     for entry in std::fs::read_dir(dir.path()).unwrap() {
         let entry = entry.unwrap();
         let mode = entry.metadata().unwrap().permissions().mode();
@@ -182,4 +182,25 @@ fn another_connection_notices_a_change() {
     let before = reader.version().unwrap();
     writer.create_request(&new("one")).unwrap();
     assert_ne!(reader.version().unwrap(), before);
+}
+
+#[test]
+fn two_processes_that_write_at_once_wait_for_each_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let writers: Vec<_> = (0..4)
+        .map(|writer| {
+            let mut store = Store::open(folder.path()).unwrap();
+            std::thread::spawn(move || {
+                for number in 0..25 {
+                    let new = new(&format!("dev-{writer}-{number}"));
+                    store.create_request(&new).unwrap();
+                }
+            })
+        })
+        .collect();
+    for writer in writers {
+        writer.join().unwrap();
+    }
+    let store = Store::open(folder.path()).unwrap();
+    assert_eq!(store.requests().unwrap().len(), 100);
 }

@@ -5,7 +5,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use file_download::DownloadError;
+use file_download::{fetch, DownloadError};
 
 use super::server::{content, Place, Server};
 
@@ -65,6 +65,32 @@ fn a_download_ends_at_once_at_every_stage() {
         let took = cancelled_after(reached, &server.url("/x"), Duration::from_millis(1));
         assert!(took < AT_ONCE, "{stage}: {took:?}");
     }
+}
+
+#[test]
+fn bytes_that_are_there_already_do_not_hold_up_a_cancellation() {
+    let whole = content(200_000);
+    let told = whole.clone();
+    let (wrote, written) = mpsc::channel();
+    let server = Server::start(move |mut asked| {
+        asked.whole(&told);
+        wrote.send(()).unwrap();
+    });
+    let place = Place::new();
+    let request = place.request(&server.url("/x"), &whole);
+    let mut first = true;
+    let result = fetch(&request, &place.cancel, &mut |_| {
+        if std::mem::take(&mut first) {
+            let patience = Duration::from_secs(30);
+            written
+                .recv_timeout(patience)
+                .expect("the server has written everything");
+            place.cancel.cancel();
+        }
+    });
+    let error = result.unwrap_err();
+    assert!(matches!(error, DownloadError::Cancelled { .. }), "{error}");
+    assert!(place.is_empty());
 }
 
 #[test]

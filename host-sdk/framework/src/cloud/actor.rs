@@ -41,6 +41,8 @@ pub(super) enum Command {
     Session(u64, SessionEvent),
     /// A control message has been served, with what is to be published.
     Served(Option<Outgoing>),
+    /// To be published; true: also later, if there is no session.
+    Notify(Outgoing, bool),
     /// Disconnect and end.
     Stop,
 }
@@ -97,7 +99,15 @@ impl Actor {
     ) -> Actor {
         let reports = events.clone();
         let served = move |outgoing| drop(reports.send(Command::Served(outgoing)));
-        let desk = control::desk(Arc::clone(&surroundings), &stack.cloud, Box::new(served));
+        let notices = events.clone();
+        let notify =
+            move |outgoing, lasting| drop(notices.send(Command::Notify(outgoing, lasting)));
+        let desk = control::open_desk(
+            Arc::clone(&surroundings),
+            &stack.cloud,
+            Box::new(served),
+            Arc::new(notify),
+        );
         let kept = surroundings.memory.of(&stack.cloud);
         Actor {
             desk,
@@ -135,6 +145,7 @@ impl Actor {
                     }
                 }
                 Ok(Command::Served(outgoing)) => self.served(outgoing),
+                Ok(Command::Notify(outgoing, lasting)) => self.notify(outgoing, lasting),
                 Ok(Command::Connect(transaction)) => self.told_to_connect(transaction),
                 Ok(Command::Disconnect(done)) => {
                     self.told = Some(false);

@@ -21,6 +21,7 @@ pub mod settings;
 pub mod stack;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -34,6 +35,8 @@ use crate::configuration::ConfigurationService;
 use crate::events::Hub;
 use crate::keystore::Keystores;
 use crate::loader::Instance;
+use crate::packages::Packages;
+use crate::plugins::PluginInfo;
 use crate::system::SystemProperties;
 pub use birth::TRANSACTION;
 use connection::Connection;
@@ -90,6 +93,23 @@ impl ConnectionInfo {
     }
 }
 
+/// The components of a gateway, as control messages need them.
+pub trait Components: Send + Sync {
+    /// An active one.
+    fn instance(&self, pid: &str) -> Option<Arc<Instance>>;
+    /// All plugins.
+    fn plugins(&self) -> Vec<PluginInfo>;
+}
+
+/// Where packages are installed.
+#[derive(Clone, Debug)]
+pub struct Deployment {
+    /// What installs them.
+    pub packages: Arc<Packages>,
+    /// A private folder, which exists, for what is downloaded.
+    pub downloads: PathBuf,
+}
+
 /// What connections need of the framework.
 pub struct Surroundings {
     /// Where their parameters are.
@@ -105,8 +125,10 @@ pub struct Surroundings {
     /// What outlives the process.
     pub memory: Memory,
     anchor: Mutex<Option<Anchor>>,
-    instances: Mutex<Option<Arc<control::Instances>>>,
-    instances_known: Condvar,
+    /// Where packages are installed; without it none are.
+    pub deployment: Option<Deployment>,
+    components: Mutex<Option<Arc<dyn Components>>>,
+    components_known: Condvar,
 }
 
 impl Surroundings {
@@ -127,23 +149,24 @@ impl Surroundings {
             version,
             memory,
             anchor: Mutex::new(None),
-            instances: Mutex::new(None),
-            instances_known: Condvar::new(),
+            deployment: None,
+            components: Mutex::new(None),
+            components_known: Condvar::new(),
         }
     }
 
-    /// Who finds active components. What comes over a connection that is up before the components
-    /// are there waits for them; without any to come, not for ever.
-    fn instances(&self) -> Option<Arc<control::Instances>> {
-        let found = self
-            .instances
+    /// The components. What comes over a connection that is up before they are there waits for them;
+    /// without any to come, not for ever.
+    fn components(&self) -> Option<Arc<dyn Components>> {
+        let known = self
+            .components
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        let (found, _) = self
-            .instances_known
-            .wait_timeout_while(found, COMPONENTS, |found| found.is_none())
+        let (known, _) = self
+            .components_known
+            .wait_timeout_while(known, COMPONENTS, |known| known.is_none())
             .unwrap_or_else(PoisonError::into_inner);
-        found.clone()
+        known.clone()
     }
 
     /// The ProvisioningService of a connection, if there is one.
@@ -180,17 +203,13 @@ impl Connections {
         }
     }
 
-    /// Says how active components are found by their pids: those that provision the connections
-    /// verify the control messages. To be called once they are there. Without it every control
-    /// message is refused.
-    pub fn find_components(
-        &self,
-        find: impl Fn(&str) -> Option<Arc<Instance>> + Send + Sync + 'static,
-    ) {
-        let known = &self.surroundings.instances;
-        let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
-        *known = Some(Arc::new(find));
-        self.surroundings.instances_known.notify_all();
+    /// Says where the components are, once they are there: those that provision the connections
+    /// verify the control messages. Without it every control message is refused.
+    pub fn serve(&self, components: Arc<dyn Components>) {
+        let surroundings = &self.surroundings;
+        let known = &surroundings.components;
+        *known.lock().unwrap_or_else(PoisonError::into_inner) = Some(components);
+        surroundings.components_known.notify_all();
     }
 
     /// Brings the connection that a component belongs to in line with the configuration: it is made,

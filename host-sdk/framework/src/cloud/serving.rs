@@ -38,17 +38,28 @@ impl Actor {
         self.desk.one_served();
         self.show_control();
         if let Some(outgoing) = outgoing {
-            if self.unsent.len() >= MAX_UNSENT {
-                self.unsent.pop_front();
-                log::warn!("{}: a reply is lost: too many wait", self.stack.cloud);
-            }
-            self.unsent.push_back(outgoing);
-            self.send_unsent();
+            self.send(outgoing);
         }
         if self.reload_after.is_some_and(|n| self.desk.served() >= n) {
             self.reload_after = None;
             self.reload();
         }
+    }
+
+    /// What follows a reply; how far something is, is only worth to know at once.
+    pub(super) fn notify(&mut self, outgoing: Outgoing, lasting: bool) {
+        if lasting || self.session.as_ref().is_some_and(|open| open.up) {
+            self.send(outgoing);
+        }
+    }
+
+    fn send(&mut self, outgoing: Outgoing) {
+        if self.unsent.len() >= MAX_UNSENT {
+            self.unsent.pop_front();
+            log::warn!("{}: a reply is lost: too many wait", self.stack.cloud);
+        }
+        self.unsent.push_back(outgoing);
+        self.send_unsent();
     }
 
     /// Publishes the replies that wait, if a session is up; those of another address are of no use
@@ -78,6 +89,7 @@ impl Actor {
         while self.desk.in_flight() > 0 {
             match commands.recv_timeout(until.saturating_duration_since(Instant::now())) {
                 Ok(Command::Served(outgoing)) => self.served(outgoing),
+                Ok(Command::Notify(outgoing, lasting)) => self.notify(outgoing, lasting),
                 Ok(_) => {}
                 Err(_) => return,
             }

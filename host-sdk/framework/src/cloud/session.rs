@@ -6,7 +6,6 @@ use std::time::Instant;
 use mqtt_session::{Anchor, ClientIdentity, Options, Publish, Tls};
 use openssl::pkey::PKey;
 use openssl::x509::{X509Crl, X509};
-use zeroize::Zeroizing;
 
 use super::settings::Link;
 use super::Surroundings;
@@ -42,10 +41,7 @@ pub(super) fn options(
         .map_err(|e| PrepareError::Library(e.to_string()))?;
     let mut options = Options::new(link.broker.clone(), link.client_id.clone());
     options.username = link.username.clone();
-    options.password = link
-        .password
-        .as_ref()
-        .map(|secret| Zeroizing::new(secret.expose().to_owned()));
+    options.password = link.password.clone();
     options.keep_alive = link.keep_alive;
     options.deadline = Some(Instant::now() + link.timeout);
     if link.broker.scheme.is_tls() {
@@ -65,17 +61,24 @@ pub(super) fn options(
     Ok((anchor, options))
 }
 
-fn tls(surroundings: &Surroundings, key_alias: Option<&str>) -> Result<Tls, PrepareError> {
+/// Whom the SSLKeystore trusts, and no client key.
+pub(super) fn trust(surroundings: &Surroundings) -> Result<Tls, PrepareError> {
     let keystores = &surroundings.keystores;
     let entries = keystores.list(SSL_KEYSTORE)?;
     let mut tls = Tls {
         anchors: keystores.anchors(SSL_KEYSTORE)?,
         ..Tls::default()
     };
-    for entry in entries.iter().filter(|entry| entry.kind == EntryKind::Crl) {
-        tls.crls
-            .push(X509Crl::from_pem(entry.pem.as_bytes())?.into());
-    }
+    let lists = entries.iter().filter(|entry| entry.kind == EntryKind::Crl);
+    let lists = lists.map(|entry| X509Crl::from_pem(entry.pem.as_bytes()));
+    tls.crls = lists.collect::<Result<Vec<_>, _>>()?.into();
+    Ok(tls)
+}
+
+fn tls(surroundings: &Surroundings, key_alias: Option<&str>) -> Result<Tls, PrepareError> {
+    let keystores = &surroundings.keystores;
+    let entries = keystores.list(SSL_KEYSTORE)?;
+    let mut tls = trust(surroundings)?;
     // As in Kura, a key in the keystore is shown to a broker that asks; a key whose certificate has
     // not come yet is none.
     let usable = |entry: &&EntryInfo| {

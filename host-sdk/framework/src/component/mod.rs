@@ -18,7 +18,7 @@ mod supervisor;
 use serde::Serialize;
 
 pub use crate::abi::offers::Action;
-pub use supervisor::{Adopter, Environment, Supervisor};
+pub use supervisor::{Adopter, Environment, Finder, Supervisor};
 
 /// What an instance is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

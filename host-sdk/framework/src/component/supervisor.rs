@@ -12,6 +12,7 @@ use gateway_component_abi::value::Value;
 use super::delivery::{self, Entry, Origin};
 use super::services::Services;
 use super::{ComponentInfo, ComponentState};
+use crate::cloud::Components;
 use crate::configuration::{ConfigurationService, KURA_SERVICE_PID};
 use crate::events::{Event, Hub};
 use crate::loader::Instance;
@@ -135,10 +136,9 @@ impl Supervisor {
         self.shared.instances().get(pid)?.instance.clone()
     }
 
-    /// Finds active instances, as long as the supervisor lives.
-    pub fn finder(&self) -> impl Fn(&str) -> Option<Arc<Instance>> + Send + Sync + 'static {
-        let shared = Arc::downgrade(&self.shared);
-        move |pid| shared.upgrade()?.instances().get(pid)?.instance.clone()
+    /// For the cloud connections: what is there, as long as the supervisor lives.
+    pub fn finder(&self) -> Finder {
+        Finder(Arc::downgrade(&self.shared))
     }
 
     /// All plugins.
@@ -174,6 +174,24 @@ impl Supervisor {
 impl Drop for Supervisor {
     fn drop(&mut self) {
         self.stop();
+    }
+}
+
+/// Finds instances and plugins for the cloud connections.
+pub struct Finder(Weak<Shared>);
+
+impl Components for Finder {
+    fn instance(&self, pid: &str) -> Option<Arc<Instance>> {
+        let shared = self.0.upgrade()?;
+        let instances = shared.instances();
+        instances.get(pid)?.instance.clone()
+    }
+
+    fn plugins(&self) -> Vec<PluginInfo> {
+        self.0
+            .upgrade()
+            .map(|shared| shared.plugins().infos())
+            .unwrap_or_default()
     }
 }
 

@@ -3,7 +3,6 @@
 //! does no harm: the repetition changes nothing.
 
 use std::collections::VecDeque;
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -39,7 +38,7 @@ impl Keys {
     /// module), and is reported.
     pub(super) fn open(folder: &Path) -> Result<Keys, ConfigurationError> {
         let path = folder.join("applied.json");
-        let keys = match fs::read(&path) {
+        let keys = match durable_file::read(&path) {
             Ok(bytes) => serde_json::from_slice(&bytes).unwrap_or_else(|e| {
                 log::error!("{} cannot be read: {e}", path.display());
                 VecDeque::new()

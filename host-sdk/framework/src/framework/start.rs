@@ -6,12 +6,12 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{flock, FlockOperation};
+use rustix::fs::{flock, FlockOperation, OFlags};
 
 use super::environment::{create_stack, Surroundings};
 use super::{Framework, Options};
 use crate::cloud::stack::{self, Stack};
-use crate::cloud::{self, Connections, Memory};
+use crate::cloud::{self, Connections, Deployment, Memory};
 use crate::component::Supervisor;
 use crate::configuration::{ConfigurationError, ConfigurationService};
 use crate::crypto::{Crypto, CryptoError};
@@ -87,6 +87,7 @@ impl FolderLock {
             .create(true)
             .truncate(false)
             .mode(0o600)
+            .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32)
             .open(&path)
             .map_err(unusable(&path))?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
@@ -98,7 +99,9 @@ impl FolderLock {
 }
 
 pub(super) fn start(options: Options) -> Result<Framework, StartError> {
-    let data = private_folder(&options.data)?;
+    // The operator may have put a link there; nobody may below it.
+    let data = fs::canonicalize(&options.data).unwrap_or_else(|_| options.data.clone());
+    let data = private_folder(&data)?;
     let lock = FolderLock::take(&data)?;
     let plugins = plugin_folder(&options.plugins)?;
     let components = private_folder(&data.join("components"))?;
@@ -121,14 +124,19 @@ pub(super) fn start(options: Options) -> Result<Framework, StartError> {
     let folder = private_folder(&data.join("packages"))?;
     durable_file::sweep(&folder).map_err(unusable(&folder))?;
     let packages = Arc::new(Packages::open(&folder, &plugins, hub.clone())?);
-    let connections = Arc::new(Connections::new(cloud::Surroundings::new(
+    let mut of_connections = cloud::Surroundings::new(
         Arc::clone(&configuration),
         Arc::clone(&keystores),
         Arc::clone(&system),
         hub.clone(),
         options.version.clone(),
         Memory::open(&data).map_err(unusable(&data))?,
-    )));
+    );
+    of_connections.deployment = Some(Deployment {
+        packages: Arc::clone(&packages),
+        downloads: private_folder(&data.join("downloads"))?,
+    });
+    let connections = Arc::new(Connections::new(of_connections));
     let surroundings = Surroundings {
         components,
         configuration: Arc::clone(&configuration),
@@ -177,7 +185,7 @@ pub(super) fn start(options: Options) -> Result<Framework, StartError> {
     framework.supervisor.settle();
     framework.supervisor.settle();
     let finder = framework.supervisor.finder();
-    framework.connections.find_components(finder);
+    framework.connections.serve(Arc::new(finder));
     let watch = Watch::start(&plugins, found, framework.supervisor.reporter());
     framework.watch = Some(watch.map_err(StartError::Thread)?);
     Ok(framework)

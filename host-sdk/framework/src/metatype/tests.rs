@@ -141,6 +141,7 @@ fn what_is_wrong_is_named() {
         ("<MetaData a='&x;'/>", "a"),
         ("<MetaData>&x;</MetaData>", "unknown entity"),
         ("<MetaData a='<'/>", "'<'"),
+        ("<MetaData a<!DOCTYPE='1'/>", "'<'"),
         ("<MetaData a=1/>", ""),
         ("<MetaData>\u{1}</MetaData>", "U+0001"),
         ("<MetaData a='&#1;'/>", "forbidden"),

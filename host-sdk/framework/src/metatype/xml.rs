@@ -10,14 +10,15 @@ pub(super) struct Attributes(Vec<(String, String)>);
 
 impl Attributes {
     pub(super) fn of(element: &BytesStart<'_>, at: u64) -> Result<Attributes, MetatypeError> {
+        // quick-xml looks for the end of a tag only.
+        if element.contains(&b'<') {
+            return Err(syntax(at, "a '<' within a tag".to_owned()));
+        }
         let mut attributes = Vec::new();
         for attribute in element.attributes() {
             let attribute = attribute.map_err(|e| syntax(at, e.to_string()))?;
             let name = String::from_utf8_lossy(attribute.key.into_inner()).into_owned();
             let raw = String::from_utf8_lossy(&attribute.value);
-            if raw.contains('<') {
-                return Err(syntax(at, format!("the attribute {name:?} contains a '<'")));
-            }
             // XML 1.0, 3.3.3: white space as such is a blank, as a reference it is itself.
             let normal = raw.replace("\r\n", " ").replace(['\r', '\n', '\t'], " ");
             let value = quick_xml::escape::unescape(&normal)

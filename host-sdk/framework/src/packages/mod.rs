@@ -21,7 +21,9 @@
 //! package is trusted once it is installed, as any plugin is; who may install one is the business of
 //! the callers: the component's host table, the console, the cloud connection.
 
+mod change;
 mod error;
+mod incoming;
 mod inspect;
 mod ledger;
 pub mod manifest;
@@ -32,7 +34,8 @@ mod stage;
 mod store;
 
 pub use error::{ArchiveError, PackageError};
-pub use inspect::{inspect, Contents};
+pub use incoming::Incoming;
+pub use inspect::{inspect, inspect_from, Contents};
 pub use manifest::{Manifest, PackageFile};
 pub use pack::{pack, PackError};
 pub use store::{PackageInfo, Packages};

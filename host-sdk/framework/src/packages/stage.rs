@@ -45,7 +45,7 @@ pub(super) fn stage(
         allowed,
         look: Look::default(),
         file: None,
-        same: None,
+        same: false,
     };
     let archive = |source| PackageError::Archive {
         path: order.archive.to_owned(),
@@ -53,6 +53,7 @@ pub(super) fn stage(
     };
     let source = open(order.archive).map_err(archive)?;
     match read::read(source, &mut writer) {
+        Ok(manifest) if writer.same => Ok((manifest.name, Staged::Same)),
         Ok(manifest) => {
             let installed = Installed {
                 version: manifest.version,
@@ -62,7 +63,6 @@ pub(super) fn stage(
         }
         Err(Stop::Archive(source)) => Err(archive(source)),
         Err(Stop::Package(error)) => Err(error),
-        Err(Stop::Same) => Ok((writer.same.unwrap_or_default(), Staged::Same)),
     }
 }
 
@@ -70,7 +70,6 @@ pub(super) fn stage(
 enum Stop {
     Archive(ArchiveError),
     Package(PackageError),
-    Same,
 }
 
 impl From<ArchiveError> for Stop {
@@ -92,7 +91,8 @@ struct Writer<'a> {
     allowed: &'a dyn Fn(&Manifest) -> Result<(), PackageError>,
     look: Look,
     file: Option<(File, std::path::PathBuf)>,
-    same: Option<String>,
+    /// Whether all of it is there already, and only has to be read.
+    same: bool,
 }
 
 impl Writer<'_> {
@@ -124,19 +124,20 @@ impl Receiver for Writer<'_> {
             }
         }
         (self.allowed)(manifest)?;
-        if self.is_there(manifest) {
-            self.same = Some(manifest.name.clone());
-            return Err(Stop::Same);
-        }
-        self.place.prepare(self.order.number)?;
         self.look.manifest(manifest)?;
+        self.same = self.is_there(manifest);
+        if !self.same {
+            self.place.prepare(self.order.number)?;
+        }
         Ok(())
     }
 
     fn file(&mut self, file: &PackageFile) -> Result<(), Stop> {
-        let made = self.place.create(self.order.number, &file.path)?;
-        let path = self.place.new_file(self.order.number, &file.path);
-        self.file = Some((made, path));
+        if !self.same {
+            let made = self.place.create(self.order.number, &file.path)?;
+            let path = self.place.new_file(self.order.number, &file.path);
+            self.file = Some((made, path));
+        }
         self.look.file(file)?;
         Ok(())
     }
@@ -161,7 +162,7 @@ impl Receiver for Writer<'_> {
 /// SHA-256 of a file.
 fn digest(path: &Path) -> std::io::Result<String> {
     use std::io::Read;
-    let (mut file, mut digest) = (File::open(path)?, openssl::sha::Sha256::new());
+    let (mut file, mut digest) = (durable_file::open(path)?, openssl::sha::Sha256::new());
     let mut buffer = [0u8; 32 << 10];
     loop {
         match file.read(&mut buffer)? {

@@ -108,7 +108,10 @@ fn a_connection_announces_the_gateway_and_says_goodbye() {
     assert_eq!(birth.string("application_framework_version"), Some("9.9"));
     assert_eq!(birth.string("accept_encoding"), Some("gzip"));
     assert_eq!(birth.string("payload_encoding"), Some("kura-protobuf"));
-    assert_eq!(birth.string("application_ids"), Some("CONF-V1,KEYS-V1"));
+    assert_eq!(
+        birth.string("application_ids"),
+        Some("CONF-V1,DEPLOY-V2,KEYS-V1")
+    );
     assert!(birth.string("uptime").unwrap().parse::<u64>().unwrap() > 0);
     assert!(
         birth

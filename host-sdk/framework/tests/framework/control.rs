@@ -19,17 +19,17 @@ use crate::support::{text, until, Place, DEADLINE};
 const PROVISIONING: &str = "gwc.provisioning.ProvisioningService";
 
 /// A gateway that is connected, and its account.
-struct World {
-    framework: Framework,
-    cloud: Cloud,
+pub struct World {
+    pub framework: Framework,
+    pub cloud: Cloud,
     _broker: Broker,
     _place: Place,
 }
 
 /// The account's side: it asks, and hears the replies to its questions.
-struct Cloud {
+pub struct Cloud {
     session: Session,
-    heard: Receiver<(String, Vec<u8>)>,
+    pub heard: Receiver<(String, Vec<u8>)>,
 }
 
 impl Cloud {
@@ -55,25 +55,25 @@ impl Cloud {
         self.session.publish(publish).unwrap();
     }
 
-    fn send(&self, what: &str, payload: &Payload) {
+    pub fn send(&self, what: &str, payload: &Payload) {
         self.publish(&format!("$EDC/acme/gw/{what}"), encode(payload), false);
     }
 
     /// The next reply; it must be the one to that request.
-    fn reply(&self, app: &str, id: &str) -> (Payload, Vec<u8>) {
+    pub fn reply(&self, app: &str, id: &str) -> (Payload, Vec<u8>) {
         let (topic, bytes) = self.heard.recv_timeout(DEADLINE).unwrap();
         assert_eq!(topic, format!("$EDC/acme/cloud/{app}/REPLY/{id}"));
         (decode(&bytes, &Limits::default()).unwrap(), bytes)
     }
 
-    fn ask(&self, what: &str, payload: Payload) -> Payload {
+    pub fn ask(&self, what: &str, payload: Payload) -> Payload {
         let id = payload.string("request.id").unwrap().to_owned();
         self.send(what, &payload);
         self.reply(what.split('/').next().unwrap(), &id).0
     }
 
     /// Asks, well signed, for something that has to be done.
-    fn done(&self, what: &str, id: &str, body: impl Into<Vec<u8>>) -> Vec<u8> {
+    pub fn done(&self, what: &str, id: &str, body: impl Into<Vec<u8>>) -> Vec<u8> {
         let reply = self.ask(what, signed(id).with_body(body));
         assert_eq!(reply.int32("response.code"), Some(200), "{what}: {reply:?}");
         assert!(reply.timestamp.is_some());
@@ -81,24 +81,24 @@ impl Cloud {
     }
 }
 
-fn asking(id: &str) -> Payload {
+pub fn asking(id: &str) -> Payload {
     Payload::new()
         .with_metric("request.id", id)
         .with_metric("requester.client.id", "cloud")
 }
 
-fn signed(id: &str) -> Payload {
+pub fn signed(id: &str) -> Payload {
     asking(id).with_metric("signature", "signed well")
 }
 
-fn refused(reply: &Payload, response: i32, code: &str) -> String {
+pub fn refused(reply: &Payload, response: i32, code: &str) -> String {
     assert_eq!(reply.int32("response.code"), Some(response), "{reply:?}");
     assert_eq!(reply.string("prov.error.code"), Some(code), "{reply:?}");
     let message = reply.string("response.exception.message").unwrap();
     message.to_owned()
 }
 
-fn world() -> Option<World> {
+pub fn world() -> Option<World> {
     world_with(&["OFFER_VERIFIER"])
 }
 

@@ -59,8 +59,8 @@ fn degrees(value: f64) -> Value {
     Value::Scalar(Scalar::Double(value))
 }
 
-/// Everything below a folder: content, and the time of the last change.
-pub fn tree(folder: &Path) -> BTreeMap<String, (Vec<u8>, i64)> {
+/// Everything below a folder: SHA-256 of the content, and the time of the last change.
+pub fn tree(folder: &Path) -> BTreeMap<String, (String, i64)> {
     let mut all = BTreeMap::new();
     let mut open = vec![folder.to_owned()];
     while let Some(next) = open.pop() {
@@ -68,11 +68,13 @@ pub fn tree(folder: &Path) -> BTreeMap<String, (Vec<u8>, i64)> {
             let path = entry.unwrap().path();
             let name = path.strip_prefix(folder).unwrap().display().to_string();
             if path.is_dir() {
-                all.insert(name, (Vec::new(), 0));
+                all.insert(name, ("folder".to_owned(), 0));
                 open.push(path);
             } else {
                 let time = fs::metadata(&path).unwrap().mtime_nsec();
-                all.insert(name, (fs::read(&path).unwrap(), time));
+                let digest = openssl::sha::sha256(&fs::read(&path).unwrap());
+                let digest = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+                all.insert(name, (digest, time));
             }
         }
     }
@@ -312,4 +314,138 @@ fn a_removed_package_takes_its_instances_down_and_leaves_their_configuration() {
     );
     assert_eq!(tree(&place.plugins()), before);
     assert!(framework.packages().remove("heater").is_err());
+}
+
+#[test]
+fn a_key_has_one_effect_and_is_undone_once() {
+    let place = Place::new();
+    let framework = place.start();
+    let component = Component(&framework);
+    let packages = component.packages();
+    let empty = tree(&place.plugins());
+    let heater = Application::heater("1.0.0");
+    component.install(&place, "a", &heater).unwrap();
+    let first = tree(&place.plugins());
+    component.install(&place, "a", &heater).unwrap();
+    // Repeated after a restart, too, and when the archive is gone.
+    framework.shutdown();
+    let framework = place.start();
+    let component = Component(&framework);
+    let nowhere = "/nonexistent/heater.tar.gz";
+    component
+        .packages()
+        .install("a", "heater", "1.0.0", nowhere)
+        .unwrap();
+    assert_eq!(tree(&place.plugins()), first);
+    assert!(framework.packages().list()[0].pending);
+    // A key stands for one change.
+    let other = component.install(&place, "a", &Application::heater("2.0.0"));
+    assert_eq!(other.unwrap_err().status, status::E_CONFLICT);
+    // Undone once, twice, and done again.
+    drop(packages);
+    let packages = component.packages();
+    for _ in 0..2 {
+        packages.revert("a").unwrap();
+        assert_eq!(tree(&place.plugins()), empty);
+    }
+    packages.revert("never heard of").unwrap();
+    packages.settle("never heard of").unwrap();
+    component.install(&place, "a", &heater).unwrap();
+    packages.settle("a").unwrap();
+    packages.settle("a").unwrap();
+    // What is settled cannot be undone.
+    packages.revert("a").unwrap();
+    assert_eq!(framework.packages().list()[0].version, "1.0.0");
+}
+
+#[test]
+fn what_is_installed_exactly_so_is_left_alone_and_what_was_lost_of_it_comes_back() {
+    let place = Place::new();
+    let framework = place.start();
+    let component = Component(&framework);
+    let heater = Application::heater("1.0.0");
+    component.install(&place, "a", &heater).unwrap();
+    component.packages().settle("a").unwrap();
+    let installed = tree(&place.plugins());
+    component.install(&place, "b", &heater).unwrap();
+    assert_eq!(tree(&place.plugins()), installed);
+    // There was no change, so none is taken back.
+    component.packages().revert("b").unwrap();
+    assert_eq!(tree(&place.plugins()), installed);
+    let xml = place.plugins().join(heater.metatype_path());
+    fs::remove_dir_all(place.plugins().join("metatype")).unwrap();
+    let lacking = tree(&place.plugins());
+    component.install(&place, "c", &heater).unwrap();
+    assert!(xml.is_file());
+    component.packages().revert("c").unwrap();
+    assert_eq!(tree(&place.plugins()), lacking);
+}
+
+#[test]
+fn changes_of_one_package_are_undone_in_reverse_and_others_keep_off_meanwhile() {
+    let place = Place::new();
+    let framework = place.start();
+    let component = Component(&framework);
+    let packages = component.packages();
+    let empty = tree(&place.plugins());
+    component
+        .install(&place, "a", &Application::heater("1.0.0"))
+        .unwrap();
+    let first = tree(&place.plugins().join("metatype"));
+    component
+        .install(&place, "b", &Application::heater("2.0.0"))
+        .unwrap();
+    assert_eq!(packages.revert("a").unwrap_err().status, status::E_CONFLICT);
+    let archive = Application::heater("3.0.0").write(place.root.path());
+    let by_hand = framework.packages().install_now(&archive).unwrap_err();
+    assert!(by_hand.to_string().contains("not finished"), "{by_hand}");
+    assert!(framework.packages().remove("heater").is_err());
+    packages.revert("b").unwrap();
+    assert_eq!(framework.packages().list()[0].version, "1.0.0");
+    assert_eq!(tree(&place.plugins().join("metatype")), first);
+    packages.revert("a").unwrap();
+    assert_eq!(tree(&place.plugins()), empty);
+    framework.packages().install_now(&archive).unwrap();
+}
+
+#[test]
+fn a_link_in_the_plugin_directory_leads_no_package_elsewhere() {
+    let place = Place::new();
+    let elsewhere = place.root.path().join("elsewhere");
+    fs::create_dir(&elsewhere).unwrap();
+    let link = |name: &str| {
+        std::os::unix::fs::symlink(&elsewhere, place.plugins().join(name)).unwrap();
+    };
+    let framework = place.start();
+    let component = Component(&framework);
+    for name in ["metatype", ".packages", "libheater.so"] {
+        link(name);
+        let error = component
+            .install(&place, name, &Application::heater("1.0.0"))
+            .unwrap_err();
+        assert_eq!(error.status, status::E_CONFLICT, "{name}: {error:?}");
+        assert!(error.message.contains(name), "{error:?}");
+        assert!(fs::read_dir(&elsewhere).unwrap().next().is_none());
+        fs::remove_file(place.plugins().join(name)).unwrap();
+    }
+}
+
+#[test]
+fn a_damaged_ledger_stops_the_start_and_says_what_to_do() {
+    let place = Place::new();
+    place.start().shutdown();
+    let path = place.data().join("packages/packages.json");
+    for text in [
+        "{",
+        r#"{"format":9,"next":0,"made_metatype":false,"installed":{},"changes":{}}"#,
+        r#"{"format":1,"next":0,"made_metatype":false,"changes":{},"installed":{"x":{"version":"1","files":
+        [{"path":"../../evil.so","size":1,"sha256":""}]}}}"#,
+    ] {
+        fs::write(&path, text).unwrap();
+        let error = Framework::start(place.options()).unwrap_err().to_string();
+        assert!(
+            error.contains("packages.json") && error.contains("move it aside"),
+            "{error}"
+        );
+    }
 }

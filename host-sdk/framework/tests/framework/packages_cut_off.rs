@@ -12,6 +12,7 @@ use std::process::{Command, Output};
 use applications::Application;
 use gateway_host_sdk::events::Hub;
 use gateway_host_sdk::packages::{pack, PackageError, Packages};
+use gateway_host_sdk::{Framework, Options};
 
 use crate::packages::tree;
 
@@ -21,7 +22,7 @@ const FOLDER: &str = "GWC_TEST_PACKAGES_FOLDER";
 /// Exit code of a child whose change was refused.
 const REFUSED: i32 = 3;
 
-type Files = BTreeMap<String, Vec<u8>>;
+type Files = BTreeMap<String, String>;
 
 /// The folders of a gateway, its packages in two versions beside them.
 struct Bench {
@@ -33,7 +34,12 @@ impl Bench {
     /// With version 1 of the package installed, which version 2 replaces in every way: one file
     /// changes, one goes, one comes.
     fn new() -> Bench {
-        let root = tempfile::tempdir().unwrap();
+        // Where there is one, a disk in memory: what is synced does not matter to a kill.
+        let memory = Path::new("/dev/shm");
+        let root = match memory.is_dir() {
+            true => tempfile::tempdir_in(memory).unwrap(),
+            false => tempfile::tempdir().unwrap(),
+        };
         let shim = root.path().join("shim.so");
         let source =
             Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/e2e/tests/kill/shim.c");
@@ -139,12 +145,58 @@ fn child() {
         return;
     };
     let folder = PathBuf::from(folder);
+    if what == "fatal" {
+        let archive = folder.join("heater-2.0.0.tar.gz");
+        let framework = Framework::start(options(&folder)).unwrap();
+        let _ = framework.packages().install_now(&archive);
+        panic!("the library did not end the process");
+    }
     let packages = open(&folder);
     let result = step(&packages, what.to_str().unwrap(), folder.parent().unwrap());
     if let Err(e) = result {
         println!("{e}");
         std::process::exit(REFUSED);
     }
+}
+
+fn options(folder: &Path) -> Options {
+    Options {
+        data: folder.join("data"),
+        plugins: folder.join("plugins"),
+        // The folder for temporary files may be written by all.
+        allow_insecure_plugins: true,
+        ..Options::default()
+    }
+}
+
+#[test]
+fn a_library_that_kills_the_gateway_when_it_is_opened_is_gone_when_it_comes_up_again() {
+    let root = tempfile::tempdir().unwrap();
+    fs::create_dir(root.path().join("plugins")).unwrap();
+    let framework = Framework::start(options(root.path())).unwrap();
+    let good = Application::heater("1.0.0").write(root.path());
+    framework.packages().install_now(&good).unwrap();
+    framework.shutdown();
+    let before = files(root.path());
+    Application::heater("2.0.0")
+        .with("HEATER_FATAL")
+        .write(root.path());
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args([
+            "packages_cut_off::child",
+            "--exact",
+            "--ignored",
+            "--nocapture",
+        ])
+        .env(STEP, "fatal")
+        .env(FOLDER, root.path())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), None, "{output:?}");
+    let framework = Framework::start(options(root.path())).unwrap();
+    assert_eq!(files(root.path()), before);
+    assert_eq!(framework.packages().list()[0].version, "1.0.0");
+    assert_eq!(framework.plugins()[0].version, "1.0.0");
 }
 
 /// The files in the plugin directory.
@@ -170,7 +222,7 @@ struct Case {
 
 /// Files that are only there while a change can be taken back.
 fn settled(files: &Files) -> Files {
-    let visible = |(name, _): &(&String, &Vec<u8>)| !name.starts_with(".packages");
+    let visible = |(name, _): &(&String, &String)| !name.starts_with(".packages");
     files
         .iter()
         .filter(visible)

@@ -13,6 +13,9 @@ pub struct Cli {
     /// error, warn, info, debug or trace; RUST_LOG says more, and wins
     #[arg(long, global = true, value_name = "LEVEL")]
     pub log_level: Option<log::LevelFilter>,
+    /// Let the system write core dumps of this process, and debuggers read it: passwords are in it
+    #[arg(long, global = true)]
+    pub allow_core_dumps: bool,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -48,9 +51,14 @@ pub enum Command {
     Config(Config),
     /// The loaded plugins, and those that could not be loaded
     Plugins(Listed),
+    /// Try whether a library keeps to the contract of components: pass, fail, crash or hang
+    CheckPlugin(CheckPlugin),
     /// Cloud connections
     #[command(subcommand)]
     Connection(Connection),
+    /// Application packages: make and look into files; install, list, remove
+    #[command(subcommand)]
+    Package(Package),
     /// Print the link to the web page of a running gateway
     Console(Reach),
 }
@@ -98,6 +106,26 @@ pub struct Run {
 pub enum Until {
     /// Provisioned, and connected to the new account
     Provisioned,
+}
+
+/// `gateway check-plugin`.
+#[derive(Debug, Args)]
+pub struct CheckPlugin {
+    /// The library
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Only this trial; may be repeated
+    #[arg(long, value_name = "TRIAL")]
+    pub only: Vec<String>,
+    /// Kill a trial after so many seconds, and call it a hang
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
+    pub deadline: Duration,
+    /// As one JSON object
+    #[arg(long)]
+    pub json: bool,
+    /// Run one trial in this process: how the command starts its own children
+    #[arg(long, value_name = "TRIAL", hide = true, conflicts_with_all = ["only", "json"])]
+    pub trial: Option<String>,
 }
 
 /// `gateway keystore`.
@@ -323,6 +351,62 @@ pub enum Connection {
     Connect(Named),
     /// Disconnect it
     Disconnect(Named),
+}
+
+/// `gateway package`.
+#[derive(Debug, Subcommand)]
+pub enum Package {
+    /// Make a package of libraries (*.so) and metatype descriptors (*.xml)
+    Pack(Pack),
+    /// Check a package, and show what is in it
+    Inspect {
+        /// The package
+        file: PathBuf,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show the installed ones
+    List(Listed),
+    /// Install a package, replacing another version of it; its plugins come alive at once
+    Install {
+        /// Which gateway.
+        #[command(flatten)]
+        reach: Reach,
+        /// The package
+        file: PathBuf,
+        /// Print the installed package as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Remove a package; the configurations of its components stay
+    Remove {
+        /// Which gateway.
+        #[command(flatten)]
+        reach: Reach,
+        /// Its name
+        name: String,
+    },
+}
+
+/// `gateway package pack`. The same files give the same bytes.
+#[derive(Debug, Args)]
+pub struct Pack {
+    /// Libraries and descriptors, or folders of them
+    #[arg(required = true, value_name = "DIR|FILE")]
+    pub files: Vec<PathBuf>,
+    /// Name of the package: A-Z a-z 0-9 . _ -
+    #[arg(long)]
+    pub name: String,
+    /// Its version, likewise
+    #[arg(long)]
+    pub version: String,
+    /// The file to write
+    #[arg(short, long, value_name = "FILE")]
+    pub output: PathBuf,
+    /// Print what was packed as JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// A cloud connection by its name.

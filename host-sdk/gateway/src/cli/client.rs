@@ -15,6 +15,9 @@ use crate::door::{Door, Token};
 /// A running preflight takes up to 5 s, connecting up to the transport's timeout.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
+/// A package may be large, and the way to the gateway slow.
+const UPLOAD: Duration = Duration::from_secs(600);
+
 /// The client.
 #[derive(Debug)]
 pub struct Client {
@@ -91,6 +94,22 @@ impl Client {
             .delete(self.url(path))
             .header("Authorization", self.bearer());
         self.answer(request.force_send_body().send_json(body))
+    }
+
+    /// POST of a file.
+    ///
+    /// # Errors
+    /// As [`Client::get`].
+    pub fn upload(&self, path: &str, kind: &str, file: &fs::File) -> Result<Value, CliError> {
+        let request = self
+            .agent
+            .post(self.url(path))
+            .config()
+            .timeout_global(Some(UPLOAD))
+            .build()
+            .header("Authorization", self.bearer())
+            .header("Content-Type", kind);
+        self.answer(request.send(file))
     }
 
     fn url(&self, path: &str) -> String {

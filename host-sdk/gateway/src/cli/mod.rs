@@ -1,16 +1,20 @@
 //! The command line: words to deeds, deeds to exit codes.
 //!
 //! `run` is the host itself; every other command speaks to a running one over REST, but for
-//! `keystore` and `record`, which work on a data folder whether or not a gateway runs on it.
+//! `keystore` and `record`, which work on a data folder whether or not a gateway runs on it, and
+//! `package pack`, `package inspect` and `check-plugin`, which need no gateway.
 
 pub mod args;
+pub mod check_plugin;
 pub mod client;
 pub mod config;
 pub mod connection;
 pub mod error;
 pub mod identity;
 pub mod keystore;
+pub mod memory;
 pub mod out;
+pub mod package;
 pub mod provision;
 pub mod record;
 pub mod run;
@@ -31,12 +35,19 @@ use error::{chain, CliError};
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
+    if !cli.allow_core_dumps {
+        memory::close();
+    }
     if let Command::Run(options) = &cli.command {
         return ended(run::run(options, cli.log_level));
     }
     let level = cli.log_level.unwrap_or(log::LevelFilter::Warn);
     if let Command::Provision(options) = &cli.command {
         return ended(provision::run(options, level));
+    }
+    if let Command::CheckPlugin(options) = &cli.command {
+        // Before anything else of the process: a trial wants it as it was started.
+        return ended(check_plugin::run(options));
     }
     start_log(level, None);
     ended(dispatch(&cli.command).map(|()| 0))
@@ -45,7 +56,7 @@ pub fn main() -> ExitCode {
 fn dispatch(command: &Command) -> Result<(), CliError> {
     match command {
         // Have an exit code of their own.
-        Command::Run(_) | Command::Provision(_) => Ok(()),
+        Command::Run(_) | Command::Provision(_) | Command::CheckPlugin(_) => Ok(()),
         Command::Keystore(command) => keystore::run(command),
         Command::Status(asked) => show::status(asked),
         Command::Identity(sheet) => identity::run(sheet),
@@ -57,6 +68,7 @@ fn dispatch(command: &Command) -> Result<(), CliError> {
         Command::Config(command) => config::run(command),
         Command::Plugins(listed) => show::plugins(listed),
         Command::Connection(command) => connection::run(command),
+        Command::Package(command) => package::run(command),
         Command::Console(reach) => show::console(reach),
     }
 }
@@ -72,11 +84,13 @@ fn ended(result: Result<u8, CliError>) -> ExitCode {
     }
 }
 
-/// Log lines to standard error, or to `target`. RUST_LOG wins over `level`.
+/// Log lines to standard error, or to `target`. RUST_LOG wins over `level`, but for the MQTT
+/// library, which logs whole messages, and passwords in them, below `info`.
 pub fn start_log(level: log::LevelFilter, target: Option<Box<dyn Write + Send>>) {
     let mut builder = env_logger::Builder::new();
     builder.filter_level(level);
     builder.parse_default_env();
+    builder.filter_module("paho_mqtt", level.min(log::LevelFilter::Info));
     if let Some(target) = target {
         builder.target(env_logger::Target::Pipe(target));
     }

@@ -1,7 +1,7 @@
 //! `GET /services/events`: what happens, as server-sent events.
 //!
 //! `status` `{"pid","document"}`, `configuration` `{"pid"}`, `connection` `{"pid"}`,
-//! `plugin` `{"path"}`, `posted` `{"topic",…}`. A listener that lags is cut off: it
+//! `plugin` `{"path"}`, `package` `{"name"}`, `posted` `{"topic",…}`. A listener that lags is cut off: it
 //! connects again and asks for the present state.
 
 use std::convert::Infallible;

@@ -5,7 +5,7 @@
 //! - A request of a page (`Origin`) comes from the page that is served here.
 //! - `/services` wants the bearer token. It is never sent by a browser on its own, so no other
 //!   page can use it (against cross-site requests).
-//! - A change carries JSON, which no plain HTML form can send.
+//! - A change carries JSON, or an archive, which no plain HTML form can send.
 //!
 //! It does not know users or roles: whoever has the token may do everything.
 
@@ -21,6 +21,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::answer::Refusal;
+use super::packages::ARCHIVE;
 use crate::door::Token;
 
 /// What the guard goes by.
@@ -70,14 +71,14 @@ impl Guard {
                 "a valid bearer token is needed",
             ));
         }
-        let json = text(headers, &CONTENT_TYPE).is_some_and(|value| {
+        let plain = !text(headers, &CONTENT_TYPE).is_some_and(|value| {
             let kind = value.split(';').next().unwrap_or_default().trim();
-            kind.eq_ignore_ascii_case("application/json")
+            kind.eq_ignore_ascii_case("application/json") || kind.eq_ignore_ascii_case(ARCHIVE)
         });
-        if method != Method::GET && method != Method::HEAD && !json {
+        if method != Method::GET && method != Method::HEAD && plain {
             return Err(Refusal::new(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "a change needs Content-Type: application/json",
+                "a change needs Content-Type: application/json (a package: application/gzip)",
             ));
         }
         Ok(())

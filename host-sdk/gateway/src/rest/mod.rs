@@ -1,7 +1,7 @@
 //! The REST interface and the web page, on one listener, in one thread of its own.
 //!
 //! Kura's interface where Kura has one (`configuration/v2`, `cloudconnection/v1`,
-//! `keystores/v1`), ours beside it (`provisioning/v1`, `plugins/v1`, `events`). Each module
+//! `keystores/v1`), ours beside it (`provisioning/v1`, `plugins/v1`, `packages/v1`, `events`). Each module
 //! holds one of them; `guard` stands before all. Nothing here decides what a gateway does:
 //! every request ends in a call of the framework. `cli::run` starts it.
 
@@ -14,6 +14,7 @@ pub mod definition;
 pub mod events;
 pub mod guard;
 pub mod keystores;
+pub mod packages;
 pub mod plugins;
 pub mod provisioning;
 pub mod server;
@@ -46,5 +47,6 @@ fn services() -> Router<Shared> {
         .nest("/keystores/v1", keystores::routes())
         .nest("/provisioning/v1", provisioning::routes())
         .nest("/plugins/v1", plugins::routes())
+        .nest("/packages/v1", packages::routes())
         .merge(events::routes())
 }

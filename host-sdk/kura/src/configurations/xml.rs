@@ -194,6 +194,10 @@ impl<'a> Cursor<'a> {
     }
 
     fn element(&self, start: &BytesStart<'_>) -> Result<Element, ConfigurationsError> {
+        // quick-xml looks for the end of a tag only.
+        if start.contains(&b'<') {
+            return Err(self.xml("'<' in a tag"));
+        }
         let (namespace, local) = self.reader.resolve_element(start.name());
         let esf = match namespace {
             ResolveResult::Bound(namespace) => namespace.as_ref() == ESF_NAMESPACE.as_bytes(),
@@ -245,9 +249,6 @@ impl<'a> Cursor<'a> {
             rest = behind;
         }
         value.push_str(rest);
-        if value.contains('<') && raw.contains('<') {
-            return Err(self.xml("'<' in an attribute"));
-        }
         Ok(value)
     }
 

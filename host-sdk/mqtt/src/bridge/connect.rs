@@ -18,7 +18,7 @@ pub(crate) fn encode(options: &Options) -> Zeroizing<Vec<u8>> {
     flags |= (u8::from(with_password) << 6) | (u8::from(with_user) << 7);
 
     let user = options.username.as_deref().unwrap_or("");
-    let password = options.password.as_ref().map_or("", |p| p.as_str());
+    let password = options.password.as_ref().map_or("", |p| p.expose());
     let will_size = options
         .will
         .as_ref()
@@ -73,7 +73,7 @@ mod tests {
     fn a_full_connect_is_encoded_as_the_standard_says() {
         let mut options = Options::new("mqtt://h".parse().unwrap(), "id");
         options.username = Some("me".into());
-        options.password = Some(Zeroizing::new("pw".into()));
+        options.password = Some("pw".into());
         options.will = Some(Publish {
             topic: "w".into(),
             payload: vec![7],
@@ -88,7 +88,7 @@ mod tests {
     #[test]
     fn a_password_without_a_user_brings_an_empty_user() {
         let mut options = Options::new("mqtt://h".parse().unwrap(), "");
-        options.password = Some(Zeroizing::new("pw".into()));
+        options.password = Some("pw".into());
         assert_eq!(
             encode(&options).as_slice(),
             b"\x10\x12\0\x04MQTT\x04\xc2\0\x3c\0\0\0\0\0\x02pw"

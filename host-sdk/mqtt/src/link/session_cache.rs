@@ -1,8 +1,8 @@
 //! TLS sessions of earlier attempts, for resumption.
 //!
 //! A resumed handshake does not look at certificates again. So a session is found only under the
-//! same host, port, roots, revocation lists and client certificate; `tls` checks the dates once
-//! more.
+//! same host, port, roots, revocation lists and client certificate; and `verdict` judges the
+//! certificates of the first time once more, as of now.
 
 use crate::{Failure, Tls};
 use openssl::sha::Sha256;
@@ -62,7 +62,7 @@ impl SessionCache {
             add(&anchor.to_der().map_err(Failure::internal)?);
         }
         add(b"crls");
-        for crl in &tls.crls {
+        for crl in tls.crls.iter() {
             add(&crl.to_der().map_err(Failure::internal)?);
         }
         add(b"client");

@@ -1,33 +1,31 @@
 //! The TLS handshake: versions, trust, host name, and what its failure means.
 //!
 //! TLS 1.2 and 1.3, security level 2, trust from the given roots only, the host name always
-//! checked. The exact verdict over certificates is `verdict`'s.
+//! checked, an OCSP response asked for. The exact verdict over certificates is `verdict`'s.
 
 use super::session_cache::{Deposit, SessionCache};
 use super::transport::{reason, Wire};
-use super::verdict::{self, Verdict};
+use super::verdict::{self, Judge};
 use super::{Aside, Stop, Way};
 use crate::{Event, Failure, PeerCertificate, Stage, Tls};
 use openssl::error::ErrorStack;
 use openssl::ssl::{
-    ErrorCode, Ssl, SslContext, SslContextBuilder, SslFiletype, SslMethod, SslMode,
-    SslSessionCacheMode, SslStream, SslVerifyMode, SslVersion,
+    ErrorCode, Ssl, SslContext, SslContextBuilder, SslMethod, SslMode, SslRef, SslSessionCacheMode,
+    SslStream, SslVerifyMode, SslVersion, StatusType,
 };
-use openssl::x509::store::{X509Lookup, X509StoreBuilder};
-use openssl::x509::verify::{X509CheckFlags, X509VerifyFlags};
-use openssl::x509::{X509Crl, X509VerifyResult};
+use openssl::x509::store::X509StoreBuilder;
+use openssl::x509::{X509VerifyResult, X509};
 use rustix::event::PollFlags;
-use rustix::fs::{memfd_create, MemfdFlags};
-use std::net::IpAddr;
-use std::os::fd::{AsFd, AsRawFd};
-use std::sync::Arc;
+use std::os::fd::AsFd;
+use x509_policy::server::prepare_handshake;
+use x509_policy::{CertificateFacts, ServerName};
 
 impl<A: Aside> Way<A> {
     /// Authenticates the server over an open connection.
     pub(super) fn handshake(&mut self, wire: Wire) -> Result<SslStream<Wire>, Stop> {
         self.emit(Event::Handshaking);
-        let verdict = Verdict::default();
-        let ssl = connection(&self.host, self.port, &self.tls, &verdict).map_err(Stop::Failed)?;
+        let judge = Judge::new(&self.host, &self.tls).map_err(Stop::Failed)?;
+        let ssl = connection(&self.host, self.port, &self.tls, &judge).map_err(Stop::Failed)?;
         let mut stream =
             SslStream::new(ssl, wire).map_err(|e| Stop::Failed(Failure::internal(e)))?;
         loop {
@@ -43,7 +41,8 @@ impl<A: Aside> Way<A> {
                 ErrorCode::WANT_READ => PollFlags::IN,
                 ErrorCode::WANT_WRITE => PollFlags::OUT,
                 _ => {
-                    let failure = verdict.failure(&self.host);
+                    let staple = || verdict::staple(stream.ssl(), &self.tls.anchors).err();
+                    let failure = judge.failure().or_else(staple);
                     return Err(Stop::Failed(
                         failure.unwrap_or_else(|| explain(&error, stream.get_ref())),
                     ));
@@ -55,17 +54,14 @@ impl<A: Aside> Way<A> {
                 None,
             )?;
         }
-        // A second look: a handshake that came through although something was found is a bug here.
-        if let Some(failure) = verdict.failure(&self.host) {
-            return Err(Stop::Failed(failure));
-        }
-        let peer = accept(stream.ssl()).map_err(Stop::Failed)?;
+        let path = judge.path(stream.ssl()).map_err(Stop::Failed)?;
+        let peer = describe(stream.ssl(), path).map_err(Stop::Failed)?;
         self.emit(Event::TlsEstablished(Box::new(peer)));
         Ok(stream)
     }
 }
 
-fn connection(host: &str, port: u16, tls: &Tls, verdict: &Verdict) -> Result<Ssl, Failure> {
+fn connection(host: &str, port: u16, tls: &Tls, judge: &Judge) -> Result<Ssl, Failure> {
     let mut ssl = match &tls.session_cache {
         Some(cache) => cache.connection(SessionCache::key(host, port, tls)?, |deposit| {
             context(tls, Some(deposit))
@@ -75,24 +71,22 @@ fn connection(host: &str, port: u16, tls: &Tls, verdict: &Verdict) -> Result<Ssl
             Ssl::new(&context).map_err(Failure::internal)?
         }
     };
-    let (verdict, crls) = (verdict.clone(), tls.crls.clone());
+    let host = judge.host().clone();
+    let judge = judge.clone();
     ssl.set_verify_callback(SslVerifyMode::PEER, move |good, context| {
-        verdict.judge(good, context, &crls)
+        judge.at_step(good, context)
     });
-    name(&mut ssl, host).map_err(Failure::internal)?;
+    prepare(&mut ssl, &host).map_err(Failure::internal)?;
     Ok(ssl)
 }
 
-fn name(ssl: &mut Ssl, host: &str) -> Result<(), ErrorStack> {
-    ssl.param_mut()
-        .set_hostflags(X509CheckFlags::NO_PARTIAL_WILDCARDS);
-    if let Ok(address) = host.parse::<IpAddr>() {
-        // RFC 6066, 3: no literal addresses in SNI.
-        return ssl.param_mut().set_ip(address);
+fn prepare(ssl: &mut Ssl, host: &ServerName) -> Result<(), ErrorStack> {
+    // RFC 6066, 3: no literal addresses in SNI.
+    if let ServerName::Dns(name) = host {
+        ssl.set_hostname(name)?;
     }
-    let host = host.trim_end_matches('.');
-    ssl.set_hostname(host)?;
-    ssl.param_mut().set_host(host)
+    ssl.set_status_type(StatusType::OCSP)?;
+    prepare_handshake(ssl.param_mut(), host)
 }
 
 fn context(tls: &Tls, deposit: Option<Deposit>) -> Result<SslContext, Failure> {
@@ -104,13 +98,13 @@ fn context(tls: &Tls, deposit: Option<Deposit>) -> Result<SslContext, Failure> {
         // A root given twice is no fault.
         let _ = store.add_cert(anchor.clone());
     }
-    let mut flags = X509VerifyFlags::X509_STRICT;
-    if !tls.crls.is_empty() {
-        flags |= X509VerifyFlags::CRL_CHECK | X509VerifyFlags::CRL_CHECK_ALL;
-        add_crls(&mut store, &tls.crls)?;
-    }
-    store.set_flags(flags).map_err(Failure::internal)?;
     builder.set_cert_store(store.build());
+    let anchors = tls.anchors.clone();
+    builder
+        .set_status_callback(move |ssl| {
+            Ok(ssl.session_reused() || verdict::staple(ssl, &anchors).is_ok())
+        })
+        .map_err(Failure::internal)?;
     if let Some(deposit) = deposit {
         builder
             .set_session_cache_mode(SslSessionCacheMode::CLIENT | SslSessionCacheMode::NO_INTERNAL);
@@ -148,64 +142,22 @@ fn configure(builder: &mut SslContextBuilder, tls: &Tls) -> Result<(), ErrorStac
     Ok(())
 }
 
-/// The `openssl` crate adds revocation lists from files only; this file exists in memory only.
-fn add_crls(store: &mut X509StoreBuilder, crls: &[Arc<X509Crl>]) -> Result<(), Failure> {
-    let mut pem = Vec::new();
-    for crl in crls {
-        pem.extend_from_slice(&crl.to_pem().map_err(Failure::internal)?);
-    }
-    let file = memfd_create("crls", MemfdFlags::CLOEXEC).map_err(Failure::internal)?;
-    let mut rest = pem.as_slice();
-    while !rest.is_empty() {
-        let written = rustix::io::write(&file, rest).map_err(Failure::internal)?;
-        rest = rest.get(written..).unwrap_or_default();
-    }
-    let path = format!("/proc/self/fd/{}", file.as_raw_fd());
-    let lookup = store
-        .add_lookup(X509Lookup::file())
-        .map_err(Failure::internal)?;
-    lookup
-        .load_crl_file(path, SslFiletype::PEM)
-        .map(drop)
-        .map_err(|e| Failure::internal(format_args!("the revocation lists cannot be loaded: {e}")))
-}
-
-fn accept(ssl: &openssl::ssl::SslRef) -> Result<PeerCertificate, Failure> {
-    let missing = || Failure::TlsProtocol {
-        reason: "the server showed no certificate".to_owned(),
-    };
-    let leaf = ssl.peer_certificate().ok_or_else(missing)?;
-    if ssl.verify_result() != X509VerifyResult::OK {
-        let reason = ssl.verify_result().error_string().to_owned();
-        return Err(Failure::Untrusted {
-            cert: Box::new(verdict::info(&leaf)),
-            reason,
-            depth: 0,
-        });
-    }
-    let resumed = ssl.session_reused();
-    if resumed {
-        verdict::check_dates(&leaf)?;
-    }
-    let sent = ssl
-        .peer_cert_chain()
-        .map(|chain| chain.iter().map(|c| c.to_owned()).collect::<Vec<_>>());
-    let info = verdict::info(&leaf);
+fn describe(ssl: &SslRef, path: Vec<X509>) -> Result<PeerCertificate, Failure> {
+    let leaf = path
+        .first()
+        .ok_or_else(|| Failure::internal("a path without a certificate"))?;
+    let facts = CertificateFacts::of(leaf);
+    let sent = ssl.peer_cert_chain().into_iter().flatten();
+    let sent: Vec<X509> = sent.map(ToOwned::to_owned).collect();
     Ok(PeerCertificate {
-        subject: info.subject,
-        issuer: info.issuer,
-        not_before: info.not_before,
-        not_after: info.not_after,
-        fingerprint_sha256: info.fingerprint_sha256,
+        facts,
         protocol: ssl.version_str().to_owned(),
         cipher: ssl
             .current_cipher()
             .map_or("", |cipher| cipher.name())
             .to_owned(),
-        resumed,
-        chain: sent
-            .filter(|chain| !chain.is_empty())
-            .unwrap_or_else(|| vec![leaf]),
+        resumed: ssl.session_reused(),
+        chain: if sent.is_empty() { path } else { sent },
     })
 }
 

@@ -1,252 +1,198 @@
-//! Why a server's certificate is refused, exactly.
+//! The server's certificate, judged during the handshake.
 //!
-//! OpenSSL reports every problem of a chain to a callback, and by itself stops at the first. The
-//! callback here lets it go on and collects them, refuses at the end (so before anything secret is
-//! sent), and the one that must be fixed first is reported: trust, then clock, then age, then name.
+//! The verdict is that of [`validate_tls_server`], the one function for TLS servers: called from
+//! OpenSSL's verify callback, so before anything of ours is sent, with the certificates that
+//! OpenSSL has put together, and again over those of a session that is resumed. OpenSSL walks the
+//! chain by itself, too, under the same parameters; whatever it refuses stays refused.
 
-use crate::{CertInfo, Failure};
-use openssl::asn1::{Asn1Time, Asn1TimeRef};
-use openssl::hash::MessageDigest;
-use openssl::nid::Nid;
-use openssl::x509::{X509Crl, X509NameRef, X509Ref, X509StoreContextRef, X509VerifyResult, X509};
-use std::cmp::Ordering;
-use std::net::IpAddr;
+use crate::{Failure, Tls};
+use openssl::ssl::SslRef;
+use openssl::x509::{X509Crl, X509Ref, X509StoreContextRef, X509VerifyResult, X509};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+use x509_policy::refusal::Reason;
+use x509_policy::staple::{check_staple, Staple};
+use x509_policy::{facts, validate_tls_server, CertificateFacts, ServerError, ServerName};
 
-// Codes of openssl/x509_vfy.h.
-const UNABLE_TO_GET_CRL: i32 = 3;
-const CERT_NOT_YET_VALID: i32 = 9;
-const CERT_HAS_EXPIRED: i32 = 10;
-const HOSTNAME_MISMATCH: i32 = 62;
-const IP_ADDRESS_MISMATCH: i32 = 64;
-
-/// The problems of one handshake.
-#[derive(Clone, Default)]
-pub(super) struct Verdict(Arc<Mutex<Findings>>);
-
-#[derive(Default)]
-struct Findings {
-    problems: Vec<Problem>,
-    /// The last certificate has been looked at.
-    complete: bool,
+/// What one handshake is judged by, and its verdict.
+#[derive(Clone)]
+pub(super) struct Judge {
+    host: ServerName,
+    anchors: Vec<X509>,
+    crls: Arc<Vec<X509Crl>>,
+    /// Once it has been judged.
+    verdict: Arc<Mutex<Option<Verdict>>>,
 }
 
-struct Problem {
-    code: i32,
-    reason: String,
-    depth: u32,
-    cert: Option<X509>,
-}
+/// The path, leaf first.
+type Verdict = Result<Vec<X509>, Failure>;
 
-impl Verdict {
-    /// The verify callback. `crls` are those that OpenSSL was given.
-    pub(super) fn judge(
-        &self,
-        good: bool,
-        context: &mut X509StoreContextRef,
-        crls: &[Arc<X509Crl>],
-    ) -> bool {
-        let mut findings = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let depth = context.error_depth();
-        if good {
-            // The chain is walked from the root to the leaf: this was the last step.
-            findings.complete |= depth == 0;
-            return depth != 0 || findings.problems.is_empty();
-        }
-        let error = context.error();
-        if error.as_raw() == UNABLE_TO_GET_CRL
-            && !context.current_cert().is_some_and(|c| has_crl(c, crls))
-        {
-            context.set_error(X509VerifyResult::OK);
-            return true;
-        }
-        findings.problems.push(Problem {
-            code: error.as_raw(),
-            reason: error.error_string().to_owned(),
-            depth,
-            cert: context.current_cert().map(X509Ref::to_owned),
-        });
-        !findings.complete
-    }
-
-    /// The failure to report, if there is a problem.
-    pub(super) fn failure(&self, host: &str) -> Option<Failure> {
-        let findings = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let first = findings.problems.iter().min_by_key(|p| rank(p.code))?;
-        for other in &findings.problems {
-            log::debug!(
-                "the server's certificate at depth {}: {}",
-                other.depth,
-                other.reason
-            );
-        }
-        let Some(x509) = &first.cert else {
-            return Some(Failure::TlsProtocol {
-                reason: first.reason.clone(),
-            });
-        };
-        let cert = Box::new(info(x509));
-        Some(match first.code {
-            CERT_HAS_EXPIRED => Failure::Expired { cert },
-            CERT_NOT_YET_VALID => Failure::NotYetValid { cert },
-            HOSTNAME_MISMATCH | IP_ADDRESS_MISMATCH => Failure::Hostname {
-                host: host.to_owned(),
-                cert,
-                names: names(x509),
-            },
-            _ => Failure::Untrusted {
-                cert,
-                reason: first.reason.clone(),
-                depth: first.depth,
-            },
+impl Judge {
+    pub(super) fn new(host: &str, tls: &Tls) -> Result<Judge, Failure> {
+        let host = ServerName::parse(host).ok_or_else(|| Failure::TlsProtocol {
+            reason: format!("no certificate can be made for the host name {host:?}"),
+        })?;
+        Ok(Judge {
+            host,
+            anchors: tls.anchors.clone(),
+            crls: Arc::clone(&tls.crls),
+            verdict: Arc::default(),
         })
     }
-}
 
-fn rank(code: i32) -> u8 {
-    match code {
-        CERT_NOT_YET_VALID => 1,
-        CERT_HAS_EXPIRED => 2,
-        HOSTNAME_MISMATCH | IP_ADDRESS_MISMATCH => 3,
-        _ => 0,
+    pub(super) fn host(&self) -> &ServerName {
+        &self.host
     }
-}
 
-fn has_crl(cert: &X509Ref, crls: &[Arc<X509Crl>]) -> bool {
-    crls.iter().any(|crl| {
-        matches!(
-            crl.issuer_name().try_cmp(cert.issuer_name()),
-            Ok(Ordering::Equal)
+    /// The verify callback: called for each problem that OpenSSL finds, and for each certificate
+    /// that is good, the leaf last.
+    pub(super) fn at_step(&self, good: bool, context: &mut X509StoreContextRef) -> bool {
+        if good && context.error_depth() != 0 {
+            return true;
+        }
+        let mut verdict = self.verdict.lock().unwrap_or_else(PoisonError::into_inner);
+        let judged = verdict.get_or_insert_with(|| {
+            let mut path = context.chain().into_iter().flatten().map(X509Ref::to_owned);
+            let leaf = path.next();
+            let leaf = leaf.or_else(|| context.current_cert().map(X509Ref::to_owned));
+            let rest: Vec<X509> = path.collect();
+            self.judge(leaf.as_deref(), &rest, context)
+        });
+        match judged {
+            Ok(_) if good => true,
+            // It went on after the verdict, or found what the same policy did not.
+            Ok(_) => {
+                *verdict = Some(Err(objected(context)));
+                false
+            }
+            Err(_) => false,
+        }
+    }
+
+    /// The verdict, and the reason for OpenSSL, which makes the alert of it.
+    fn judge(
+        &self,
+        leaf: Option<&X509Ref>,
+        rest: &[X509],
+        context: &mut X509StoreContextRef,
+    ) -> Verdict {
+        let Some(leaf) = leaf else {
+            return Err(objected(context));
+        };
+        self.validate(leaf, rest).map_err(|refused| {
+            context.set_error(match refused.refusal().reason {
+                Reason::Openssl(result) | Reason::Revocation(result) => result,
+                _ => X509VerifyResult::APPLICATION_VERIFICATION,
+            });
+            failure(&refused, leaf)
+        })
+    }
+
+    fn validate(&self, leaf: &X509Ref, rest: &[X509]) -> Result<Vec<X509>, ServerError> {
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .ok()
+            .and_then(|since| i64::try_from(since.as_secs()).ok());
+        validate_tls_server(
+            leaf,
+            rest,
+            &self.anchors,
+            &self.crls,
+            &self.host,
+            now.unwrap_or_default(),
         )
-    })
-}
-
-/// The dates of a certificate against the clock, for a resumed session that OpenSSL does not judge.
-pub(super) fn check_dates(cert: &X509Ref) -> Result<(), Failure> {
-    let now = Asn1Time::days_from_now(0).map_err(Failure::internal)?;
-    if cert.not_after() < now {
-        return Err(Failure::Expired {
-            cert: Box::new(info(cert)),
-        });
     }
-    if cert.not_before() > now {
-        return Err(Failure::NotYetValid {
-            cert: Box::new(info(cert)),
-        });
-    }
-    Ok(())
-}
 
-/// What a person needs to recognise the certificate.
-pub(super) fn info(cert: &X509Ref) -> CertInfo {
-    let fingerprint = cert.digest(MessageDigest::sha256()).map_or_else(
-        |_| String::new(),
-        |digest| digest.iter().map(|byte| format!("{byte:02x}")).collect(),
-    );
-    CertInfo {
-        subject: name(cert.subject_name()),
-        issuer: name(cert.issuer_name()),
-        not_before: time(cert.not_before()),
-        not_after: time(cert.not_after()),
-        fingerprint_sha256: fingerprint,
+    /// The failure to report, if there was one.
+    pub(super) fn failure(&self) -> Option<Failure> {
+        let verdict = self.verdict.lock().unwrap_or_else(PoisonError::into_inner);
+        verdict.as_ref()?.as_ref().err().cloned()
     }
-}
 
-fn name(name: &X509NameRef) -> String {
-    let mut parts = Vec::new();
-    for entry in name.entries() {
-        let nid = entry.object().nid();
-        let key = nid
-            .short_name()
-            .map_or_else(|_| entry.object().to_string(), str::to_owned);
-        let value = entry
-            .data()
-            .to_string()
-            .map_or_else(|_| "?".to_owned(), printable);
-        parts.push(format!("{key}={value}"));
-    }
-    if parts.is_empty() {
-        return "(no name)".to_owned();
-    }
-    parts.join(", ")
-}
-
-/// What a certificate says goes into logs and on screens: no control characters.
-fn printable(text: String) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-        .collect()
-}
-
-/// The names that a certificate is for: alternative names, or the common name where there are none.
-fn names(cert: &X509Ref) -> Vec<String> {
-    let mut names = Vec::new();
-    for alternative in cert.subject_alt_names().iter().flatten() {
-        if let Some(dns) = alternative.dnsname() {
-            names.push(printable(dns.to_owned()));
-        } else if let Some(bytes) = alternative.ipaddress() {
-            let address = <[u8; 4]>::try_from(bytes)
-                .map(IpAddr::from)
-                .or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from));
-            names.extend(address.ok().map(|a| a.to_string()));
+    /// The path, after a handshake that went through. A session that was resumed showed no
+    /// certificate: those of the first time are judged again.
+    pub(super) fn path(&self, ssl: &SslRef) -> Verdict {
+        if ssl.session_reused() {
+            let leaf = ssl.peer_certificate().ok_or_else(no_certificate)?;
+            let sent = ssl.peer_cert_chain().into_iter().flatten();
+            let sent: Vec<X509> = sent.map(X509Ref::to_owned).collect();
+            return self
+                .validate(&leaf, &sent)
+                .map_err(|refused| failure(&refused, &leaf));
         }
-    }
-    if names.is_empty() {
-        let common = cert.subject_name().entries_by_nid(Nid::COMMONNAME);
-        names.extend(
-            common
-                .filter_map(|entry| entry.data().to_string().ok())
-                .map(printable),
-        );
-    }
-    names
-}
-
-/// RFC 3339 in UTC; OpenSSL's own text for a date out of range.
-fn time(at: &Asn1TimeRef) -> String {
-    let seconds = Asn1Time::from_unix(0)
-        .and_then(|epoch| epoch.diff(at))
-        .map(|diff| i64::from(diff.days) * 86_400 + i64::from(diff.secs));
-    match seconds {
-        Ok(seconds) => rfc3339(seconds),
-        Err(_) => at.to_string(),
+        let verdict = self.verdict.lock().unwrap_or_else(PoisonError::into_inner);
+        verdict.clone().unwrap_or_else(|| Err(no_certificate()))
     }
 }
 
-/// Days to date after Howard Hinnant, "chrono-compatible low-level date algorithms".
-fn rfc3339(seconds: i64) -> String {
-    let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
-    let z = days + 719_468;
-    let (era, day_of_era) = (z.div_euclid(146_097), z.rem_euclid(146_097));
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 {
-        shifted + 3
-    } else {
-        shifted - 9
-    };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+fn no_certificate() -> Failure {
+    Failure::TlsProtocol {
+        reason: "the server showed no certificate".to_owned(),
+    }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// OpenSSL's own objection.
+fn objected(context: &X509StoreContextRef) -> Failure {
+    let reason = context.error().error_string().to_owned();
+    match context.current_cert() {
+        Some(certificate) => Failure::Untrusted {
+            cert: Box::new(CertificateFacts::of(certificate)),
+            reason,
+            depth: context.error_depth(),
+        },
+        None => Failure::TlsProtocol { reason },
+    }
+}
 
-    #[test]
-    fn dates_are_written_as_rfc_3339() {
-        for (seconds, text) in [
-            (0, "1970-01-01T00:00:00Z"),
-            (951_782_399, "2000-02-28T23:59:59Z"),
-            (951_782_400, "2000-02-29T00:00:00Z"),
-            (4_102_444_800, "2100-01-01T00:00:00Z"),
-            (-1, "1969-12-31T23:59:59Z"),
-        ] {
-            assert_eq!(rfc3339(seconds), text);
+/// Judges the OCSP response that came along. Called before our last flight is sent, and after the
+/// handshake for the reason.
+pub(super) fn staple(ssl: &SslRef, anchors: &[X509]) -> Result<(), Failure> {
+    let sent = ssl.verified_chain().into_iter().flatten();
+    let path: Vec<X509> = sent.map(X509Ref::to_owned).collect();
+    match check_staple(ssl.ocsp_status(), &path, anchors) {
+        Ok(Staple::OutOfDate) => {
+            log::warn!("the broker sent an OCSP response that is out of date: not regarded");
+            Ok(())
         }
+        Ok(_) => Ok(()),
+        Err(refused) => Err(Failure::Untrusted {
+            cert: refused.certificate,
+            reason: format!("OCSP: {}", refused.reason),
+            depth: 0,
+        }),
+    }
+}
+
+/// A refusal in the words of a failure. `leaf` is what it is about if it is about the whole.
+fn failure(refused: &ServerError, leaf: &X509Ref) -> Failure {
+    let refusal = refused.refusal();
+    let cert = refusal
+        .certificate
+        .clone()
+        .unwrap_or_else(|| Box::new(CertificateFacts::of(leaf)));
+    let depth = refusal.depth.unwrap_or_default();
+    let reason = refusal.reason.to_string();
+    match refused {
+        ServerError::Untrusted(_) => Failure::Untrusted {
+            cert,
+            reason,
+            depth,
+        },
+        ServerError::HostName { called, .. } => Failure::Hostname {
+            host: called.to_string(),
+            cert,
+            names: facts::server_names(leaf),
+            reason,
+        },
+        ServerError::Expired(_) => Failure::Expired {
+            cert,
+            reason,
+            depth,
+        },
+        ServerError::NotYetValid(_) => Failure::NotYetValid {
+            cert,
+            reason,
+            depth,
+        },
     }
 }

@@ -2,12 +2,14 @@
 
 use crate::certificates::*;
 use crate::support::*;
-use mqtt_session::{ClientIdentity, Event, Failure, SessionCache, Stage};
+use mqtt_session::{
+    CertificateFacts, ClientIdentity, Event, Failure, PeerCertificate, SessionCache, Stage,
+};
 use openssl::ssl::SslVersion;
-use openssl::x509::X509Crl;
+use openssl::x509::{X509Crl, X509};
 use std::io::Write;
-use std::net::TcpListener;
-use std::sync::Arc;
+use std::net::{SocketAddr, TcpListener};
+use std::time::Duration;
 
 /// Connects to a server with this leaf, trusting `root`; the failure, and whether the server saw
 /// the handshake through.
@@ -38,7 +40,7 @@ fn an_unknown_issuer_is_untrusted() {
     };
     assert_eq!(
         (cert.subject.as_str(), cert.issuer.as_str(), depth),
-        ("O=Test, CN=broker", "O=Test, CN=Theirs", 0)
+        ("CN=broker,O=Test", "CN=Theirs,O=Test", 0)
     );
     assert!(reason.contains("issuer"), "{reason}");
     assert!(!completed);
@@ -104,7 +106,7 @@ fn an_expired_certificate_says_when() {
         }),
         None,
     );
-    let Failure::Expired { cert } = &failure else {
+    let Failure::Expired { cert, .. } = &failure else {
         panic!("{failure:?}")
     };
     assert!(
@@ -139,6 +141,7 @@ fn of_several_problems_trust_comes_first_then_age_then_name() {
         names: &["elsewhere"],
         from: -30,
         to: -2,
+        ..Wish::default()
     };
     let (failure, _) = refused(&ours, theirs.issue(&wish), None);
     assert!(matches!(failure, Failure::Untrusted { .. }), "{failure:?}");
@@ -181,6 +184,7 @@ fn a_missing_client_certificate_is_told_in_every_version() {
             Manners {
                 max: Some(max),
                 wants_client: true,
+                ..Manners::default()
             },
         );
         let peer = Peer::new(move |stream| accept(&context, stream).is_some());
@@ -200,8 +204,8 @@ fn a_client_certificate_is_shown_when_asked_for() {
     let context = server(
         &root.issue(&Wish::default()),
         Manners {
-            max: None,
             wants_client: true,
+            ..Manners::default()
         },
     );
     let own = root.issue(&Wish {
@@ -303,9 +307,7 @@ fn a_revoked_certificate_is_untrusted_and_an_issuer_without_list_is_not_held_aga
         println!("skipped: the openssl command is not installed");
         return;
     };
-    let list = Arc::new(X509Crl::from_pem(&list).unwrap());
-    let foreign = Arc::new(X509Crl::from_pem(&foreign).unwrap());
-    let attempt = |leaf: &Leaf, crls: Vec<Arc<X509Crl>>| {
+    let attempt = |leaf: &Leaf, list: &[u8]| {
         let context = server(leaf, Manners::default());
         let peer = Peer::new(move |stream| {
             if let Some(mut tls) = accept(&context, stream) {
@@ -315,63 +317,190 @@ fn a_revoked_certificate_is_untrusted_and_an_issuer_without_list_is_not_held_aga
         });
         let mut options = options("mqtts", peer.address);
         options.tls.anchors = vec![root.cert.clone()];
-        options.tls.crls = crls;
+        options.tls.crls = vec![X509Crl::from_pem(list).unwrap()].into();
         options.subscriptions = vec![("t".into(), 1)];
         open(options)
     };
-    let failure = attempt(&bad, vec![list.clone()]).failure();
+    let failure = attempt(&bad, &list).failure();
     assert!(
         matches!(&failure, Failure::Untrusted { reason, .. } if reason.contains("revoked")),
         "{failure:?}"
     );
-    attempt(&good, vec![list]).subscribed();
-    attempt(&bad, vec![foreign]).subscribed();
+    attempt(&good, &list).subscribed();
+    attempt(&bad, &foreign).subscribed();
+}
+
+/// A broker that takes any number of clients until dropped, all of one TLS context.
+struct Broker {
+    address: SocketAddr,
+    cache: SessionCache,
+}
+
+impl Broker {
+    fn new(leaf: &Leaf, max: SslVersion) -> Broker {
+        let manners = Manners {
+            max: Some(max),
+            ..Manners::default()
+        };
+        let context = server(leaf, manners);
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                stream.set_read_timeout(Some(PATIENCE)).unwrap();
+                if let Some(mut tls) = accept(&context, stream) {
+                    greet(&mut tls);
+                    until_closed(&mut tls);
+                }
+            }
+        });
+        Broker {
+            address,
+            cache: SessionCache::default(),
+        }
+    }
+
+    /// One attempt with the cache that all share.
+    fn attempt(&self, anchors: Vec<X509>, crls: &[&[u8]]) -> Watched {
+        let mut options = options("mqtts", self.address);
+        let lists = crls.iter().map(|list| X509Crl::from_pem(list).unwrap());
+        options.tls.anchors = anchors;
+        options.tls.crls = lists.collect::<Vec<_>>().into();
+        options.tls.session_cache = Some(self.cache.clone());
+        options.subscriptions = vec![("t".into(), 1)];
+        open(options)
+    }
+
+    fn connects(&self, anchors: Vec<X509>, crls: &[&[u8]]) -> PeerCertificate {
+        let mut watched = self.attempt(anchors, crls);
+        let peer = watched.until(|event| match event {
+            Event::TlsEstablished(peer) => Some(peer.clone()),
+            _ => None,
+        });
+        watched.subscribed();
+        *peer
+    }
 }
 
 #[test]
 fn an_attempt_resumes_the_session_of_the_one_before() {
     for max in [SslVersion::TLS1_2, SslVersion::TLS1_3] {
         let root = Authority::new("Root");
-        let context = server(
-            &root.issue(&Wish::default()),
-            Manners {
-                max: Some(max),
-                ..Manners::default()
-            },
-        );
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        let peer = std::thread::spawn(move || {
-            for _ in 0..3 {
-                let (stream, _) = listener.accept().unwrap();
-                stream.set_read_timeout(Some(PATIENCE)).unwrap();
-                let mut tls = accept(&context, stream).unwrap();
-                greet(&mut tls);
-                until_closed(&mut tls);
-            }
-        });
-        let cache = SessionCache::default();
-        let attempt = |anchors: Vec<openssl::x509::X509>| {
-            let mut options = options("mqtts", address);
-            options.tls.anchors = anchors;
-            options.tls.session_cache = Some(cache.clone());
-            options.subscriptions = vec![("t".into(), 1)];
-            let mut watched = open(options);
-            let peer = watched.until(|event| match event {
-                Event::TlsEstablished(peer) => Some(peer.clone()),
-                _ => None,
-            });
-            watched.subscribed();
-            peer
-        };
-        let first = attempt(vec![root.cert.clone()]);
-        let second = attempt(vec![root.cert.clone()]);
+        let broker = Broker::new(&root.issue(&Wish::default()), max);
+        let first = broker.connects(vec![root.cert.clone()], &[]);
+        let second = broker.connects(vec![root.cert.clone()], &[]);
         assert!(!first.resumed && second.resumed, "{first:?} {second:?}");
-        assert_eq!(first.fingerprint_sha256, second.fingerprint_sha256);
-        assert_eq!(second.info().subject, "O=Test, CN=broker");
+        assert_eq!(first.facts, second.facts);
+        assert_eq!(second.facts.subject, "CN=broker,O=Test");
         // Another trust is another verdict: nothing may be resumed.
-        let third = attempt(vec![root.cert.clone(), Authority::new("Another").cert]);
+        let another = Authority::new("Another").cert;
+        let third = broker.connects(vec![root.cert.clone(), another.clone()], &[]);
         assert!(!third.resumed);
-        peer.join().unwrap();
+        let without_root = broker.attempt(vec![another], &[]).failure();
+        assert_eq!(without_root.code(), "tls.untrusted");
+    }
+}
+
+#[test]
+fn a_revocation_that_comes_between_two_attempts_is_not_resumed_past() {
+    let root = Authority::new("Root");
+    let leaf = root.issue(&Wish::default());
+    let (Some(before), Some(after)) = (root.crl(&[]), root.crl(&[&leaf.cert])) else {
+        println!("skipped: the openssl command is not installed");
+        return;
+    };
+    for max in [SslVersion::TLS1_2, SslVersion::TLS1_3] {
+        let broker = Broker::new(&leaf, max);
+        let anchors = || vec![root.cert.clone()];
+        assert!(!broker.connects(anchors(), &[&before]).resumed);
+        assert!(broker.connects(anchors(), &[&before]).resumed);
+        let failure = broker.attempt(anchors(), &[&after]).failure();
+        assert!(
+            matches!(&failure, Failure::Untrusted { reason, .. } if reason.contains("revoked")),
+            "{failure:?}"
+        );
+    }
+}
+
+#[test]
+fn a_resumed_session_is_judged_by_the_clock_of_today() {
+    for max in [SslVersion::TLS1_2, SslVersion::TLS1_3] {
+        let root = Authority::new("Root");
+        let leaf = root.issue(&Wish {
+            ends_in: Some(2),
+            ..Wish::default()
+        });
+        let broker = Broker::new(&leaf, max);
+        let end = now() + 2;
+        assert!(!broker.connects(vec![root.cert.clone()], &[]).resumed);
+        // The certificate ends with this second.
+        while now() <= end {
+            std::thread::park_timeout(Duration::from_millis(20));
+        }
+        let failure = broker.attempt(vec![root.cert.clone()], &[]).failure();
+        assert_eq!(failure.code(), "tls.expired", "{failure:?}");
+    }
+}
+
+/// Certificate, subject, issuer, dates and OpenSSL's reason: what somebody needs who cannot see
+/// the broker.
+#[test]
+fn every_refusal_tells_which_certificate_of_whom_from_when_to_when_and_why() {
+    let root = Authority::new("Root");
+    let stranger = Authority::new("Stranger");
+    let expired = Wish {
+        from: -30,
+        to: -2,
+        ..Wish::default()
+    };
+    let early = Wish {
+        from: 2,
+        ..Wish::default()
+    };
+    let elsewhere = Wish {
+        names: &["elsewhere.example.com"],
+        ..Wish::default()
+    };
+    let weak = Wish {
+        rsa_bits: Some(1024),
+        ..Wish::default()
+    };
+    let usual = Wish::default();
+    let cases = [
+        (
+            &stranger,
+            &usual,
+            "tls.untrusted",
+            "unable to get local issuer certificate",
+        ),
+        (&root, &expired, "tls.expired", "certificate has expired"),
+        (
+            &root,
+            &early,
+            "tls.not-yet-valid",
+            "certificate is not yet valid",
+        ),
+        (&root, &elsewhere, "tls.hostname", "IP address mismatch"),
+        (&root, &weak, "tls.untrusted", "EE certificate key too weak"),
+    ];
+    for (issuer, wish, code, reason) in cases {
+        let leaf = issuer.issue(wish);
+        let (failure, completed) = refused(&root, issuer.issue(wish), None);
+        assert_eq!(failure.code(), code, "{failure:?}");
+        assert!(!completed, "{failure}");
+        let facts = CertificateFacts::of(&leaf.cert);
+        let told = failure.to_string();
+        for part in [
+            &facts.subject,
+            &facts.issuer,
+            &facts.not_before,
+            &facts.not_after,
+        ] {
+            assert!(told.contains(part.as_str()), "{part} is not in: {told}");
+        }
+        assert!(
+            told.contains("certificate") && told.contains(reason),
+            "{told}"
+        );
     }
 }

@@ -27,7 +27,13 @@ enum Event {
     Password(u8),
     Interval(u8),
     Echo,
-    ClockJumps(i32),
+    ClockJumps(i64),
+    NameFails,
+    Timeout(u8),
+    CaAuthentication(bool),
+    CommitFails(bool),
+    ApplyFails,
+    RestartWithClock(i64),
     SystemChanged,
     RetryNow,
     Cancel,
@@ -35,6 +41,11 @@ enum Event {
     HostFails(bool),
     PreflightFails(bool),
     Restart,
+}
+
+/// A step of the wall clock, ms: up to some sixty years either way.
+fn step() -> impl Strategy<Value = i64> {
+    -2_000_000_000_000i64..2_000_000_000_000
 }
 
 fn event() -> impl Strategy<Value = Event> {
@@ -58,7 +69,13 @@ fn event() -> impl Strategy<Value = Event> {
         1 => any::<u8>().prop_map(Event::Password),
         1 => (1u8..100).prop_map(Event::Interval),
         3 => Just(Event::Echo),
-        1 => any::<i32>().prop_map(Event::ClockJumps),
+        1 => step().prop_map(Event::ClockJumps),
+        1 => Just(Event::NameFails),
+        1 => any::<u8>().prop_map(Event::Timeout),
+        1 => any::<bool>().prop_map(Event::CaAuthentication),
+        1 => any::<bool>().prop_map(Event::CommitFails),
+        1 => Just(Event::ApplyFails),
+        1 => step().prop_map(Event::RestartWithClock),
         1 => Just(Event::SystemChanged),
         1 => Just(Event::RetryNow),
         1 => Just(Event::Cancel),
@@ -123,7 +140,28 @@ fn apply(world: &mut World, event: &Event) {
         Event::Password(n) => world.set("username", format!("user{n}")),
         Event::Interval(n) => world.set("retry-interval", i32::from(*n)),
         Event::Echo => world.configure(),
-        Event::ClockJumps(by) => world.now.wall_ms += i64::from(*by),
+        Event::ClockJumps(by) => {
+            let before = world.machine.timeout();
+            world.now.wall_ms += by;
+            assert_eq!(world.machine.timeout(), before, "a step moved a timer");
+        }
+        Event::NameFails => world.link_fails(Code::NetworkDns),
+        Event::Timeout(n) => world.set("timeout", 5 + i32::from(*n)),
+        Event::CaAuthentication(on) => world.set("ca-authentication", *on),
+        Event::CommitFails(fails) => {
+            world.committed = if *fails {
+                Err(Fault::new(Code::StorageFull, "no"))
+            } else {
+                Ok(())
+            };
+        }
+        Event::ApplyFails => world
+            .applied
+            .push_back(Err(Fault::new(Code::ApplyFailed, "no"))),
+        Event::RestartWithClock(by) => {
+            world.now.wall_ms += by;
+            world.restart();
+        }
         Event::SystemChanged => world.input(Input::SystemChanged),
         Event::RetryNow => act(world, Action::RetryNow),
         Event::Cancel => act(world, Action::Cancel),
@@ -157,7 +195,7 @@ fn act(world: &mut World, action: Action) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig::with_cases(250))]
 
     #[test]
     fn the_invariants_hold_after_any_sequence(
@@ -168,7 +206,19 @@ proptest! {
         world.properties.insert("retry-max-attempts".into(), max.into());
         world.configure();
         for event in &events {
+            let (unwanted, sent) = (!world.wanted(), world.sent);
+            let (before, began) = (world.state(), world.attempts_begun);
             apply(&mut world, event);
+            // What is committed goes forward, and says so to the platform.
+            if unwanted && !world.wanted() && before != StateName::Committing {
+                prop_assert_eq!(world.sent, sent, "a packet although disabled, {:?}", event);
+            }
+            if before == StateName::Provisioned && !matches!(event, Event::Reprovision) {
+                prop_assert!(
+                    world.attempts_begun == began || world.wanted(),
+                    "a provisioned gateway began again after {:?}", event
+                );
+            }
             // Two attempts at once and packets after the end of a link are asserted by the world.
             prop_assert_eq!(world.leaked, 0, "a packet without a link after {:?}", event);
             if max > 0 {
@@ -176,7 +226,13 @@ proptest! {
             }
             if world.state() == StateName::Provisioned {
                 let said = world.machine.view().parsed.is_some_and(|parsed| parsed.provisioned);
-                prop_assert!(said, "provisioned, but the configuration does not say so");
+                prop_assert!(said, "provisioned, but the machine does not know it so");
+                // What an action wrote comes back as an update, which is not there yet.
+                let written = world.properties.get("provisioned") == Some(&true.into());
+                prop_assert!(
+                    written || events.iter().any(|event| matches!(event, Event::Reprovision)),
+                    "provisioned, but the configuration does not say so"
+                );
             }
             prop_assert!(
                 world.count("complete") == 0 || world.count("commit") > 0 || world.recovered_committed,

@@ -129,6 +129,25 @@ fn a_download_that_fails_leaves_the_attempt_open_and_no_place_in_the_manifest() 
 }
 
 #[test]
+fn a_reject_that_repeats_our_own_refusal_leaves_what_we_know_of_it() {
+    let mut world = receiving();
+    world.download("a");
+    world.arrives(Err(Code::PackageCorrupt));
+    world.reject("package.corrupt", Some(120));
+    let (fault, _) = world.machine.view().fault.unwrap().clone();
+    assert_eq!(
+        (fault.code, fault.message.as_str()),
+        (Code::PackageCorrupt, "as scripted")
+    );
+    assert_eq!(fault.retry_after, Some(120));
+    let mut world = receiving();
+    world.download("a");
+    world.arrives(Err(Code::PackageCorrupt));
+    world.reject("request.expired", None);
+    assert_eq!(world.code(), Some(Code::PlatformRejected));
+}
+
+#[test]
 fn a_package_that_the_host_cannot_use_is_told_as_failed() {
     let mut world = receiving();
     world.package_staged = Err(Fault::new(Code::PackageFailed, "no plugin in it"));

@@ -59,6 +59,8 @@ pub struct World {
     pub attempts_begun: u32,
     /// Bytes handed to the link after it was ended.
     pub leaked: u32,
+    /// Links opened and messages handed to them.
+    pub sent: u32,
     /// The last restart found a commit record.
     pub recovered_committed: bool,
     /// What the journal would say: memory, and whether a commit record is open.
@@ -114,6 +116,7 @@ impl World {
             properties,
             attempts_begun: 0,
             leaked: 0,
+            sent: 0,
             recovered_committed: false,
             journal: (Memory::default(), false),
             linked: false,
@@ -409,6 +412,11 @@ impl World {
         self.configure();
     }
 
+    /// Whether the host's configuration asks for a provisioning.
+    pub fn wanted(&self) -> bool {
+        Settings::parse(&self.properties).runs()
+    }
+
     fn drain(&mut self) {
         while let Some(output) = self.machine.poll() {
             if let Some(input) = self.effect(output) {
@@ -429,6 +437,7 @@ impl World {
                 assert!(!self.linked, "two attempts at once");
                 self.linked = true;
                 self.attempts_begun += 1;
+                self.sent += 1;
                 self.manifest = Manifest::default();
                 self.slots.clear();
                 self.plan = Some(*plan);
@@ -450,6 +459,7 @@ impl World {
                 ("count", None)
             }
             Output::Publish(Outgoing { topic, payload }) => {
+                self.sent += 1;
                 if !self.linked {
                     self.leaked += 1;
                 }

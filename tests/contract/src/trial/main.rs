@@ -1,6 +1,7 @@
 //! One trial of the library in a process of its own, so that a crash is a result.
 //!
-//! `trial NAME LIBRARY` runs one, `trial --list` names them all. Exit code 0 means that the
+//! `trial NAME LIBRARY` runs one, `trial --list` names them all. These know this component; what
+//! holds for any is in `component-check`, and run by `trial --check NAME LIBRARY`. Exit code 0 means that the
 //! library kept to the contract whatever this host did; everything else is a failure, and standard
 //! error says which. The test `hostile` runs every one of them.
 
@@ -137,6 +138,11 @@ fn main() {
                 eprintln!("{name}");
                 trial(Path::new(library));
             }
+        }
+        // What every component library has to do: see component-check.
+        ["--check", name, library] => {
+            let code = component_check::run_trial(name, Path::new(library));
+            std::process::exit(i32::from(code));
         }
         [name, library] => {
             let (_, trial) = all()

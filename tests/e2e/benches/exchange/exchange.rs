@@ -58,7 +58,7 @@ pub fn measure(rounds: usize) -> Outcome<()> {
     let prompt = PromptBroker::like(usual)?;
     let mut responders = Vec::new();
     for port in [usual.platform_port(), prompt.plain] {
-        let password = usual.platform_password().reveal();
+        let password = usual.platform_password().expose();
         responders.push(respond(&anchor, port, password, &trigger, &answer)?);
     }
     let told = |mut command: Command| {

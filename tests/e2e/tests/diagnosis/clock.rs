@@ -1,23 +1,29 @@
-//! A gateway that boots in 1970, and whose clock is then set.
+//! A gateway whose clock is wrong, and is then set.
 
 use std::fs;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
+use e2e::site::{error_code, state};
 use e2e::Site;
+use gateway_host_sdk::ConnectionState;
+use kura_formats::topic::Method;
+use provision_platform::control::ControlRequest;
 use provision_platform::harness::TestPlatform;
+use provision_platform::pki::{Pki, Profile};
 
-use super::{sees, succeeds};
+use super::{again, sees, succeeds};
 
 /// The file that tells libfaketime the time; the child has it.
 const FILE: &str = "FAKETIME_TIMESTAMP_FILE";
 
-/// Runs itself again under libfaketime.
-#[test]
-fn in_1970_it_waits_and_starts_as_soon_as_the_clock_is_set() {
+/// Runs `test` with a clock that it sets. The test runs itself again under libfaketime, which
+/// leaves the monotonic clock as it is, as the kernel does when the time is set.
+fn with_a_clock_of_its_own(name: &str, test: impl Fn(&dyn Fn(&str))) {
     if let Some(file) = std::env::var_os(FILE) {
         // What this process starts keeps the true time.
         std::env::remove_var("LD_PRELOAD");
-        return with_clock(&|time| fs::write(&file, time).unwrap());
+        return test(&|time| fs::write(&file, format!("{time}\n")).unwrap());
     }
     let asked = Command::new("faketime")
         .args(["-m", "-f", "+0", "printenv", "LD_PRELOAD"])
@@ -30,20 +36,20 @@ fn in_1970_it_waits_and_starts_as_soon_as_the_clock_is_set() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("time");
     fs::write(&file, "+0\n").unwrap();
-    let output = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "--nocapture"])
-        .arg("clock::in_1970_it_waits_and_starts_as_soon_as_the_clock_is_set")
+    let mut command = again::program();
+    command
         .env("LD_PRELOAD", library.trim())
         .env("FAKETIME_NO_CACHE", "1")
         .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
-        .env(FILE, &file)
-        .output()
-        .unwrap();
-    assert!(
-        output.status.success(),
-        "{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
+        .env(FILE, &file);
+    again::run(command, &format!("clock::{name}"));
+}
+
+#[test]
+fn in_1970_it_waits_and_starts_as_soon_as_the_clock_is_set() {
+    with_a_clock_of_its_own(
+        "in_1970_it_waits_and_starts_as_soon_as_the_clock_is_set",
+        with_clock,
     );
 }
 
@@ -54,12 +60,138 @@ fn with_clock(set: &dyn Fn(&str)) {
         .unwrap()
         // The clock is looked at every second, whatever the pause is.
         .with("retry-interval", 3600);
-    set("@1970-01-02 00:00:00\n");
-    site.start().unwrap();
-    let status = sees(&mut site, "clock.implausible");
-    let message = status["error"]["message"].as_str().unwrap();
-    assert!(message.contains("1970"), "{message}");
-    assert_eq!(status["attempt"], 0);
-    set("+0\n");
+    // Long before the component was built, and longer after it than any gateway lives.
+    for wrong in ["1970", "2090"] {
+        set(&format!("@{wrong}-01-02 00:00:00"));
+        if site.framework().is_err() {
+            site.start().unwrap();
+        }
+        let status = site
+            .wait(wrong, Duration::from_secs(20), |status| {
+                error_code(status) == "clock.implausible"
+                    && status["error"]["message"].as_str().unwrap().contains(wrong)
+            })
+            .unwrap();
+        assert_eq!(status["attempt"], 0);
+    }
+    sees(&mut site, "clock.implausible");
+    set("+0");
     succeeds(&mut site);
+}
+
+/// The gateway of a test that no platform lets in, with `pause` seconds between the attempts.
+fn refused(pause: i32) -> (TestPlatform, Site) {
+    let platform = TestPlatform::start().unwrap();
+    let site = Site::new(&platform, "gw-1", "secret")
+        .unwrap()
+        .with("retry-interval", pause);
+    (platform, site)
+}
+
+#[test]
+fn a_step_of_the_clock_in_a_pause_neither_shortens_nor_lengthens_it() {
+    with_a_clock_of_its_own(
+        "a_step_of_the_clock_in_a_pause_neither_shortens_nor_lengthens_it",
+        |set| {
+            let (_platform, mut site) = refused(3);
+            site.start().unwrap();
+            // Two days ahead, then back by one.
+            for (attempt, step) in [(1, "+2d"), (2, "+1d")] {
+                let in_pause = |status: &serde_json::Value| {
+                    state(status) == "waiting" && status["attempt"] == attempt
+                };
+                site.wait("the pause", Duration::from_secs(20), in_pause)
+                    .unwrap();
+                let began = Instant::now();
+                set(step);
+                let next = |status: &serde_json::Value| status["attempt"] == attempt + 1;
+                site.wait("the next attempt", Duration::from_secs(20), next)
+                    .unwrap();
+                // 3 s and up to a quarter, less what passed before it was seen here.
+                let took = began.elapsed();
+                let bounds = Duration::from_millis(2500)..Duration::from_secs(7);
+                assert!(bounds.contains(&took), "{step}: {took:?}");
+            }
+        },
+    );
+}
+
+#[test]
+fn a_clock_that_ran_ahead_and_is_set_back_does_not_lock_the_gateway_out() {
+    with_a_clock_of_its_own(
+        "a_clock_that_ran_ahead_and_is_set_back_does_not_lock_the_gateway_out",
+        |set| {
+            let (platform, mut site) = refused(1);
+            set("+9y");
+            site.start().unwrap();
+            // Nine years from now the broker's certificate has expired.
+            let status = sees(&mut site, "tls.expired");
+            assert!(status["attempt"].as_u64().unwrap() > 0);
+            set("+0");
+            platform.request("gw-1", "secret").unwrap();
+            succeeds(&mut site);
+        },
+    );
+}
+
+#[test]
+fn a_certificate_of_tomorrow_is_good_once_the_clock_is_set() {
+    with_a_clock_of_its_own(
+        "a_certificate_of_tomorrow_is_good_once_the_clock_is_set",
+        |set| {
+            let pki = Pki::create().unwrap();
+            let profile = Profile::server("Early Broker", &["localhost", "127.0.0.1"]);
+            let certificate = pki.tls_root.issue(&profile.not_yet_valid()).unwrap();
+            let platform = TestPlatform::start_with(pki, |mut settings| {
+                settings.broker_certificate = certificate;
+                settings
+            })
+            .unwrap();
+            platform.request("gw-1", "secret").unwrap();
+            let mut site = Site::new(&platform, "gw-1", "secret").unwrap();
+            site.start().unwrap();
+            sees(&mut site, "tls.not-yet-valid");
+            set("+2d");
+            succeeds(&mut site);
+        },
+    );
+}
+
+#[test]
+fn in_1970_no_control_message_is_believed_and_none_is_called_forged() {
+    with_a_clock_of_its_own(
+        "in_1970_no_control_message_is_believed_and_none_is_called_forged",
+        control_with_clock,
+    );
+}
+
+/// A member of an account whose clock falls back, and is then set again.
+fn control_with_clock(set: &dyn Fn(&str)) {
+    let platform = TestPlatform::start().unwrap();
+    platform.request("gw-1", "secret").unwrap();
+    let mut site = Site::new(&platform, "gw-1", "secret").unwrap();
+    site.start().unwrap();
+    succeeds(&mut site);
+    let get = ControlRequest::new("acme", "gw-1", Method::Get, "CONF-V1", "snapshots");
+    let ask = || {
+        let reply = platform.control(&get).unwrap();
+        let code = reply.payload.string("prov.error.code");
+        (reply.code, code.map(str::to_owned))
+    };
+    let connected = || {
+        let all = site.framework().unwrap().connections();
+        all.iter().any(|c| c.state == ConnectionState::Connected)
+    };
+    let end = Instant::now() + Duration::from_secs(30);
+    while !connected() {
+        assert!(Instant::now() < end, "it does not connect");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert_eq!(ask(), (200, None));
+    set("@1970-01-02 00:00:00");
+    assert_eq!(ask(), (500, Some("clock.implausible".to_owned())));
+    set("+0");
+    assert_eq!(ask(), (200, None));
+    let report = site.framework().unwrap().connections().remove(0).control;
+    assert_eq!(report.refused["clock.implausible"], 1);
 }

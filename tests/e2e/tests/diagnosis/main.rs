@@ -10,13 +10,17 @@
 )]
 
 mod again;
+mod cable;
 mod checker;
 mod clock;
 mod codes;
 mod defects;
+mod identity;
 mod instances;
 mod local;
 mod network;
+mod packages;
+mod persistence;
 mod platform;
 mod readme;
 mod schema;

@@ -1,17 +1,22 @@
 //! A member of an account, and what the account asks of it: signed, or as somebody else would.
 
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{channel, Receiver};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use e2e::site::CONNECTION;
+use applications::Application;
+use e2e::site::{gateway_binary, CONNECTION};
 use e2e::Site;
 use gateway_host_sdk::cloud::ControlReport;
 use gateway_host_sdk::keystore::DM_KEYSTORE;
 use gateway_host_sdk::ConnectionState;
 use kura_formats::payload::{decode, encode, Payload};
+use kura_formats::topic::Method;
+use provision_platform::control::{ControlFault, ControlRequest};
 use provision_platform::harness::TestPlatform;
 use provision_platform::link::{Link, Notice};
 use provision_platform::pki::{Identity, Profile};
+use provision_platform::store::NewPackage;
 use provisioning_service::trust::{sign, SignedView};
 use serde_json::{json, Value};
 
@@ -26,17 +31,12 @@ struct Member {
     replies: Receiver<(String, Vec<u8>)>,
 }
 
-/// A request and who signs it.
+/// A request, and who signs it: the platform itself signs as one only.
 struct Request<'a> {
     what: &'a str,
     id: &'a str,
     body: Vec<u8>,
     signer: &'a Identity,
-    /// Added to the clock, in ms.
-    late: i64,
-    /// Whom it is signed for.
-    client_id: &'a str,
-    sig_id: &'a str,
 }
 
 impl<'a> Request<'a> {
@@ -46,29 +46,22 @@ impl<'a> Request<'a> {
             id,
             body: Vec::new(),
             signer,
-            late: 0,
-            client_id: CLIENT,
-            sig_id: id,
         }
     }
 
-    fn unsigned(&self) -> Payload {
+    fn signed(&self) -> Payload {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
         let now = i64::try_from(now.as_millis()).unwrap();
-        Payload::new()
+        let payload = Payload::new()
             .with_timestamp(now)
             .with_metric("request.id", self.id)
             .with_metric("requester.client.id", "operator")
-            .with_metric("sig.id", self.sig_id)
-            .with_metric("sig.timestamp", now + self.late)
-            .with_body(self.body.clone())
-    }
-
-    fn signed(&self) -> Payload {
-        let payload = self.unsigned();
+            .with_metric("sig.id", self.id)
+            .with_metric("sig.timestamp", now)
+            .with_body(self.body.clone());
         let view = SignedView {
             account: "acme",
-            client_id: self.client_id,
+            client_id: CLIENT,
             application_topic: self.what,
             payload: &payload,
         };
@@ -177,17 +170,22 @@ fn name(name: &str) -> Vec<u8> {
 const OLD: &str = "CN=Device Management Signer,O=Provision Platform";
 const PUT: &str = "CONF-V1/PUT/configurations";
 
+fn asked(method: Method, app: &str, resource: &str) -> ControlRequest {
+    ControlRequest::new("acme", CLIENT, method, app, resource)
+}
+
 #[test]
 fn the_account_reads_and_changes_a_gateway_that_it_has_provisioned() {
     let member = Member::new();
-    let signer = member.signer();
-    let all = member.done(&Request::new(&signer, "CONF-V1/GET/configurations", "1"));
+    let done = |asked: &ControlRequest| {
+        let reply = member.platform.control(asked).unwrap();
+        assert_eq!(reply.code, 200, "{asked:?}: {:?}", reply.payload);
+        String::from_utf8(reply.payload.body.unwrap_or_default()).unwrap()
+    };
+    let all = done(&asked(Method::Get, "CONF-V1", "configurations"));
     assert!(all.contains(r#"pid="gwc.provisioning.ProvisioningService""#));
     assert!(!all.contains("claim-secret"));
-    member.done(&Request {
-        body: name("pump house"),
-        ..Request::new(&signer, PUT, "2")
-    });
+    done(&asked(Method::Put, "CONF-V1", "configurations").with_body(name("pump house")));
     assert_eq!(
         member
             .site
@@ -195,90 +193,73 @@ fn the_account_reads_and_changes_a_gateway_that_it_has_provisioned() {
             .unwrap(),
         Some("pump house".into())
     );
-    let ids = member.done(&Request::new(&signer, "CONF-V1/GET/snapshots", "3"));
+    let ids = done(&asked(Method::Get, "CONF-V1", "snapshots"));
     assert!(
         ids.contains("<esf:snapshotIds>0</esf:snapshotIds>"),
         "{ids}"
     );
-    let keys = member.done(&Request::new(&signer, "KEYS-V1/GET/keystores", "4"));
+    let keys = done(&asked(Method::Get, "KEYS-V1", "keystores"));
     assert!(keys.contains(DM_KEYSTORE), "{keys}");
-    let command = Request::new(&signer, "CMD-V1/EXEC/command", "5");
-    let reply = member.ask(&command);
-    assert_eq!(code(&reply), (Some(404), Some("protocol.unexpected")));
+    let command = asked(Method::Exec, "CMD-V1", "command");
+    let reply = member.platform.control(&command).unwrap();
+    assert_eq!(
+        code(&reply.payload),
+        (Some(404), Some("protocol.unexpected"))
+    );
     let report = member.report();
     assert_eq!((report.accepted, report.refused_in_all()), (5, 0));
 }
 
 #[test]
-fn only_what_a_trusted_signer_has_just_signed_for_this_gateway_is_done() {
+fn an_application_is_ordered_after_the_provisioning() {
     let member = Member::new();
-    let signer = member.signer();
-    let intermediate = &member.platform.pki().intermediate;
-    let stranger = intermediate.issue(&Profile::signer("Stranger")).unwrap();
-    let wanted = |id: &'static str| Request {
-        body: name("by nobody"),
-        ..Request::new(&signer, PUT, id)
+    let application = Application::heater("2.0.0");
+    let folder = tempfile::tempdir().unwrap();
+    let package = NewPackage {
+        file: application.write(folder.path()),
+        name: application.name.clone(),
+        version: application.version.clone(),
     };
-    let good = wanted("0").signed();
-
-    let mut other_id = good.clone();
-    other_id
-        .metrics
-        .retain(|metric| metric.name != "request.id");
-    other_id.push("request.id", "other id");
-    let mut other_body = wanted("other body").signed();
-    other_body.body = Some(name("by somebody"));
-    let by = |signer, id| Request {
-        signer,
-        ..wanted(id)
-    };
-    let elsewhere = Request {
-        client_id: "gw-2",
-        ..wanted("elsewhere")
-    };
-    let stale = Request {
-        late: -301_000,
-        ..wanted("stale")
-    };
-    let early = Request {
-        late: 310_000,
-        ..wanted("early")
-    };
-    let cases = [
-        (wanted("unsigned").unsigned(), "signature.missing"),
-        (other_id, "signature.invalid"),
-        (other_body, "signature.invalid"),
-        (elsewhere.signed(), "signature.invalid"),
-        (by(&stranger, "stranger").signed(), "signature.untrusted"),
-        (stale.signed(), "signature.replayed"),
-        (early.signed(), "signature.replayed"),
-    ];
-    for (payload, expected) in &cases {
-        let reply = member.send(PUT, payload);
-        assert_eq!(code(&reply), (Some(403), Some(*expected)), "{payload:?}");
-    }
+    let mut order = asked(Method::Exec, "DEPLOY-V2", "download");
+    order.package = Some(member.platform.store().take_in(&package).unwrap());
+    order.until_notified = Some("install".to_owned());
+    let reply = member.platform.control(&order).unwrap();
+    assert_eq!(reply.code, 200);
+    let end = reply.notification.unwrap();
     assert_eq!(
-        member
-            .site
-            .property(CONNECTION, "device.custom-name")
-            .unwrap(),
-        None,
-        "nothing of it was done"
+        end.string("dp.install.status"),
+        Some("COMPLETED"),
+        "{end:?}"
     );
-    // The same bytes have the same answer, and no second effect; a used sig.id is used.
-    let snapshot = Request::new(&signer, "CONF-V1/EXEC/snapshot", "once");
-    let bytes = encode(&snapshot.signed());
-    let first = member.send_bytes(snapshot.what, bytes.clone(), "once");
-    assert_eq!(first.int32("response.code"), Some(200));
-    assert_eq!(member.send_bytes(snapshot.what, bytes, "once"), first);
-    let used = Request {
-        id: "twice",
-        ..snapshot
-    };
-    let reply = member.ask(&used);
-    assert_eq!(code(&reply), (Some(403), Some("signature.replayed")));
+    let installed = member.site.framework().unwrap().packages().list();
+    assert_eq!(
+        (installed[0].name.as_str(), installed[0].version.as_str()),
+        ("heater", "2.0.0")
+    );
+}
+
+#[test]
+fn every_request_that_is_wrong_is_refused_for_its_own_reason() {
+    let member = Member::new();
+    for fault in ControlFault::ALL {
+        let expected = match fault {
+            // The same bytes have the same answer, and no second effect.
+            ControlFault::None | ControlFault::Replayed => (Some(200), None),
+            ControlFault::Unsigned => (Some(403), Some("signature.missing")),
+            ControlFault::OtherSigner => (Some(403), Some("signature.untrusted")),
+            ControlFault::Altered | ControlFault::OtherClient | ControlFault::WithoutTimestamp => {
+                (Some(403), Some("signature.invalid"))
+            }
+            ControlFault::Stale | ControlFault::Early | ControlFault::SameSignatureId => {
+                (Some(403), Some("signature.replayed"))
+            }
+        };
+        let snapshot = asked(Method::Exec, "CONF-V1", "snapshot").with_fault(fault);
+        let reply = member.platform.control(&snapshot).unwrap();
+        assert_eq!(code(&reply.payload), expected, "{fault:?}");
+    }
     let report = member.report();
-    assert_eq!((report.accepted, report.repeated), (1, 1));
+    assert_eq!((report.accepted, report.repeated), (3, 1));
     let counted: Vec<_> = report.refused.into_iter().collect();
     assert_eq!(
         counted,
@@ -292,7 +273,54 @@ fn only_what_a_trusted_signer_has_just_signed_for_this_gateway_is_done() {
 }
 
 #[test]
-fn signers_are_rotated_and_revoked_without_a_restart() {
+fn a_captured_request_is_of_no_use_to_who_changes_it() {
+    let member = Member::new();
+    let signer = member.signer();
+    let intermediate = &member.platform.pki().intermediate;
+    let stranger = intermediate.issue(&Profile::signer("Stranger")).unwrap();
+    let captured = Request {
+        body: name("by the owner"),
+        ..Request::new(&signer, PUT, "captured")
+    };
+    let mut other_id = captured.signed();
+    other_id
+        .metrics
+        .retain(|metric| metric.name != "request.id");
+    other_id.push("request.id", "other");
+    let mut other_body = captured.signed();
+    other_body.body = Some(name("by somebody"));
+    let mut with_more = captured.signed();
+    with_more.push("more", "metrics");
+    let by_stranger = Request {
+        signer: &stranger,
+        ..captured
+    };
+    for (payload, expected) in [
+        (other_id, "signature.invalid"),
+        (other_body, "signature.invalid"),
+        (with_more, "signature.invalid"),
+        (by_stranger.signed(), "signature.untrusted"),
+    ] {
+        let reply = member.send(PUT, &payload);
+        assert_eq!(code(&reply), (Some(403), Some(expected)), "{payload:?}");
+    }
+    // To another resource it was not signed either.
+    let elsewhere = Request::new(&signer, "CONF-V1/GET/snapshots", "elsewhere").signed();
+    let reply = member.send("CONF-V1/EXEC/snapshot", &elsewhere);
+    assert_eq!(code(&reply), (Some(403), Some("signature.invalid")));
+    assert_eq!(
+        member
+            .site
+            .property(CONNECTION, "device.custom-name")
+            .unwrap(),
+        None,
+        "nothing of it was done"
+    );
+    assert_eq!(member.report().accepted, 0);
+}
+
+#[test]
+fn signers_are_rotated_and_withdrawn_without_a_restart() {
     let member = Member::new();
     let old = member.signer();
     let intermediate = &member.platform.pki().intermediate;
@@ -347,4 +375,57 @@ fn after_a_restart_what_was_signed_before_is_not_believed() {
     assert_eq!(code(&reply), (Some(403), Some("signature.replayed")));
     let after = Request::new(&signer, "CONF-V1/EXEC/snapshot", "after");
     assert_eq!(member.ask(&after).int32("response.code"), Some(200));
+}
+
+/// A gateway process; killed when dropped.
+struct Process(Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn a_person_at_the_gateway_sees_what_became_of_control_messages() {
+    let platform = TestPlatform::start().unwrap();
+    platform.request(CLIENT, "claim-secret").unwrap();
+    let site = Site::new(&platform, CLIENT, "claim-secret").unwrap();
+    let gateway = gateway_binary().unwrap();
+    let child = Command::new(&gateway)
+        .args(["run", "--allow-insecure-plugins", "--listen", "127.0.0.1:0"])
+        .arg("--data")
+        .arg(site.data())
+        .arg("--plugins")
+        .arg(site.plugins())
+        .arg("--config")
+        .arg(site.write_seed().unwrap())
+        .arg("--properties")
+        .arg(site.system_properties())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let _process = Process(child);
+    let born = platform.wait_until(WAIT, |store| {
+        Ok(store.devices()?.into_iter().find(|d| d.client_id == CLIENT))
+    });
+    assert!(born.unwrap().is_some(), "no BIRTH");
+    let get = asked(Method::Get, "CONF-V1", "snapshots");
+    assert_eq!(platform.control(&get).unwrap().code, 200);
+    let wrong = get.with_fault(ControlFault::Unsigned);
+    assert_eq!(platform.control(&wrong).unwrap().code, 403);
+    let words = "1 accepted, 1 refused (signature.missing 1)";
+    for command in [&["status"][..], &["connection", "list"]] {
+        let output = Command::new(&gateway)
+            .args(command)
+            .arg("--data")
+            .arg(site.data())
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(said.contains(words), "{command:?}: {output:?}");
+    }
 }

@@ -171,7 +171,7 @@ fn documents_are_merged_in_order_and_what_they_and_a_package_made_is_taken_back(
         configuration: ConfigurationFault::Documents(documents(password)),
         ..Behaviour::default()
     };
-    let (wrong, right) = (sending("wrong"), sending(target.password.reveal()));
+    let (wrong, right) = (sending("wrong"), sending(target.password.expose()));
     platform.behave(Script::each([wrong, right])).unwrap();
     let mut site = Site::new(&platform, "gw-1", "claim-secret")
         .unwrap()

@@ -3,8 +3,10 @@
 //! Plain data, read by the engine where it would otherwise do the right thing. The default
 //! [`Behaviour`] is flawless. Used by tests and rehearsals.
 
+mod flood;
 mod packages;
 
+pub use flood::Flood;
 pub use packages::PackageFault;
 
 use crate::pki::Identity;
@@ -51,6 +53,10 @@ pub struct Behaviour {
     pub signer: Option<Identity>,
     /// Sends these bytes instead of the chain.
     pub certificates: Option<Vec<u8>>,
+    /// Sends requests that no flow has before a step.
+    pub flood: Option<Flood>,
+    /// Sends more right behind the commit: a configuration, another commit, a reject.
+    pub after_commit: bool,
     /// Publishes every request twice.
     pub twice: bool,
     /// What is wrong in the client certificate.
@@ -127,6 +133,8 @@ pub enum Order {
     ConfigurationFirst,
     /// A commit before the certificates, then everything in order.
     CommitFirst,
+    /// Everything once in the reverse order, whatever the device says, then everything in order.
+    Reversed,
     /// The certificates twice, with the same chain.
     CertificatesTwice,
     /// The certificates, then those of another signer, then the rest.
@@ -145,6 +153,8 @@ pub enum Signing {
     OtherSigner,
     /// Over other content than what is sent.
     Altered,
+    /// For another client: what was made for one device, sent to another.
+    OtherClient,
     /// Without `prov.nonce`.
     WithoutNonce,
     /// Without `sig.timestamp`.

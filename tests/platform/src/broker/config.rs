@@ -210,7 +210,7 @@ impl Hashed {
         let mut hash = [0; 64];
         let error = || openssl_error("a password hash");
         rand_bytes(&mut salt).map_err(error())?;
-        let text = password.reveal().as_bytes();
+        let text = password.expose().as_bytes();
         let digest = MessageDigest::sha512();
         pbkdf2_hmac(text, &salt, ITERATIONS, digest, &mut hash).map_err(error())?;
         let (hash, salt) = (BASE64_STANDARD.encode(hash), BASE64_STANDARD.encode(salt));

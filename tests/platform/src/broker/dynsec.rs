@@ -90,7 +90,7 @@ impl Client {
             json!({
                 "command": "createClient",
                 "username": self.username,
-                "password": self.password.reveal(),
+                "password": self.password.expose(),
                 "clientid": self.client_id,
                 "roles": [{"rolename": self.username}],
             }),

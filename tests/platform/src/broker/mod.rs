@@ -19,6 +19,7 @@ use process::Process;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// Why a broker could not be driven.
 #[derive(Debug, thiserror::Error)]
@@ -83,10 +84,21 @@ pub struct BrokerSettings {
     pub certificate: Identity,
     /// Root of the certificates that devices show where they must.
     pub device_root: X509,
-    /// The TLS port. None: a free one.
+    /// The TLS port. None: the one of `wish`, or a free one.
     pub port: Option<u16>,
+    /// Ports to be taken if nobody else has them.
+    pub wish: Option<DevicePorts>,
     /// Whether OpenSSL may refuse weak keys.
     pub strength: TlsStrength,
+}
+
+/// The ports that devices connect to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DevicePorts {
+    /// With name and password.
+    pub tls: u16,
+    /// With a certificate besides.
+    pub mutual: u16,
 }
 
 /// The ports of a broker.
@@ -111,6 +123,8 @@ pub const PLATFORM_USER: &str = "provision-platform";
 
 /// How often another free port is tried if somebody was faster.
 const PORT_TRIES: usize = 20;
+/// How long a broker of an earlier process may take to let go of a port.
+const LET_GO: Duration = Duration::from_secs(2);
 
 impl Broker {
     /// Writes the folder and starts the process; returns when all listeners are open.
@@ -124,10 +138,12 @@ impl Broker {
         use std::os::unix::fs::PermissionsExt;
         std::fs::set_permissions(&settings.folder, std::fs::Permissions::from_mode(0o700))
             .map_err(file)?;
-        let platform_password = Secret::random(32)?;
+        let platform_password = crate::secret::random(32)?;
         let mut tries = PORT_TRIES;
         loop {
-            let ports = free_ports(settings.port)?;
+            // One that was taken in between is not wished for again.
+            let wish = settings.wish.filter(|_| tries == PORT_TRIES);
+            let ports = free_ports(settings.port, wish)?;
             config::write(&settings, &installation, ports, &platform_password)?;
             match Process::start(&installation, &settings.name, &settings.folder) {
                 Ok(process) => {
@@ -169,6 +185,14 @@ impl Broker {
     /// The TLS port on 127.0.0.1.
     pub fn port(&self) -> u16 {
         self.ports.tls
+    }
+
+    /// The ports for devices.
+    pub fn device_ports(&self) -> DevicePorts {
+        DevicePorts {
+            tls: self.ports.tls,
+            mutual: self.ports.mutual,
+        }
     }
 
     /// Where the platform connects: `mqtt://127.0.0.1:PORT`, without TLS.
@@ -273,14 +297,23 @@ impl std::fmt::Debug for Broker {
 
 /// Finds ports by binding and releasing. mosquitto cannot be handed a socket, so somebody may be
 /// faster: then it says so, and another one is tried.
-fn free_ports(tls: Option<u16>) -> Result<Ports, BrokerError> {
+fn free_ports(tls: Option<u16>, wish: Option<DevicePorts>) -> Result<Ports, BrokerError> {
     let bind = |port: u16| TcpListener::bind(("127.0.0.1", port));
+    let until = Instant::now() + LET_GO;
+    let bind_or_any = |port: Option<u16>| loop {
+        let Some(port) = port else { return bind(0) };
+        match bind(port) {
+            Ok(listener) => return Ok(listener),
+            Err(_) if Instant::now() < until => std::thread::sleep(Duration::from_millis(20)),
+            Err(_) => return bind(0),
+        }
+    };
     let tls_listener = match tls {
         Some(port) => bind(port).map_err(|_| BrokerError::PortInUse { port })?,
-        None => bind(0).map_err(BrokerError::NoPort)?,
+        None => bind_or_any(wish.map(|w| w.tls)).map_err(BrokerError::NoPort)?,
     };
     // All are held until all are known, so that they differ.
-    let mutual_listener = bind(0).map_err(BrokerError::NoPort)?;
+    let mutual_listener = bind_or_any(wish.map(|w| w.mutual)).map_err(BrokerError::NoPort)?;
     let plain_listener = bind(0).map_err(BrokerError::NoPort)?;
     let port = |listener: &TcpListener| {
         listener

@@ -1,5 +1,6 @@
 //! The commands, and how their errors are told.
 
+mod control;
 mod lock;
 mod output;
 mod package;
@@ -41,6 +42,8 @@ enum Command {
     /// Provision requests: who may be provisioned, and into what.
     #[command(subcommand)]
     Request(request::Command),
+    /// Ask a provisioned gateway something.
+    Control(Box<control::Arguments>),
     /// Run the platform until Ctrl-C or SIGTERM.
     Run(Box<run::Arguments>),
 }
@@ -62,6 +65,9 @@ enum Failure {
     /// Something else must change: exit code 1.
     #[error("{0}")]
     Other(String),
+    /// A gateway refused, failed or kept silent: the exit code says which.
+    #[error("{0}")]
+    Device(String, u8),
 }
 
 impl Failure {
@@ -105,6 +111,7 @@ pub(crate) fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::DemoPki(arguments) => pki::make(&arguments),
         Command::Request(command) => request::execute(command),
+        Command::Control(arguments) => control::run(&arguments),
         Command::Run(arguments) => run::run(&arguments),
     };
     match result {
@@ -115,6 +122,7 @@ pub(crate) fn main() -> ExitCode {
             ExitCode::from(match failure {
                 Failure::Usage(_) => 2,
                 Failure::Other(_) => 1,
+                Failure::Device(_, code) => code,
             })
         }
     }

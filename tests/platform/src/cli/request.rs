@@ -200,7 +200,7 @@ fn make(create: &Create) -> Result<(), Failure> {
         ActivationKey {
             activation_key_generate: true,
             ..
-        } => Some(Secret::random(32).map_err(|e| Failure::other(&e))?),
+        } => Some(provision_platform::secret::random(32).map_err(|e| Failure::other(&e))?),
         ActivationKey {
             activation_key_file: Some(path),
             ..
@@ -245,7 +245,7 @@ fn make(create: &Create) -> Result<(), Failure> {
     if create.json {
         let mut document = output::document(&store, &request)?;
         if let (Some(key), Some(members)) = (&generated, document.as_object_mut()) {
-            members.insert("generated_activation_key".to_owned(), key.reveal().into());
+            members.insert("generated_activation_key".to_owned(), key.expose().into());
         }
         print(&line(&document));
     } else {
@@ -253,7 +253,7 @@ fn make(create: &Create) -> Result<(), Failure> {
         if let Some(key) = &generated {
             print(&format!(
                 "activation key, shown this once: {}\n",
-                key.reveal()
+                key.expose()
             ));
         }
     }

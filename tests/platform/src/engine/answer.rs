@@ -65,7 +65,21 @@ impl Engine {
             conversation.phase = Phase::Stalled { deadline };
             return Ok(());
         }
-        self.send(client_id, planned)
+        let flood = conversation.behaviour.flood.filter(|f| f.before == step);
+        let trail = conversation.behaviour.after_commit && step == Step::Commit;
+        let trail = trail && !planned.out_of_order;
+        if let Some(flood) = flood {
+            if let Some(conversation) = self.conversations.get_mut(client_id) {
+                // Once, also where the step comes twice.
+                conversation.behaviour.flood = None;
+            }
+            self.flood(client_id, &flood)?;
+        }
+        self.send(client_id, planned)?;
+        match trail {
+            true => self.trail(client_id),
+            false => Ok(()),
+        }
     }
 
     fn send(&mut self, client_id: &str, planned: Planned) -> Result<(), EngineError> {
@@ -97,7 +111,7 @@ impl Engine {
         self.publish(client_id, attempt, message, twice)
     }
 
-    fn publish(
+    pub(super) fn publish(
         &mut self,
         client_id: &str,
         attempt: i64,
@@ -255,7 +269,7 @@ impl Engine {
 
     /// The rejected device has heard, or will not: it may be shut out now.
     fn farewell(&mut self, client_id: &str) -> Result<(), EngineError> {
-        self.conversations.remove(client_id);
+        drop(self.end_conversation(client_id));
         self.bring_in_line()
     }
 
@@ -266,7 +280,7 @@ impl Engine {
         code: &str,
         message: &str,
     ) -> Result<(), EngineError> {
-        let Some(conversation) = self.conversations.remove(client_id) else {
+        let Some(conversation) = self.end_conversation(client_id) else {
             return Ok(());
         };
         log::info!("{client_id}: failed: {code}: {message}");
@@ -279,7 +293,7 @@ impl Engine {
 
     /// Ends an attempt with success.
     pub(super) fn complete(&mut self, client_id: &str, why: &str) -> Result<(), EngineError> {
-        let Some(conversation) = self.conversations.remove(client_id) else {
+        let Some(conversation) = self.end_conversation(client_id) else {
             return Ok(());
         };
         log::info!("{client_id}: completed: {why}");

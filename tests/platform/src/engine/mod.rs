@@ -8,6 +8,8 @@
 mod admission;
 mod answer;
 mod birth;
+mod control;
+mod hostile;
 mod keys;
 mod packages;
 mod station;
@@ -16,6 +18,7 @@ mod trigger;
 use crate::behaviour::Script;
 use crate::changes::Changes;
 use crate::clock::{self, Millis};
+use crate::control::ControlRequest;
 use crate::flow::conversation::{Conversation, Names, Phase};
 use crate::flow::message::MessageError;
 use crate::link::{LinkError, Notice};
@@ -23,6 +26,8 @@ use crate::packages::PackageServer;
 use crate::pki::PkiError;
 use crate::settings::Settings;
 use crate::store::{Store, StoreError};
+pub(crate) use control::Asker;
+use control::Pending;
 use kura_formats::topic::{Incoming, Topics};
 use mqtt_session::Message;
 pub(crate) use station::{Place, Station};
@@ -39,6 +44,8 @@ pub(crate) enum Input {
     Sync(Sender<Result<(), String>>),
     /// Behave like this from the next attempt on.
     Script(Box<Script>),
+    /// Send a signed request to a gateway.
+    Control(Box<ControlRequest>, Asker),
     /// End.
     Stop,
 }
@@ -74,6 +81,8 @@ pub(crate) struct Engine {
     target: Option<Station>,
     packages: Arc<PackageServer>,
     conversations: HashMap<String, Conversation>,
+    /// Control requests without a reply.
+    pending: Vec<Pending>,
     script: Script,
     topics: Topics,
     requester: String,
@@ -104,6 +113,7 @@ impl Engine {
             target,
             packages,
             conversations: HashMap::new(),
+            pending: Vec::new(),
             script,
             topics: Topics::default(),
             requester,
@@ -118,6 +128,8 @@ impl Engine {
 
     /// Runs until told to stop, or until the owner is gone.
     pub(crate) fn run(mut self, inputs: &Receiver<Input>) {
+        let taken = self.take_controls();
+        report("control requests", taken);
         loop {
             match inputs.recv_timeout(self.until_next()) {
                 Ok(Input::Stop) | Err(RecvTimeoutError::Disconnected) => break,
@@ -148,6 +160,7 @@ impl Engine {
                 let _ = done.send(result);
             }
             Input::Script(script) => self.script = *script,
+            Input::Control(asked, asker) => self.control(*asked, asker),
             Input::Stop => {}
         }
     }
@@ -169,6 +182,15 @@ impl Engine {
                 _ => Ok(()),
             },
             Incoming::Reply {
+                requester,
+                request_id,
+                ..
+            } if requester == self.requester
+                && self.control_reply(&request_id, &message.payload) =>
+            {
+                Ok(())
+            }
+            Incoming::Reply {
                 account,
                 requester,
                 request_id,
@@ -188,6 +210,15 @@ impl Engine {
             {
                 self.notified(&client_id, &message.payload)
             }
+            Incoming::Notify {
+                requester,
+                client_id,
+                resource,
+                ..
+            } if requester == self.requester => {
+                self.control_notified(&client_id, &resource, &message.payload);
+                Ok(())
+            }
             _ => Ok(()),
         };
         report(&format!("a message on {}", message.topic), result);
@@ -201,6 +232,8 @@ impl Engine {
             Ok(version) if version != self.seen_version => {
                 self.seen_version = version;
                 self.stale = true;
+                let taken = self.take_controls();
+                report("control requests", taken);
             }
             Ok(_) => {}
             Err(error) => log::error!("the database cannot be watched: {error}"),
@@ -212,6 +245,7 @@ impl Engine {
             report("the brokers", self.bring_in_line());
         }
         let now = Instant::now();
+        self.give_up_controls(now);
         let due: Vec<String> = self
             .conversations
             .iter()
@@ -232,7 +266,14 @@ impl Engine {
             .values()
             .map(|c| when(&c.phase).saturating_duration_since(now));
         let boundary = self.boundary.map(clock::until);
-        conversations.chain(boundary).fold(LOOK, Duration::min)
+        let pending = self
+            .pending
+            .iter()
+            .map(|p| p.deadline().saturating_duration_since(now));
+        conversations
+            .chain(boundary)
+            .chain(pending)
+            .fold(LOOK, Duration::min)
     }
 
     fn station(&mut self, place: Place) -> &mut Station {

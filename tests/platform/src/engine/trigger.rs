@@ -89,7 +89,7 @@ impl Engine {
 
     /// A new attempt ends the one before.
     fn supersede(&mut self, client_id: &str) -> Result<(), EngineError> {
-        if let Some(old) = self.conversations.remove(client_id) {
+        if let Some(old) = self.end_conversation(client_id) {
             let message = "the device began another attempt";
             self.store
                 .end_attempt(old.attempt, "network.lost", message)?;
@@ -124,7 +124,7 @@ impl Engine {
         }
         match (&request.activation_key, &trigger.activation_key) {
             (None, _) => None,
-            (Some(key), Some(given)) if key.matches(given.reveal()) => None,
+            (Some(key), Some(given)) if key.matches(given.expose()) => None,
             (Some(_), Some(_)) => no("activation-key.invalid", "the activation key is wrong"),
             (Some(_), None) => no("activation-key.invalid", "an activation key is required"),
         }

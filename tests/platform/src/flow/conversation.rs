@@ -74,6 +74,15 @@ pub(crate) struct Material {
     pub(crate) device_key: Option<KeyOrder>,
 }
 
+/// A request that no flow has.
+pub(crate) struct Stray {
+    pub(crate) app: &'static str,
+    pub(crate) method: Method,
+    pub(crate) resources: &'static [&'static str],
+    pub(crate) body: Option<Vec<u8>>,
+    pub(crate) gzip: bool,
+}
+
 /// Names of a message.
 pub(crate) struct Names<'a> {
     pub(crate) account: &'a str,
@@ -137,6 +146,11 @@ impl Conversation {
     /// What the device gets for its key.
     pub(crate) fn set_client_chain(&mut self, chain: Vec<u8>) {
         self.client_chain = Some(chain);
+    }
+
+    /// The packages of this attempt.
+    pub(crate) fn packages(&self) -> &[PackageOrder] {
+        &self.packages
     }
 
     /// A package of this attempt.
@@ -205,6 +219,24 @@ impl Conversation {
         Ok(message)
     }
 
+    /// A request that no flow has.
+    pub(crate) fn stray(&self, stray: Stray, names: &Names<'_>) -> Result<Outgoing, MessageError> {
+        let draft = Draft {
+            account: names.account,
+            client_id: &self.client_id,
+            requester: names.requester,
+            app: stray.app,
+            method: stray.method,
+            resources: stray.resources,
+            nonce: &self.trigger.nonce,
+            metrics: Vec::new(),
+            body: stray.body,
+            gzip: stray.gzip,
+        };
+        let signer = (&self.signing_as, self.behaviour.signing);
+        draft.finish(self.signer_known.then_some(signer))
+    }
+
     /// The reject.
     pub(crate) fn reject(
         &self,
@@ -231,7 +263,7 @@ impl Conversation {
             Step::Configuration(_) => "CONF-V1/configurations",
             Step::Package(number) => {
                 if let Some(order) = self.packages.get(number) {
-                    let path = order.path();
+                    let path = order.manifest_path();
                     self.manifest.add_digest(&path, &order.sha256, order.size);
                 }
                 return Ok(());
@@ -278,7 +310,7 @@ impl Conversation {
 }
 
 /// Positive, and unique for all purposes.
-fn job_id() -> Result<i64, MessageError> {
+pub(crate) fn job_id() -> Result<i64, MessageError> {
     let mut bytes = [0; 8];
     openssl::rand::rand_bytes(&mut bytes)?;
     Ok(i64::from_be_bytes(bytes) & i64::MAX)

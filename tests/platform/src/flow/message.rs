@@ -93,7 +93,11 @@ impl Draft<'_> {
                 payload.push("sig.timestamp", now);
             }
             payload.push("sig.id", random_id()?);
-            let mut content = canonical(&topic, &payload).ok_or(MessageError::TooLong)?;
+            let mut signed_for = topic.clone();
+            if signing == Signing::OtherClient {
+                signed_for.client_id.push_str("-other");
+            }
+            let mut content = canonical(&signed_for, &payload).ok_or(MessageError::TooLong)?;
             if signing == Signing::Altered {
                 content.push(0);
             }
@@ -120,7 +124,7 @@ impl Draft<'_> {
 }
 
 /// A signer that looks like the right one and is not: same issuer name and subject, other keys.
-fn other_signer(like: &Identity) -> Result<Identity, PkiError> {
+pub(super) fn other_signer(like: &Identity) -> Result<Identity, PkiError> {
     let name = |name: &openssl::x509::X509NameRef| {
         let entry = name.entries_by_nid(openssl::nid::Nid::COMMONNAME).next();
         entry
@@ -133,7 +137,7 @@ fn other_signer(like: &Identity) -> Result<Identity, PkiError> {
     issuer.issue(&Profile::signer(&subject))
 }
 
-fn canonical(topic: &RequestTopic, payload: &Payload) -> Option<Vec<u8>> {
+pub(super) fn canonical(topic: &RequestTopic, payload: &Payload) -> Option<Vec<u8>> {
     let application_topic = topic.application_topic();
     SignedView {
         account: &topic.account,

@@ -3,6 +3,7 @@
 //!
 //! Called by the engine, which does what this module says.
 
+pub(crate) mod control;
 pub(crate) mod conversation;
 pub(crate) mod keys;
 pub(crate) mod manifest;

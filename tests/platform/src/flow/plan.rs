@@ -59,6 +59,22 @@ pub(super) fn plan(order: &Order, extent: Extent) -> VecDeque<Planned> {
     match order {
         Order::ConfigurationFirst => steps.push_back(wrong(Step::Configuration(0))),
         Order::CommitFirst => steps.push_back(wrong(Step::Commit)),
+        Order::Reversed => {
+            steps.push_back(wrong(Step::Commit));
+            steps.extend(
+                (0..extent.documents)
+                    .rev()
+                    .map(|n| wrong(Step::Configuration(n))),
+            );
+            steps.extend((0..extent.packages).rev().map(|n| wrong(Step::Package(n))));
+            if extent.device_key {
+                steps.push_back(wrong(Step::ClientCertificate));
+                steps.push_back(wrong(Step::DeviceKey));
+            }
+            if extent.target_root {
+                steps.push_back(wrong(Step::TargetRoot));
+            }
+        }
         Order::Right | Order::CertificatesTwice | Order::OtherCertificates(_) => {}
     }
     steps.push_back(in_order(Step::Certificates));
@@ -69,7 +85,7 @@ pub(super) fn plan(order: &Order, extent: Extent) -> VecDeque<Planned> {
             out_of_order: true,
             other: Some(other.clone()),
         }),
-        Order::Right | Order::ConfigurationFirst | Order::CommitFirst => {}
+        Order::Right | Order::Reversed | Order::ConfigurationFirst | Order::CommitFirst => {}
     }
     if extent.target_root {
         steps.push_back(in_order(Step::TargetRoot));

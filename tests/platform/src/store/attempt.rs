@@ -66,6 +66,28 @@ impl Store {
         Ok(())
     }
 
+    /// Ends what an earlier process left unfinished: its attempts, and with them the jobs whose
+    /// commit was not on its way. Those others may still be completed by a BIRTH, and all of them by
+    /// another attempt.
+    pub fn end_interrupted(&mut self) -> Result<(), StoreError> {
+        const CODE: &str = "network.lost";
+        const WHY: &str = "the platform was restarted";
+        let mut query = self.db.prepare(
+            "SELECT attempt.id, job.id, job.commit_sent FROM attempt \
+             JOIN job ON job.id = attempt.job WHERE attempt.ended_on IS NULL",
+        )?;
+        let rows = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        let open: Vec<(i64, i64, bool)> = rows.collect::<Result<_, _>>()?;
+        drop(query);
+        for (attempt, job, commit_sent) in open {
+            self.end_attempt(attempt, CODE, WHY)?;
+            if !commit_sent {
+                self.fail_job(job, CODE, WHY)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Notes a request to the device.
     pub fn note_sent(
         &mut self,

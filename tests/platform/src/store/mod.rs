@@ -5,6 +5,7 @@
 //! (see [`crate::secret`]). No decisions here: those are in `flow`.
 
 mod attempt;
+mod control;
 mod device;
 mod issued;
 mod job;
@@ -14,6 +15,7 @@ mod request;
 mod schema;
 
 pub use attempt::{Attempt, Exchange};
+pub use control::ControlState;
 pub use device::Device;
 pub use issued::IssuedCertificate;
 pub use job::{Job, JobState};
@@ -22,7 +24,7 @@ pub use package::{Download, NewPackage, Package, PackageAccess, LARGEST_PACKAGE,
 pub use request::{ProvisionRequest, TargetCredentials, Window};
 
 use crate::secret::{SecretError, Vault};
-use rusqlite::Connection;
+use rusqlite::{Connection, TransactionBehavior};
 use std::fs::OpenOptions;
 use std::io::ErrorKind;
 use std::os::unix::fs::OpenOptionsExt;
@@ -118,7 +120,9 @@ impl Store {
             Err(e) if e.kind() != ErrorKind::AlreadyExists => return Err(error(e)),
             _ => {}
         }
-        let db = Connection::open(file)?;
+        let mut db = Connection::open(file)?;
+        // One that begins with reading cannot wait for another writer when it comes to writing.
+        db.set_transaction_behavior(TransactionBehavior::Immediate);
         db.busy_timeout(Duration::from_secs(10))?;
         db.pragma_update(None, "journal_mode", "WAL")?;
         db.pragma_update(None, "synchronous", "NORMAL")?;

@@ -84,7 +84,7 @@ impl NewRequest {
         if !(1..=255).contains(&self.username.len()) || self.username.contains(char::is_control) {
             return invalid("username", "1 to 255 bytes without control characters");
         }
-        if !(1..=65_535).contains(&self.password.reveal().len()) {
+        if !(1..=65_535).contains(&self.password.expose().len()) {
             return invalid("password", "1 to 65535 bytes");
         }
         let name = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
@@ -94,7 +94,7 @@ impl NewRequest {
         if self
             .activation_key
             .as_ref()
-            .is_some_and(|k| !(1..=255).contains(&k.reveal().len()))
+            .is_some_and(|k| !(1..=255).contains(&k.expose().len()))
         {
             return invalid("activation key", "1 to 255 bytes");
         }
@@ -103,12 +103,10 @@ impl NewRequest {
         }
         for (at, package) in self.packages.iter().enumerate() {
             package.check()?;
-            let earlier = self.packages.iter().take(at);
-            if earlier
-                .clone()
-                .any(|p| (&p.name, &p.version) == (&package.name, &package.version))
-            {
-                return invalid("packages", "the same name and version twice");
+            // A device takes one version of a package in a provisioning.
+            let mut earlier = self.packages.iter().take(at);
+            if earlier.any(|p| p.name == package.name) {
+                return invalid("packages", "the same name twice");
             }
         }
         if self.max_attempts == Some(0) {

@@ -153,6 +153,12 @@ pub(super) fn insert(
 }
 
 impl Store {
+    /// Copies a package file beside the database, outside of any request.
+    pub fn take_in(&self, package: &NewPackage) -> Result<Package, StoreError> {
+        package.check()?;
+        package.take_in(&self.packages)
+    }
+
     /// The packages of a request, in order.
     pub fn packages(&self, request: i64) -> Result<Vec<Package>, StoreError> {
         let mut query = self.db.prepare_cached(

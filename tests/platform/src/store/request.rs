@@ -89,32 +89,32 @@ impl Store {
         new.check()?;
         let target_client_id = new.target_client_id.as_ref().unwrap_or(&new.client_id);
         let target_username = format!("device-{target_client_id}");
-        let target_password = Secret::random(32)?;
+        let target_password = crate::secret::random(32)?;
         let password = self
             .vault
-            .seal("password", new.password.reveal().as_bytes())?;
+            .seal("password", new.password.expose().as_bytes())?;
         let key = match &new.activation_key {
-            Some(key) => Some(self.vault.seal("activation key", key.reveal().as_bytes())?),
+            Some(key) => Some(self.vault.seal("activation key", key.expose().as_bytes())?),
             None => None,
         };
         let target_password = self
             .vault
-            .seal("target password", target_password.reveal().as_bytes())?;
+            .seal("target password", target_password.expose().as_bytes())?;
         let packages = new
             .packages
             .iter()
             .map(|package| package.take_in(&self.packages))
             .collect::<Result<Vec<_>, _>>()?;
         let credentials = match new.package_credentials {
-            true => Some(
-                self.vault
-                    .seal("package password", Secret::random(32)?.reveal().as_bytes())?,
-            ),
+            true => Some(self.vault.seal(
+                "package password",
+                crate::secret::random(32)?.expose().as_bytes(),
+            )?),
             false => None,
         };
         let token = match packages.is_empty() {
             true => None,
-            false => Some(Secret::random(32)?),
+            false => Some(crate::secret::random(32)?),
         };
         let now = clock::now();
         let change = self.db.transaction()?;
@@ -157,7 +157,7 @@ impl Store {
                 target_password,
                 now,
                 new.device_key.map(DeviceKey::name),
-                token.as_ref().map(Secret::reveal),
+                token.as_ref().map(Secret::expose),
                 credentials
                     .as_ref()
                     .map(|_| format!("packages-{}", new.client_id)),

@@ -5,7 +5,7 @@ use rusqlite::Connection;
 
 /// What makes each version out of the one before. Times are milliseconds since 1970; `sealed`
 /// columns are opened by the vault.
-const STEPS: [&str; 2] = [REQUESTS_AND_JOBS, KEYS_AND_PACKAGES];
+const STEPS: [&str; 3] = [REQUESTS_AND_JOBS, KEYS_AND_PACKAGES, CONTROL];
 
 const REQUESTS_AND_JOBS: &str = "
 CREATE TABLE request (
@@ -128,6 +128,21 @@ CREATE TABLE issued (
 );
 ";
 
+const CONTROL: &str = "
+CREATE TABLE control (
+    id INTEGER PRIMARY KEY,
+    what_sealed BLOB NOT NULL,
+    payload_sealed BLOB NOT NULL,
+    within INTEGER NOT NULL,
+    created_on INTEGER NOT NULL,
+    taken_on INTEGER,
+    ended_on INTEGER,
+    reply_sealed BLOB,
+    notification_sealed BLOB,
+    error TEXT
+);
+";
+
 /// Makes the tables in an empty database, brings those of an earlier version up to this one, and
 /// refuses those of a later one.
 pub(super) fn prepare(db: &Connection) -> Result<(), StoreError> {
@@ -177,7 +192,7 @@ mod tests {
                  VALUES ('a', 'a', '', 'a', 'a', 'a', '', 0)";
             db.execute_batch(row).unwrap();
             prepare(&db).unwrap();
-            assert_eq!(version(&db), 2);
+            assert_eq!(version(&db), 3);
             let rows: i64 = db
                 .query_row(
                     "SELECT count(*) FROM request WHERE device_key IS NULL",

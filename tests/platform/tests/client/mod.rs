@@ -11,7 +11,6 @@ use openssl::x509::X509;
 use std::sync::mpsc::{channel, Receiver};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
-use zeroize::Zeroizing;
 
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -59,7 +58,7 @@ impl Client {
     ) -> Result<Client, Failure> {
         let mut options = Options::new(url.parse().unwrap(), login.client_id);
         options.username = Some(login.username.to_owned());
-        options.password = Some(Zeroizing::new(login.password.to_owned()));
+        options.password = Some(login.password.into());
         options.tls = Tls {
             anchors: vec![root.clone()],
             client: certificate,

@@ -104,7 +104,7 @@ fn a_device_joins_its_account_with_the_certificate_for_its_own_key() {
         let login = Login {
             client_id: &target.client_id,
             username: &target.username,
-            password: target.password.reveal(),
+            password: target.password.expose(),
         };
         let without = Client::connect(&url, tls_root, login, &[]);
         assert!(without.is_err(), "the certificate is not asked for");

@@ -8,10 +8,13 @@
 
 #[path = "../client/mod.rs"]
 mod client;
+mod control;
+mod hostile;
 mod keys;
 mod package_server;
 mod packages;
 mod provisioning;
+mod restart;
 
 use client::{Client, Login, PATIENCE};
 use kura_formats::configurations::{read, remote_open, XmlLimits};
@@ -52,7 +55,7 @@ fn join_target(platform: &TestPlatform, document: &[u8]) -> Result<Client, Failu
     let login = Login {
         client_id: &target.client_id,
         username: &target.username,
-        password: target.password.reveal(),
+        password: target.password.expose(),
     };
     let topic = format!("$EDC/{}/{}/#", target.account, target.client_id);
     Client::connect(

@@ -85,6 +85,11 @@ fn nine_packages_are_fetched_one_after_the_other_before_the_configuration() {
     device.check_commit(&commit);
     device.accept(&commit);
     let job = completed(&platform, number);
+    for seen in platform.package_server().seen() {
+        let gone = format!("{}{}", platform.package_server().url(), seen.path);
+        let status = Fetch::default().get(&gone, tls_root).status;
+        assert_eq!(status, 404, "still on offer");
+    }
     let store = platform.store();
     use JobState::*;
     assert_eq!(

@@ -9,7 +9,6 @@ use provision_platform::clock;
 use provision_platform::harness::TestPlatform;
 use provision_platform::pki::{fingerprint, Pki, Profile};
 use provision_platform::platform::Admission;
-use provision_platform::secret::Secret;
 use provision_platform::store::{Attachment, JobState, NewRequest};
 
 #[test]
@@ -81,7 +80,7 @@ fn a_birth_before_any_commit_completes_nothing() {
     let login = Login {
         client_id: "dev",
         username: &target.username,
-        password: target.password.reveal(),
+        password: target.password.expose(),
     };
     let root_certificate = platform.pki().tls_root.certificate();
     let url = platform.target_broker().url();
@@ -169,7 +168,7 @@ fn another_transaction_abandons_the_job_and_keeps_the_credentials() {
 #[test]
 fn a_wrong_or_missing_activation_key_is_rejected_and_the_right_one_accepted() {
     let platform = platform();
-    let key = Secret::random(32).unwrap();
+    let key = provision_platform::secret::random(32).unwrap();
     let request = platform
         .create_request(&NewRequest {
             activation_key: Some(key.clone()),
@@ -198,7 +197,7 @@ fn a_wrong_or_missing_activation_key_is_rejected_and_the_right_one_accepted() {
         assert_eq!(failed(&platform, request), "activation-key.invalid");
     }
     let mut device = Device::connect(&platform, "dev", "secret").unwrap();
-    device.activation_key = Some(key.reveal().to_owned());
+    device.activation_key = Some(key.expose().to_owned());
     let (commit, _) = device.run_to_commit(&platform);
     device.accept(&commit);
     completed(&platform, request);

@@ -7,6 +7,8 @@ use std::time::Instant;
 use kura_formats::topic::RequestTopic;
 use mqtt_session::Message;
 
+use super::deploy::{self, Deploy, Notify};
+use super::desk::Serve;
 use super::ledger::{Known, Ledger};
 use super::refusal::Refusal;
 use super::reply::{reply, Outcome, Outgoing};
@@ -22,13 +24,15 @@ pub(super) struct Clerk {
     /// Of the CloudService.
     connection: String,
     ledger: Ledger,
+    deploy: Deploy,
     tally: Arc<Mutex<Tally>>,
 }
 
 impl Clerk {
     /// For the connection of that CloudService.
-    pub(super) fn new(surroundings: Arc<Surroundings>, connection: &str) -> Clerk {
+    pub(super) fn new(surroundings: Arc<Surroundings>, connection: &str, notify: Notify) -> Clerk {
         Clerk {
+            deploy: Deploy::new(Arc::clone(&surroundings), notify),
             surroundings,
             connection: connection.to_owned(),
             ledger: Ledger::default(),
@@ -40,9 +44,10 @@ impl Clerk {
     pub(super) fn tally(&self) -> Arc<Mutex<Tally>> {
         Arc::clone(&self.tally)
     }
+}
 
-    /// What is to be published, if anything.
-    pub(super) fn serve(
+impl Serve for Clerk {
+    fn serve(
         &mut self,
         address: &Address,
         topic: RequestTopic,
@@ -71,22 +76,29 @@ impl Clerk {
             }
         }
         let pid = self.surroundings.provisioning_pid(&self.connection);
-        let instances = self.surroundings.instances();
-        if let Err(unverified) = verify::verify(instances.as_deref(), pid.as_deref(), &request) {
+        let components = self.surroundings.components();
+        if let Err(unverified) = verify::verify(components.as_deref(), pid.as_deref(), &request) {
             self.refused(unverified.reason, &name, &unverified.refusal.message);
             return reply(address, &request, Err(unverified.refusal), now_ms());
         }
         self.count().accepted();
-        let outcome = self.answer(&request);
+        let outcome = self.answer(address, &request);
         self.log(&request, &outcome);
         let reply = reply(address, &request, outcome, now_ms())?;
         self.ledger.record(&request, reply.clone());
         Some(reply)
     }
 
-    fn answer(&self, request: &Request) -> Outcome {
+    fn replied(&mut self) {
+        self.deploy.go_on();
+    }
+}
+
+impl Clerk {
+    fn answer(&mut self, address: &Address, request: &Request) -> Outcome {
         match request.topic.app.as_str() {
             conf::APP => conf::answer(&self.surroundings.configuration, request),
+            deploy::APP => self.deploy.answer(address, request),
             keys::APP => keys::answer(&self.surroundings.keystores, request),
             app => Err(Refusal::absent(format!(
                 "there is no application {app:?} on this gateway"

@@ -25,8 +25,19 @@ const MAX_WAITING: usize = 64;
 /// Bytes of requests that wait at most, one always.
 const MAX_BYTES: usize = 8 << 20;
 
-/// Serves a message; gives what is to be published.
-pub(super) type Serve = Box<dyn FnMut(&Address, RequestTopic, Message) -> Option<Outgoing> + Send>;
+/// Who serves messages, on the thread of the desk.
+pub(super) trait Serve: Send {
+    /// Serves one; gives what is to be published.
+    fn serve(
+        &mut self,
+        address: &Address,
+        topic: RequestTopic,
+        message: Message,
+    ) -> Option<Outgoing>;
+
+    /// It has been handed over to be published: what follows it may begin.
+    fn replied(&mut self) {}
+}
 
 /// Told from the thread of the desk when a message has been served, with what is to be published.
 pub(super) type Served = Box<dyn Fn(Option<Outgoing>) + Send>;
@@ -36,7 +47,7 @@ pub(in super::super) struct Desk {
     shared: Arc<Shared>,
     tally: Arc<Mutex<Tally>>,
     /// Until the thread is started.
-    ready: Option<(Serve, Served)>,
+    ready: Option<(Box<dyn Serve>, Served)>,
     work: Option<SyncSender<Work>>,
     thread: Option<JoinHandle<()>>,
     handed: u64,
@@ -56,8 +67,8 @@ struct Work {
 }
 
 impl Desk {
-    /// `serve` is called on a thread of its own, `served` after each call of it.
-    pub(super) fn new(tally: Arc<Mutex<Tally>>, serve: Serve, served: Served) -> Desk {
+    /// `served` is called after each message.
+    pub(super) fn new(tally: Arc<Mutex<Tally>>, serve: Box<dyn Serve>, served: Served) -> Desk {
         Desk {
             shared: Arc::default(),
             tally,
@@ -104,12 +115,12 @@ impl Desk {
     }
 
     fn queue(&mut self) -> Option<&SyncSender<Work>> {
-        if let Some((serve, served)) = self.ready.take() {
+        if let Some((mut serve, served)) = self.ready.take() {
             let (work, waiting) = sync_channel(MAX_WAITING);
             let shared = Arc::clone(&self.shared);
             let spawned = thread::Builder::new()
                 .name("gwc-requests".to_owned())
-                .spawn(move || run(serve, &served, &shared, &waiting));
+                .spawn(move || run(&mut *serve, &served, &shared, &waiting));
             match spawned {
                 Ok(thread) => {
                     self.thread = Some(thread);
@@ -163,13 +174,13 @@ impl Drop for Desk {
     }
 }
 
-fn run(mut serve: Serve, served: &Served, shared: &Shared, waiting: &Receiver<Work>) {
+fn run(serve: &mut dyn Serve, served: &Served, shared: &Shared, waiting: &Receiver<Work>) {
     while let Ok(work) = waiting.recv() {
         let size = work.message.payload.len();
         let outgoing = match shared.stopping.load(Ordering::Acquire) {
             true => None,
             false => {
-                let one = || serve(&work.address, work.topic, work.message);
+                let one = || serve.serve(&work.address, work.topic, work.message);
                 catch_unwind(AssertUnwindSafe(one)).unwrap_or_else(|_| {
                     log::error!("serving a control message panicked; it gets no answer");
                     None
@@ -178,6 +189,7 @@ fn run(mut serve: Serve, served: &Served, shared: &Shared, waiting: &Receiver<Wo
         };
         shared.bytes.fetch_sub(size, Ordering::AcqRel);
         served(outgoing);
+        serve.replied();
     }
 }
 
@@ -193,16 +205,25 @@ mod tests {
     const PUT: &str = "$EDC/acme/gw/CONF-V1/PUT/configurations";
     const DEADLINE: Duration = Duration::from_secs(10);
 
+    struct Slow {
+        begin: Sender<()>,
+        told: Receiver<()>,
+    }
+
+    impl Serve for Slow {
+        fn serve(&mut self, _: &Address, _: RequestTopic, _: Message) -> Option<Outgoing> {
+            self.begin.send(()).unwrap();
+            let _ = self.told.recv();
+            None
+        }
+    }
+
     /// A desk whose thread begins each message with a word, and ends it when told to.
     fn desk() -> (Desk, Receiver<()>, Sender<()>, Receiver<()>) {
         let (begin, begun) = channel();
         let (end, told) = channel();
         let (done, served) = channel();
-        let serve = move |_: &Address, _: RequestTopic, _: Message| {
-            begin.send(()).unwrap();
-            let _ = told.recv();
-            None
-        };
+        let serve = Slow { begin, told };
         let served_by = move |_| done.send(()).unwrap_or_default();
         let desk = Desk::new(Arc::default(), Box::new(serve), Box::new(served_by));
         (desk, begun, end, served)

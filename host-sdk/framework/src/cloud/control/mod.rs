@@ -9,7 +9,7 @@
 //! | [`ledger`] | a repeated one gets the recorded reply, and has no second effect |
 //! | [`verify`] | the component that provisions this connection says who signed it (`gwc.control-verifier/1`) |
 //! | [`clerk`] | hands it to the application |
-//! | [`conf`], [`keys`] | `CONF-V1`, `KEYS-V1`: what is asked for |
+//! | [`conf`], [`deploy`], [`keys`] | `CONF-V1`, `DEPLOY-V2`, `KEYS-V1`: what is asked for |
 //! | [`reply`], [`refusal`] | the answer on the wire |
 //! | [`tally`] | how many had which end, for people to see |
 //!
@@ -20,6 +20,7 @@
 
 mod clerk;
 mod conf;
+mod deploy;
 mod desk;
 mod keys;
 mod ledger;
@@ -32,7 +33,6 @@ mod verify;
 pub(super) use desk::Desk;
 pub(super) use reply::Outgoing;
 pub use tally::ControlReport;
-pub(super) use verify::Instances;
 
 use std::sync::Arc;
 
@@ -41,7 +41,7 @@ use kura_formats::topic::Topics;
 use super::Surroundings;
 
 /// The applications that answer, as a BIRTH names them.
-pub(super) const APPLICATIONS: [&str; 2] = [conf::APP, keys::APP];
+pub(super) const APPLICATIONS: [&str; 3] = [conf::APP, deploy::APP, keys::APP];
 
 /// Whose topics a session serves.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,16 +51,14 @@ pub(super) struct Address {
     pub(super) client_id: String,
 }
 
-/// The desk of the connection of that CloudService. `served` is told of each message once.
-pub(super) fn desk(
+/// The desk of the connection of that CloudService. `served` is told of each message once, `notify`
+/// publishes what follows later.
+pub(super) fn open_desk(
     surroundings: Arc<Surroundings>,
     connection: &str,
     served: desk::Served,
+    notify: deploy::Notify,
 ) -> Desk {
-    let mut clerk = clerk::Clerk::new(surroundings, connection);
-    Desk::new(
-        clerk.tally(),
-        Box::new(move |address, topic, message| clerk.serve(address, topic, message)),
-        served,
-    )
+    let clerk = clerk::Clerk::new(surroundings, connection, notify);
+    Desk::new(clerk.tally(), Box::new(clerk), served)
 }

@@ -1,16 +1,12 @@
 //! Asks the component that provisions a connection who signed a request.
 
-use std::sync::Arc;
-
 use gateway_component_abi::status;
 use kura_formats::request::ResponseCode;
 
 use super::refusal::Refusal;
 use super::request::Request;
-use crate::loader::{ComponentError, Instance};
-
-/// Finds an active component by its pid.
-pub(in super::super) type Instances = dyn Fn(&str) -> Option<Arc<Instance>> + Send + Sync;
+use crate::cloud::Components;
+use crate::loader::ComponentError;
 
 /// A request that is not served, and the reason under which it is counted.
 #[derive(Debug)]
@@ -35,13 +31,13 @@ const VERDICTS: [(&str, ResponseCode); 7] = [
 
 /// Whether the component `pid` vouches for the request.
 pub(super) fn verify(
-    instances: Option<&Instances>,
+    components: Option<&dyn Components>,
     pid: Option<&str>,
     request: &Request,
 ) -> Result<(), Unverified> {
     let instance = pid
-        .zip(instances)
-        .and_then(|(pid, instances)| instances(pid));
+        .zip(components)
+        .and_then(|(pid, components)| components.instance(pid));
     let Some(instance) = instance else {
         return Err(unavailable(
             "no component verifies the control messages of this connection",

@@ -1,0 +1,87 @@
+//! What a library must not change in the process by being loaded.
+
+use std::ffi::{CStr, OsString};
+use std::path::PathBuf;
+
+/// See the module.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Surroundings {
+    threads: usize,
+    descriptors: Vec<PathBuf>,
+    environment: Vec<(OsString, OsString)>,
+    directory: Option<PathBuf>,
+    mask: u32,
+    locale: String,
+    signals: Vec<(usize, i32)>,
+}
+
+impl Surroundings {
+    /// As they are now.
+    pub(crate) fn now() -> Surroundings {
+        let mut environment: Vec<_> = std::env::vars_os().collect();
+        environment.sort();
+        // SAFETY: questions only; the mask is put back at once, and nobody makes files meanwhile.
+        let (mask, locale, signals) = unsafe {
+            let mask = libc::umask(0o077);
+            libc::umask(mask);
+            let locale = libc::setlocale(libc::LC_ALL, std::ptr::null());
+            let locale = if locale.is_null() {
+                String::new()
+            } else {
+                CStr::from_ptr(locale).to_string_lossy().into_owned()
+            };
+            let signals = (1..=31).map(|signal| {
+                let mut action: libc::sigaction = std::mem::zeroed();
+                libc::sigaction(signal, std::ptr::null(), &mut action);
+                (action.sa_sigaction, action.sa_flags)
+            });
+            (mask, locale, signals.collect())
+        };
+        Surroundings {
+            threads: threads(),
+            descriptors: descriptors(),
+            environment,
+            directory: std::env::current_dir().ok(),
+            mask,
+            locale,
+            signals,
+        }
+    }
+
+    /// What differs, in words; `None` if nothing does.
+    pub(crate) fn difference(&self, before: &Surroundings) -> Option<String> {
+        let mut what = Vec::new();
+        let mut compare = |same: bool, name: &'static str| {
+            if !same {
+                what.push(name);
+            }
+        };
+        compare(self.threads == before.threads, "threads");
+        compare(self.descriptors == before.descriptors, "open files");
+        compare(self.environment == before.environment, "the environment");
+        compare(self.directory == before.directory, "the working directory");
+        compare(self.mask == before.mask, "the umask");
+        compare(self.locale == before.locale, "the locale");
+        compare(self.signals == before.signals, "signal handlers");
+        (!what.is_empty()).then(|| what.join(", "))
+    }
+}
+
+/// The threads of this process.
+pub(crate) fn threads() -> usize {
+    std::fs::read_dir("/proc/self/task").map_or(0, Iterator::count)
+}
+
+/// What the descriptors of this process lead to, sorted.
+pub(crate) fn descriptors() -> Vec<PathBuf> {
+    let entries: Vec<PathBuf> = std::fs::read_dir("/proc/self/fd")
+        .map(|entries| entries.flatten().map(|entry| entry.path()).collect())
+        .unwrap_or_default();
+    // The listing's own descriptor is closed by now, and leads nowhere.
+    let mut targets: Vec<PathBuf> = entries
+        .iter()
+        .filter_map(|path| std::fs::read_link(path).ok())
+        .collect();
+    targets.sort();
+    targets
+}

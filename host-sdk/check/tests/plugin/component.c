@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: EPL-2.0 OR Apache-2.0 */
+/*
+ * The smallest component that keeps to the contract, in C; and, with one of the
+ * macros below, one that breaks it in one place. It does nothing at all: what it
+ * shows is what every component has to do around its own work.
+ */
+#define _GNU_SOURCE
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <gwc/gwc.h>
+
+#define EXPORT __attribute__((visibility("default")))
+#define PID "org.example.Nothing"
+#define TEXT(literal) ((gwc_str){literal, sizeof(literal) - 1})
+
+struct gwc_component {
+    pthread_mutex_t control; /* held by the control call that runs */
+    int active;
+    gwc_host host;
+};
+
+/* Fills the caller's error as far as it reaches, and returns its status. */
+static gwc_status fail(gwc_error *err, gwc_status status, const char *message) {
+    gwc_error whole = {sizeof whole, status, "", ""};
+    uint32_t size;
+    if (!err) return status;
+#ifdef OVERWRITES_ERRORS
+    strcpy(whole.message, message);
+    *err = whole;
+    return status;
+#endif
+    size = err->struct_size < sizeof whole ? err->struct_size : sizeof whole;
+    if (size <= offsetof(gwc_error, code)) return status;
+    strncpy(whole.message, message, sizeof whole.message - 1);
+    whole.struct_size = err->struct_size;
+    memcpy(err, &whole, size);
+    if (size > offsetof(gwc_error, code)) ((char *)err)[size - 1] = 0;
+    return status;
+}
+
+static int is_text(gwc_str text) { return text.len == 0 || (text.ptr && text.len <= 1 << 20); }
+
+/* Whether a text is UTF-8; enough of it for names. */
+static int is_utf8(gwc_str text) {
+    uint64_t i = 0;
+    while (i < text.len) {
+        unsigned char c = (unsigned char)text.ptr[i++];
+        int more = c < 0x80 ? 0 : c >= 0xc2 && c < 0xe0 ? 1 : c >= 0xe0 && c < 0xf0 ? 2 : c >= 0xf0 && c < 0xf5 ? 3 : -1;
+        if (more < 0) return 0;
+        while (more-- > 0)
+            if (i >= text.len || ((unsigned char)text.ptr[i++] & 0xc0) != 0x80) return 0;
+    }
+    return 1;
+}
+
+static int same(gwc_str a, gwc_str b) { return a.len == b.len && (a.len == 0 || !memcmp(a.ptr, b.ptr, a.len)); }
+
+/* The size of an element of a type; 0 if there is no such type. */
+static size_t element(uint32_t type) {
+    static const unsigned char sizes[] = {0, 16, 8, 8, 4, 4, 1, 4, 1, 2, 16};
+    return type < sizeof sizes ? sizes[type] : 0;
+}
+
+/* NULL if the list can be read, else what is wrong with it. */
+static const char *judge(const gwc_properties *list) {
+    if (!list || list->struct_size < sizeof *list) return "no list of properties";
+    if (list->count == 0) return NULL;
+    if (list->count > 10000 || !list->items || list->property_size < sizeof(gwc_property) || list->property_size % 8)
+        return "count, items or property_size of the properties is wrong";
+    for (uint64_t i = 0; i < list->count; i++) {
+        const gwc_property *one = (const gwc_property *)((const char *)list->items + i * list->property_size);
+        if (one->struct_size < sizeof *one || !is_text(one->name) || !is_utf8(one->name)) return "a property without a name";
+        if (!element(one->type)) return "a property of a type that does not exist";
+        if (one->is_array > 1 || (!one->is_array && one->count != 1)) return "is_array and count of a property do not fit";
+        if (one->count && (!one->values || (uintptr_t)one->values % (element(one->type) > 8 ? 8 : element(one->type))))
+            return "a property without values";
+        if (one->type == GWC_TYPE_BOOLEAN)
+            for (uint32_t n = 0; n < one->count; n++)
+                if (((const uint8_t *)one->values)[n] > 1) return "a Boolean that is neither 0 nor 1";
+        for (uint64_t k = 0; k < i; k++)
+            if (same(one->name, ((const gwc_property *)((const char *)list->items + k * list->property_size))->name))
+                return "a property that occurs twice";
+    }
+    return NULL;
+}
+
+/* Every control call begins here: GWC_OK, and the lock is held. */
+static gwc_status enter(gwc_component *self, gwc_error *err) {
+    if (!self) return fail(err, GWC_E_INVALID_ARGUMENT, "no instance");
+    if (pthread_mutex_trylock(&self->control)) return fail(err, GWC_E_BUSY, "another call runs");
+    return GWC_OK;
+}
+
+static gwc_status leave(gwc_component *self, gwc_status status) {
+    pthread_mutex_unlock(&self->control);
+    return status;
+}
+
+#ifdef LEAVES_A_THREAD
+static void *idle(void *none) {
+    for (;;) pause();
+    return none;
+}
+#endif
+
+static gwc_status activate(gwc_component *self, const gwc_properties *properties, gwc_error *err) {
+    const char *wrong;
+    gwc_status status = enter(self, err);
+    if (status) return status;
+#ifndef ACTIVATES_TWICE
+    if (self->active) return leave(self, fail(err, GWC_E_STATE, "it is active already"));
+#endif
+    if ((wrong = judge(properties))) return leave(self, fail(err, GWC_E_INVALID_ARGUMENT, wrong));
+#ifdef CRASHES_IN_ACTIVATE
+    *(volatile int *)8 = 1;
+#endif
+#ifdef EXITS
+    _exit(0);
+#endif
+#ifdef LEAVES_A_THREAD
+    pthread_t thread;
+    pthread_create(&thread, NULL, idle, NULL);
+#endif
+    self->active = 1;
+    return leave(self, GWC_OK);
+}
+
+static gwc_status update(gwc_component *self, const gwc_properties *properties, gwc_error *err) {
+    const char *wrong;
+    gwc_status status = enter(self, err);
+    if (status) return status;
+    if (!self->active) return leave(self, fail(err, GWC_E_STATE, "it is not active"));
+    if ((wrong = judge(properties))) return leave(self, fail(err, GWC_E_INVALID_ARGUMENT, wrong));
+    return leave(self, GWC_OK);
+}
+
+static gwc_status deactivate(gwc_component *self, gwc_error *err) {
+    gwc_status status = enter(self, err);
+    if (status) return status;
+    if (!self->active) return leave(self, fail(err, GWC_E_STATE, "it is not active"));
+#ifdef BLOCKS_IN_DEACTIVATE
+    usleep(400 * 1000);
+#endif
+#ifdef HANGS_IN_DEACTIVATE
+    for (;;) pause();
+#endif
+    self->active = 0;
+    return leave(self, GWC_OK);
+}
+
+static gwc_status destroy(gwc_component *self, gwc_error *err) {
+    gwc_status status = enter(self, err);
+    if (status) return status;
+    pthread_mutex_unlock(&self->control);
+    pthread_mutex_destroy(&self->control);
+    free(self);
+    return GWC_OK;
+}
+
+static const void *get_extension(gwc_component *self, gwc_str id) { return (void)self, (void)id, NULL; }
+
+static gwc_status metatype(gwc_str factory_pid, gwc_str locale, gwc_sink out, gwc_error *err) {
+    static const char xml[] =
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>"
+        "<metatype:MetaData xmlns:metatype=\"http://www.osgi.org/xmlns/metatype/v1.2.0\">"
+        "<OCD id=\"" PID "\" name=\"Nothing\"><AD id=\"a\" name=\"a\" cardinality=\"0\" required=\"true\" "
+#ifdef BROKEN_METATYPE
+        "type=\"Number\" "
+#else
+        "type=\"Integer\" "
+#endif
+        "default=\"1\"/></OCD><Designate pid=\"" PID "\" factoryPid=\"" PID "\"><Object ocdref=\"" PID "\"/></Designate>"
+        "</metatype:MetaData>";
+    (void)locale;
+    if (!is_text(factory_pid)) return fail(err, GWC_E_INVALID_ARGUMENT, "no factory pid");
+    if (!same(factory_pid, TEXT(PID))) return fail(err, GWC_E_NOT_FOUND, "the factory pid is " PID);
+    if (!out.put) return fail(err, GWC_E_INVALID_ARGUMENT, "a sink without put");
+    out.put(out.ctx, (gwc_bytes){(const uint8_t *)xml, sizeof xml - 1});
+    return GWC_OK;
+}
+
+static gwc_status create(gwc_str factory_pid, const gwc_host *host, gwc_str name, gwc_component **out, gwc_error *err) {
+    gwc_component *self;
+#ifdef WRITES_OUTPUTS_ON_FAILURE
+    if (out) *out = NULL;
+#endif
+    if (!is_text(factory_pid) || !is_text(name) || !name.len || !out) return fail(err, GWC_E_INVALID_ARGUMENT, "no factory pid, name or output");
+    if (!same(factory_pid, TEXT(PID))) return fail(err, GWC_E_NOT_FOUND, "the factory pid is " PID);
+#ifdef IGNORES_SIZES
+    if (!host || !host->get_extension) return fail(err, GWC_E_INVALID_ARGUMENT, "no gwc_host");
+#else
+    if (!host || host->struct_size < sizeof *host || !host->get_extension) return fail(err, GWC_E_INVALID_ARGUMENT, "no gwc_host");
+#endif
+    self = calloc(1, sizeof *self);
+    if (!self) return fail(err, GWC_E_INTERNAL, "no memory");
+    pthread_mutex_init(&self->control, NULL);
+    memcpy(&self->host, host, sizeof self->host);
+    *out = self;
+    return GWC_OK;
+}
+
+static const gwc_component_ops ops = {sizeof ops, 0, activate, update, deactivate, destroy, get_extension};
+static const gwc_component_info components[] = {{sizeof components[0], 0, {PID, sizeof PID - 1}, {"Does nothing", 12}}};
+static const gwc_module module = {
+    sizeof module, GWC_ABI_MAJOR, GWC_ABI_MINOR, sizeof components[0], 1, components,
+    {"nothing", 7}, {"1.0.0", 5}, {"example", 7}, {"2026-01-01T00:00:00Z", 20}, metatype, create, &ops,
+};
+
+#ifdef EXPORTS_MORE
+EXPORT int helper(void);
+EXPORT int helper(void) { return 1; }
+#endif
+#ifdef HANDLES_SIGNALS
+__attribute__((constructor)) static void at_load(void) { signal(SIGUSR1, SIG_IGN); }
+#endif
+
+#ifndef HAS_NO_DOOR
+EXPORT
+#else
+__attribute__((unused))
+#endif
+const gwc_module *gwc_entry(uint32_t host_abi_major) {
+#ifdef ACCEPTS_EVERY_MAJOR
+    return (void)host_abi_major, &module;
+#else
+    return host_abi_major == GWC_ABI_MAJOR ? &module : NULL;
+#endif
+}

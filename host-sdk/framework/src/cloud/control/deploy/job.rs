@@ -1,0 +1,289 @@
+//! One order at work, on a thread of its own.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{channel, Sender};
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use file_download::{fetch, DownloadError, Progress};
+use mqtt_session::{Cancel, Tls};
+
+use super::notice::{Notifier, Standing};
+use super::order::{Download, Order};
+use crate::packages::{PackageError, Packages};
+
+/// The longest that a download may take; that it moves, its own limits see to.
+const LONGEST: Duration = Duration::from_secs(6 * 3600);
+/// Between two notifications of progress, in percent.
+const STEP: i32 = 10;
+
+/// The steps that are told apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Download,
+    Install,
+    Uninstall,
+}
+
+impl Kind {
+    /// As in the topic of a notification.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Kind::Download => "download",
+            Kind::Install => "install",
+            Kind::Uninstall => "uninstall",
+        }
+    }
+
+    /// The metrics of size, progress, status and error message.
+    pub(super) fn metrics(self) -> [&'static str; 4] {
+        match self {
+            Kind::Download => [
+                "dp.download.size",
+                "dp.download.progress",
+                "dp.download.status",
+                "dp.download.error.message",
+            ],
+            Kind::Install => [
+                "dp.install.size",
+                "dp.install.progress",
+                "dp.install.status",
+                "dp.install.error.message",
+            ],
+            Kind::Uninstall => [
+                "dp.uninstall.size",
+                "dp.uninstall.progress",
+                "dp.uninstall.status",
+                "dp.uninstall.error.message",
+            ],
+        }
+    }
+}
+
+/// What is to be done.
+pub(super) enum Work {
+    Download {
+        order: Box<Download>,
+        /// Whom to trust.
+        tls: Tls,
+        file: PathBuf,
+    },
+    Install {
+        order: Order,
+        file: PathBuf,
+    },
+    Uninstall {
+        order: Order,
+    },
+}
+
+/// An order at work, or worked on. Dropping it cancels a download and waits for the thread.
+pub(super) struct Job {
+    /// Package and version, for people.
+    pub(super) what: String,
+    download: bool,
+    cancel: Cancel,
+    go: Option<Sender<()>>,
+    ended: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Job {
+    /// It is ready, and waits for [`Job::go_on`].
+    pub(super) fn start(
+        work: Work,
+        packages: Arc<Packages>,
+        notifier: Notifier,
+    ) -> io::Result<Job> {
+        let cancel = Cancel::new().map_err(|e| io::Error::other(e.to_string()))?;
+        let (order, download) = match &work {
+            Work::Download { order, .. } => (&order.order, true),
+            Work::Install { order, .. } | Work::Uninstall { order } => (order, false),
+        };
+        let what = format!("{} {}", order.name, order.version);
+        let (told, ended) = (cancel.clone(), Arc::clone(&notifier.ended));
+        let (go, begin) = channel();
+        let thread = thread::Builder::new()
+            .name("gwc-deploy".to_owned())
+            .spawn(move || {
+                if begin.recv().is_ok() {
+                    run(work, &packages, &notifier, &told);
+                }
+            })?;
+        Ok(Job {
+            what: what.trim_end().to_owned(),
+            download,
+            cancel,
+            go: Some(go),
+            ended,
+            thread: Some(thread),
+        })
+    }
+
+    /// Begins; later calls change nothing.
+    pub(super) fn go_on(&mut self) {
+        if let Some(go) = self.go.take() {
+            let _ = go.send(());
+        }
+    }
+
+    pub(super) fn is_running(&self) -> bool {
+        let over = |thread: &JoinHandle<()>| thread.is_finished();
+        !self.ended.load(Ordering::Acquire) && !self.thread.as_ref().is_none_or(over)
+    }
+
+    pub(super) fn is_download(&self) -> bool {
+        self.download && self.is_running()
+    }
+
+    /// Ends a download; an installation goes on.
+    pub(super) fn cancel(&self) {
+        self.cancel.cancel();
+    }
+}
+
+impl Drop for Job {
+    fn drop(&mut self) {
+        self.cancel();
+        self.go = None;
+        if let Some(thread) = self.thread.take() {
+            if thread.join().is_err() {
+                log::error!("working on {} panicked", self.what);
+            }
+        }
+    }
+}
+
+fn run(work: Work, packages: &Packages, notifier: &Notifier, cancel: &Cancel) {
+    match work {
+        Work::Download { order, tls, file } => {
+            if download(&order, tls, &file, notifier, cancel) && order.install {
+                install(packages, &order.order, &file, notifier);
+            }
+        }
+        Work::Install { order, file } => install(packages, &order, &file, notifier),
+        Work::Uninstall { order } => {
+            let standing = match packages.remove(&order.name) {
+                Ok(()) => Standing::Completed { size: 0 },
+                Err(e) => failed(&e),
+            };
+            notifier.tell_last(Kind::Uninstall, &order, &standing);
+        }
+    }
+}
+
+/// True if the file is there.
+fn download(order: &Download, tls: Tls, file: &Path, notifier: &Notifier, cancel: &Cancel) -> bool {
+    let tell = |standing: &Standing| notifier.tell(Kind::Download, &order.order, standing);
+    // Only a file that is whole and has its hash bears the name that can be installed.
+    let part = file.with_extension("part");
+    if let Err(e) = gone(file).and_then(|()| gone(&part)) {
+        notifier.tell_last(Kind::Download, &order.order, &unwritable(file, &e));
+        return false;
+    }
+    let mut request = file_download::Request::new(
+        order.address.clone(),
+        order.algorithm,
+        order.digest.clone(),
+        &part,
+    );
+    request.credentials = order.credentials.clone();
+    request.tls = tls;
+    request.deadline = Some(Instant::now() + LONGEST);
+    let mut told = None;
+    let mut progress = |progress: Progress| {
+        let percent = percent(&progress);
+        if told.is_none_or(|told| percent >= told + STEP || percent < told) {
+            told = Some(percent);
+            tell(&Standing::InProgress {
+                percent,
+                size: metric(progress.total.unwrap_or(0)),
+            });
+        }
+    };
+    let standing = match fetch(&request, cancel, &mut progress) {
+        Ok(received) => match fs::rename(&part, file) {
+            Ok(()) => Standing::Completed {
+                size: metric(received.length),
+            },
+            Err(e) => unwritable(file, &e),
+        },
+        Err(DownloadError::Cancelled { .. }) => Standing::Cancelled,
+        Err(e) => Standing::Failed {
+            code: e.code(),
+            message: crate::one_line(&e),
+        },
+    };
+    let done = matches!(standing, Standing::Completed { .. });
+    match done && order.install {
+        true => tell(&standing),
+        false => notifier.tell_last(Kind::Download, &order.order, &standing),
+    }
+    done
+}
+
+/// Installs the file for good, if it is that package, and removes it.
+fn install(packages: &Packages, order: &Order, file: &Path, notifier: &Notifier) {
+    let tell = |standing: &Standing| notifier.tell(Kind::Install, order, standing);
+    tell(&Standing::InProgress {
+        percent: 0,
+        size: 0,
+    });
+    let installed = packages
+        .inspect(&order.name, &order.version, file)
+        .and_then(|_| packages.install_now(file));
+    let standing = match installed {
+        Ok(_) => Standing::Completed { size: 0 },
+        Err(e) => failed(&e),
+    };
+    if let Err(e) = fs::remove_file(file) {
+        log::warn!("{} stays: {e}", file.display());
+    }
+    notifier.tell_last(Kind::Install, order, &standing);
+}
+
+fn failed(error: &PackageError) -> Standing {
+    let said = error.to_call_error();
+    let code = match said.code.as_str() {
+        "storage.full" => "storage.full",
+        "storage.unwritable" => "storage.unwritable",
+        _ => "package.failed",
+    };
+    Standing::Failed {
+        code,
+        message: said.message,
+    }
+}
+
+fn gone(file: &Path) -> io::Result<()> {
+    match fs::remove_file(file) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
+        _ => Ok(()),
+    }
+}
+
+fn unwritable(file: &Path, error: &io::Error) -> Standing {
+    Standing::Failed {
+        code: "storage.unwritable",
+        message: format!("{}: {error}", file.display()),
+    }
+}
+
+/// 0 to 99; the end is told otherwise.
+fn percent(progress: &Progress) -> i32 {
+    match progress.total {
+        Some(total) if total > 0 => {
+            let percent = progress.received.saturating_mul(100) / total;
+            i32::try_from(percent.min(99)).unwrap_or(99)
+        }
+        _ => 0,
+    }
+}
+
+fn metric(bytes: u64) -> i32 {
+    i32::try_from(bytes).unwrap_or(i32::MAX)
+}

@@ -1,0 +1,235 @@
+//! What a request of `DEPLOY-V2` orders, from its metrics. Names of the metrics: Kura's
+//! `DeploymentPackageDownloadOptions` and its neighbours. Pure.
+
+use file_download::{Address, Algorithm, Credentials};
+use kura_formats::payload::{MetricValue, Payload};
+use zeroize::Zeroizing;
+
+use super::super::refusal::Refusal;
+use crate::packages::manifest::is_plain;
+
+/// Which package, and in whose name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Order {
+    /// `dp.name`
+    pub(super) name: String,
+    /// `dp.version`; empty where only the name counts.
+    pub(super) version: String,
+    /// `job.id`, which the notifications repeat.
+    pub(super) job_id: i64,
+}
+
+/// A download.
+#[derive(Debug)]
+pub(super) struct Download {
+    pub(super) order: Order,
+    /// `dp.uri`
+    pub(super) address: Address,
+    /// `dp.download.hash`
+    pub(super) algorithm: Algorithm,
+    pub(super) digest: Vec<u8>,
+    /// `dp.download.username` and `.password`
+    pub(super) credentials: Option<Credentials>,
+    /// `dp.install`
+    pub(super) install: bool,
+}
+
+pub(super) fn download(payload: &Payload) -> Result<Download, Refusal> {
+    let order = install(payload)?;
+    let uri = required(payload, "dp.uri")?;
+    let address: Address = uri
+        .parse()
+        .map_err(|e| Refusal::malformed(format!("metric dp.uri: {e}")))?;
+    if let Some(protocol) = text(payload, "dp.download.protocol")? {
+        let scheme = if address.is_secure() { "HTTPS" } else { "HTTP" };
+        if !protocol.eq_ignore_ascii_case(scheme) {
+            return Err(Refusal::malformed(format!(
+                "metric dp.download.protocol is {protocol:?}, but dp.uri is {scheme}"
+            )));
+        }
+    }
+    let (algorithm, digest) = hash(required(payload, "dp.download.hash")?)?;
+    let username = text(payload, "dp.download.username")?.unwrap_or_default();
+    let password = text(payload, "dp.download.password")?.unwrap_or_default();
+    let credentials = (!username.is_empty()).then(|| Credentials {
+        username: username.to_owned(),
+        password: Zeroizing::new(password.to_owned()),
+    });
+    Ok(Download {
+        order,
+        address,
+        algorithm,
+        digest,
+        credentials,
+        install: flag(payload, "dp.install", true)?,
+    })
+}
+
+pub(super) fn install(payload: &Payload) -> Result<Order, Refusal> {
+    for name in ["dp.install.system.update", "dp.reboot"] {
+        if flag(payload, name, false)? {
+            return Err(Refusal::malformed(format!(
+                "metric {name} is true, which this gateway does not offer"
+            )));
+        }
+    }
+    Ok(Order {
+        version: part(payload, "dp.version")?,
+        ..uninstall(payload)?
+    })
+}
+
+pub(super) fn uninstall(payload: &Payload) -> Result<Order, Refusal> {
+    let job_id = match payload.get("job.id") {
+        Some(MetricValue::Int64(id)) => *id,
+        _ => {
+            return Err(Refusal::malformed(
+                "metric job.id is missing or not an INT64",
+            ))
+        }
+    };
+    Ok(Order {
+        name: part(payload, "dp.name")?,
+        version: String::new(),
+        job_id,
+    })
+}
+
+fn part(payload: &Payload, name: &str) -> Result<String, Refusal> {
+    let value = required(payload, name)?;
+    match is_plain(value) {
+        true => Ok(value.to_owned()),
+        false => Err(Refusal::malformed(format!(
+            "metric {name} is not 1 to 255 letters, digits, . _ and -"
+        ))),
+    }
+}
+
+/// Kura's form `ALG:hex`.
+fn hash(given: &str) -> Result<(Algorithm, Vec<u8>), Refusal> {
+    let wrong = |what: &str| Refusal::malformed(format!("metric dp.download.hash {what}"));
+    let (name, hex) = given
+        .split_once(':')
+        .ok_or_else(|| wrong("is not ALGORITHM:hex"))?;
+    let (algorithm, size) = match name.to_ascii_uppercase().as_str() {
+        "SHA-256" | "SHA256" => (Algorithm::Sha256, 32),
+        "SHA-384" | "SHA384" => (Algorithm::Sha384, 48),
+        "SHA-512" | "SHA512" => (Algorithm::Sha512, 64),
+        _ => return Err(wrong("is weaker than SHA-256, or unknown")),
+    };
+    let digits: Option<Vec<u32>> = hex.chars().map(|c| c.to_digit(16)).collect();
+    let digest: Vec<u8> = digits
+        .unwrap_or_default()
+        .chunks_exact(2)
+        .filter_map(|pair| u8::try_from(pair.iter().fold(0, |byte, digit| byte << 4 | digit)).ok())
+        .collect();
+    match hex.len() == 2 * size && digest.len() == size {
+        true => Ok((algorithm, digest)),
+        false => Err(wrong("has not the hex digits that its algorithm makes")),
+    }
+}
+
+fn required<'a>(payload: &'a Payload, name: &str) -> Result<&'a str, Refusal> {
+    text(payload, name)?.ok_or_else(|| Refusal::malformed(format!("metric {name} is missing")))
+}
+
+fn text<'a>(payload: &'a Payload, name: &str) -> Result<Option<&'a str>, Refusal> {
+    match payload.get(name) {
+        None => Ok(None),
+        Some(MetricValue::String(text)) => Ok(Some(text)),
+        Some(_) => Err(Refusal::malformed(format!("metric {name} is not a STRING"))),
+    }
+}
+
+fn flag(payload: &Payload, name: &str, default: bool) -> Result<bool, Refusal> {
+    match payload.get(name) {
+        None => Ok(default),
+        Some(MetricValue::Bool(value)) => Ok(*value),
+        Some(_) => Err(Refusal::malformed(format!("metric {name} is not a BOOL"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn whole() -> Payload {
+        Payload::new()
+            .with_metric("dp.uri", "https://files.example/heater.tar.gz")
+            .with_metric("dp.name", "heater")
+            .with_metric("dp.version", "1.0.300")
+            .with_metric("dp.download.protocol", "HTTPS")
+            .with_metric("job.id", 42i64)
+            .with_metric("dp.install.system.update", false)
+            .with_metric("dp.download.hash", format!("SHA-256:{}", "0aF1".repeat(16)))
+    }
+
+    #[test]
+    fn a_download_is_read() {
+        let read = download(&whole()).unwrap();
+        let order = Order {
+            name: "heater".into(),
+            version: "1.0.300".into(),
+            job_id: 42,
+        };
+        assert_eq!((&read.order, read.install), (&order, true));
+        assert_eq!(read.digest, [0x0a, 0xf1].repeat(16));
+        assert!(read.credentials.is_none());
+        let kept = whole()
+            .with_metric("dp.install", false)
+            .with_metric("dp.download.username", "u")
+            .with_metric("dp.download.password", "p4ss");
+        let read = download(&kept).unwrap();
+        assert!(!read.install && read.credentials.is_some());
+        assert!(!format!("{read:?}").contains("p4ss"));
+    }
+
+    #[test]
+    fn what_does_not_hold_names_its_metric() {
+        let cases: [(&str, MetricValue); 14] = [
+            ("dp.uri", "file:///etc/passwd".into()),
+            ("dp.uri", "no address".into()),
+            ("dp.uri", 5.into()),
+            ("dp.download.protocol", "HTTP".into()),
+            ("dp.name", "../heater".into()),
+            ("dp.name", "..".into()),
+            ("dp.version", "".into()),
+            ("job.id", 42.into()),
+            ("dp.download.hash", "".into()),
+            (
+                "dp.download.hash",
+                format!("MD5:{}", "00".repeat(16)).into(),
+            ),
+            (
+                "dp.download.hash",
+                format!("SHA-256:{}", "00".repeat(31)).into(),
+            ),
+            (
+                "dp.download.hash",
+                format!("SHA-256:{}x", "00".repeat(32)).into(),
+            ),
+            ("dp.install.system.update", true.into()),
+            ("dp.reboot", "false".into()),
+        ];
+        for (name, value) in cases {
+            let refusal = download(&whole().with_metric(name, value.clone())).unwrap_err();
+            assert_eq!(refusal.response.code(), 400);
+            assert!(
+                refusal.message.contains(name),
+                "{name} {value:?}: {refusal:?}"
+            );
+        }
+        for name in [
+            "dp.uri",
+            "dp.name",
+            "dp.version",
+            "job.id",
+            "dp.download.hash",
+        ] {
+            let mut without = whole();
+            without.metrics.retain(|metric| metric.name != name);
+            assert!(download(&without).unwrap_err().message.contains(name));
+        }
+    }
+}
