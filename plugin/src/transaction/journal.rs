@@ -297,7 +297,7 @@ impl Journal {
             log::warn!("{} stays long: {e}", self.path.display());
         }
         // The old one or the new one, and whole.
-        self.length = fs::metadata(&self.path).map_or(u64::MAX, |data| data.len());
+        self.length = fs::symlink_metadata(&self.path).map_or(u64::MAX, |data| data.len());
     }
 }
 
