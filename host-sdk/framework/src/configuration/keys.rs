@@ -54,7 +54,7 @@ impl Keys {
         self.keys.contains(&key)
     }
 
-    /// Remembers a key, durably, and forgets those of the other direction: what was applied
+    /// Remembers a key, for as long as the power stays where it was applied, and forgets those of the other direction: what was applied
     /// before a restore may be applied again after it.
     pub(super) fn remember(
         &mut self,
@@ -72,7 +72,13 @@ impl Keys {
             source,
         };
         let bytes = serde_json::to_vec(&keys).map_err(|e| storage(e.into()))?;
-        durable_file::write(&self.path, &bytes).map_err(storage)?;
+        match direction {
+            // Lost with the power, it is as if it had not come so far; see the module.
+            Direction::Apply => durable_file::write_lazily(&self.path, &bytes),
+            // The keys that it forgets must not come back.
+            Direction::Restore => durable_file::write(&self.path, &bytes),
+        }
+        .map_err(storage)?;
         self.keys = keys;
         Ok(())
     }

@@ -19,6 +19,7 @@ mod identity;
 mod instances;
 mod local;
 mod network;
+mod packages;
 mod persistence;
 mod platform;
 mod readme;
