@@ -271,10 +271,10 @@ fn a_flood_of_small_messages_over_tls_is_taken_in_without_piling_up() {
     let seen = std::sync::atomic::AtomicUsize::new(1);
     let before = resident();
     let session = Session::open(anchor(), options, move |event| match event {
-        Event::Message(_) => {
-            if seen.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == MESSAGES {
-                let _ = done.send(Ok(resident()));
-            }
+        Event::Message(_)
+            if seen.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == MESSAGES =>
+        {
+            let _ = done.send(Ok(resident()));
         }
         Event::Failed(failure) => drop(done.send(Err(failure))),
         _ => {}
