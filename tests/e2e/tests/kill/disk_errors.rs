@@ -4,6 +4,7 @@ use crate::bench::{Bench, Scenario};
 use crate::expect::{exactly_once, told, Failures};
 use crate::gateway::Interference;
 use crate::points;
+use crate::points::SAMPLE;
 
 /// `ENOSPC`, `EIO` and `EROFS`, as Linux numbers them.
 const ERRORS: [i32; 3] = [28, 5, 30];
@@ -24,7 +25,7 @@ fn a_disk_that_is_full_or_read_only_for_a_while_loses_nothing() {
 fn fails<const N: usize>(scenario: Scenario, ways: [Interference; N]) {
     let bench = Bench::new(scenario);
     let operations = bench.record();
-    let points = points(&operations, ways);
+    let points = points(&operations, ways, SAMPLE / 2);
     let failures = Failures::default();
     bench.for_each(&points, |place, point| {
         let gateway = place.gateway();

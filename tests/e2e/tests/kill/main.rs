@@ -32,7 +32,11 @@ use gateway::Interference;
 use points::{sample, Point, SAMPLE};
 
 /// Each operation with each of these.
-fn points<const N: usize>(operations: &[String], ways: [Interference; N]) -> Vec<Point> {
+fn points<const N: usize>(
+    operations: &[String],
+    ways: [Interference; N],
+    about: usize,
+) -> Vec<Point> {
     let all = operations.iter().enumerate().flat_map(|(at, name)| {
         ways.map(|what| Point {
             at: at + 1,
@@ -40,7 +44,7 @@ fn points<const N: usize>(operations: &[String], ways: [Interference; N]) -> Vec
             name: name.clone(),
         })
     });
-    sample(all.collect(), SAMPLE)
+    sample(all.collect(), about)
 }
 
 #[test]
@@ -57,7 +61,11 @@ fn killed(scenario: Scenario) {
     let bench = Bench::new(scenario);
     let member = scenario == Scenario::Again;
     let operations = bench.record();
-    let points = points(&operations, [Interference::Before, Interference::After]);
+    let points = points(
+        &operations,
+        [Interference::Before, Interference::After],
+        SAMPLE,
+    );
     let failures = Failures::default();
     let before_commit = bench.for_each(&points, |place, point| {
         let gateway = place.gateway();

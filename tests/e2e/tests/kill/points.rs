@@ -8,7 +8,7 @@ use crate::gateway::Interference;
 /// So many gateways run at a time.
 pub const WORKERS: usize = 4;
 /// So many points are tried, about, without `KILL_ALL=1`.
-pub const SAMPLE: usize = 40;
+pub const SAMPLE: usize = 20;
 
 /// One way in which a run is interfered with.
 #[derive(Clone, Debug)]
