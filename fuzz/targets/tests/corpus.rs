@@ -61,6 +61,7 @@ corpora! {
     signed "signed",
     mqtt "mqtt",
     web_socket "web-socket",
+    package "package",
     broker_url "broker-url",
     properties "properties",
     archive "archive",

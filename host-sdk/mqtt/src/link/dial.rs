@@ -65,8 +65,12 @@ impl<A: Aside> Way<A> {
                 ))))
             }
         };
-        self.emit(Event::Connecting(addr));
-        match connect(&socket, &addr) {
+        let begun = connect(&socket, &addr);
+        // Nothing is sent where the gateway itself knows no way: that is no attempt to connect.
+        if !matches!(begun, Err(e) if is_local(e)) {
+            self.emit(Event::Connecting(addr));
+        }
+        match begun {
             Ok(()) => {}
             Err(Errno::INPROGRESS | Errno::INTR) => {
                 if !self.wait(
@@ -91,6 +95,20 @@ impl<A: Aside> Way<A> {
         let _ = stream.set_nodelay(true);
         Ok(Ok(stream))
     }
+}
+
+/// Refused by this machine, before any packet.
+fn is_local(error: Errno) -> bool {
+    matches!(
+        error,
+        Errno::NETUNREACH
+            | Errno::HOSTUNREACH
+            | Errno::NETDOWN
+            | Errno::ADDRNOTAVAIL
+            | Errno::INVAL
+            | Errno::ACCESS
+            | Errno::PERM
+    )
 }
 
 fn failure(addr: SocketAddr, error: Errno) -> Failure {

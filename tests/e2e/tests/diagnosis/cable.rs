@@ -57,12 +57,15 @@ fn without_a_route_it_tries_again_and_goes_on_when_the_network_is_up() {
         "without_a_route_it_tries_again_and_goes_on_when_the_network_is_up",
         "true",
         || {
-            let (platform, mut site) = sent_to(ADDRESS);
+            let (platform, site) = sent_to(ADDRESS);
+            let mut site = site.with("retry-max-attempts", 5);
             site.start().unwrap();
             let before = site.world().unwrap();
             let status = sees(&mut site, "network.unreachable");
             let message = status["error"]["message"].as_str().unwrap();
             assert!(message.contains(ADDRESS), "{message}");
+            // No packet left the gateway: however long it lies here, it does not give up.
+            assert_eq!(status["attempt"], 0);
             assert_eq!(site.world().unwrap(), before);
             // The cable is plugged in: what is there answers, and does not listen at this address.
             ip("address add 192.0.2.1/32 dev lo");
