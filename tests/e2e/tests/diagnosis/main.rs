@@ -24,6 +24,7 @@ mod persistence;
 mod platform;
 mod readme;
 mod schema;
+mod silence;
 mod storage;
 mod told;
 
