@@ -39,6 +39,7 @@ use crate::loader::Instance;
 use crate::packages::Packages;
 use crate::plugins::watch::Watch;
 use crate::plugins::PluginInfo;
+use crate::system::changes::Changes;
 use crate::system::SystemProperties;
 pub use start::StartError;
 
@@ -73,6 +74,7 @@ pub struct Framework {
     hub: Hub,
     // In the order in which they end.
     watch: Option<Watch>,
+    changes: Option<Changes>,
     supervisor: Supervisor,
     _lock: start::FolderLock,
 }
@@ -249,9 +251,10 @@ impl Framework {
 
 impl Drop for Framework {
     fn drop(&mut self) {
-        // Nobody brings plugins any more; components stop while they can still be heard and the
-        // connections are still there; then the connections say goodbye.
+        // Nobody brings plugins any more, or tells of changes; components stop while they can still
+        // be heard and the connections are still there; then the connections say goodbye.
         self.watch = None;
+        self.changes = None;
         self.supervisor.stop();
         self.connections.stop();
         self.hub.close();

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::conversation::ReplyTo;
 use super::lifecycle::fingerprint;
+use super::memory::GaveUp;
 use super::outputs::Output;
 use super::{Idle, Phase, Provisioner, State, Then};
 use crate::diagnosis::{Code, Fault, RetryPolicy};
@@ -164,7 +165,7 @@ impl Provisioner {
             }
         }
         if self.used_up(&settings) {
-            return self.disable(Idle::GaveUp);
+            return self.give_up();
         }
         // The disk is looked at before each attempt, so that one begins when it has recovered.
         let disk = matches!(fault.code, Code::StorageFull | Code::StorageUnwritable);
@@ -177,10 +178,28 @@ impl Provisioner {
         self.enter(State::Pause(self.now.mono + own.max(asked)));
     }
 
-    pub(super) fn disable(&mut self, then: Idle) {
-        if then == Idle::GaveUp {
-            self.revision += 1;
+    /// The attempts are used up. That is written down before the host knows, so that a restart in
+    /// between finds the reason.
+    pub(super) fn give_up(&mut self) {
+        let memory = &mut self.memory;
+        if let (Some(transaction), Some(parameters)) = (&memory.transaction, &memory.parameters) {
+            let written = memory.gave_up.take();
+            let same = written.filter(|gave_up| gave_up.transaction == *transaction);
+            let gave_up = same.unwrap_or_else(|| GaveUp {
+                transaction: transaction.clone(),
+                parameters: parameters.clone(),
+                attempts: memory.attempts,
+                at_ms: self.now.wall_ms,
+                fault: self.fault.clone(),
+            });
+            self.fault = gave_up.fault.clone();
+            memory.gave_up = Some(gave_up.clone());
+            self.push(Output::GiveUp(Some(Box::new(gave_up))));
         }
+        self.disable(Idle::GaveUp);
+    }
+
+    pub(super) fn disable(&mut self, then: Idle) {
         self.enter(State::Disabling { then, retry: None });
         self.push(Output::Disable);
     }

@@ -33,6 +33,12 @@ pub struct Ready {
     pub installs_packages: bool,
 }
 
+/// The random share of a pause out of two random bytes: 0 to 250 per mille, each value as likely as
+/// another to within one in 261.
+pub fn jitter_per_mille(random: [u8; 2]) -> u32 {
+    u32::from(u16::from_be_bytes(random)) % 251
+}
+
 /// What the journal said, after everything that it demanded was done.
 #[derive(Clone, Debug)]
 pub struct Recovered {

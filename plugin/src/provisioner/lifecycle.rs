@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::endings::REPLY_WAIT;
 use super::inputs::{Action, Input, Now, Ready, Recovered, Refused};
+use super::memory::GaveUp;
 use super::outputs::Output;
 use super::steps::Step;
 use super::{Idle, Phase, Provisioner, State, Then};
@@ -12,11 +13,14 @@ use crate::settings::{Parsed, Problem, Settings};
 
 /// How often an implausible clock is looked at.
 const CLOCK_POLL: Duration = Duration::from_secs(1);
+/// What counts as a step of the clock, and no more as being disciplined: what is shown in seconds
+/// would be wrong. In ms.
+const CLOCK_STEP_MS: u64 = 1000;
 
 impl Provisioner {
     /// Takes one input at `now`. Poll the outputs afterwards.
     pub fn handle(&mut self, now: Now, input: Input) {
-        self.now = now;
+        self.tick(now);
         match input {
             Input::Configured(parsed) => self.delivered(*parsed),
             Input::ReadBack(Ok(parsed)) => self.configured(*parsed),
@@ -51,9 +55,24 @@ impl Provisioner {
         }
     }
 
+    /// Takes the time. Where the clock was set since the last call, the moments that are shown have
+    /// another name: what is due in an hour is due in an hour.
+    fn tick(&mut self, now: Now) {
+        let mono = i64::try_from(now.mono.as_millis()).unwrap_or(i64::MAX);
+        let offset = now.wall_ms.saturating_sub(mono);
+        match self.clock_offset_ms {
+            Some(before) if offset.abs_diff(before) < CLOCK_STEP_MS => {}
+            before => {
+                self.clock_offset_ms = Some(offset);
+                self.revision += u64::from(before.is_some());
+            }
+        }
+        self.now = now;
+    }
+
     /// Does what a person asks for, or says why that makes no sense now.
     pub fn act(&mut self, now: Now, action: Action) -> Result<(), Refused> {
-        self.now = now;
+        self.tick(now);
         match action {
             Action::RetryNow => match &self.state {
                 State::Pause(_) | State::Blocked(_) | State::Stuck => {
@@ -129,9 +148,7 @@ impl Provisioner {
             }
             State::Recovering(_) | State::RollingBack { .. } | State::Completing { .. } => {}
             State::Idle(idle) => {
-                let gave_up = *idle == Idle::GaveUp;
-                let enabled = self.parsed.as_ref().is_some_and(|p| p.enabled);
-                if !gave_up || enabled {
+                if *idle != Idle::GaveUp || self.gave_up_with().is_none() {
                     self.evaluate();
                 }
             }
@@ -193,10 +210,19 @@ impl Provisioner {
             return;
         };
         if parsed.provisioned {
+            self.forget_giving_up();
             return self.enter(State::Idle(Idle::Provisioned));
         }
         if !parsed.enabled {
             self.forget_transaction();
+            if let Some(gave_up) = self.gave_up_with().cloned() {
+                self.memory.attempts = gave_up.attempts;
+                self.fault = gave_up.fault;
+                self.enter(State::Idle(Idle::GaveUp));
+                self.since_ms = gave_up.at_ms;
+                return;
+            }
+            self.forget_giving_up();
             return self.enter(State::Idle(Idle::Disabled));
         }
         let settings = match &parsed.result {
@@ -213,8 +239,9 @@ impl Provisioner {
             }
         }
         if self.used_up(&settings) {
-            return self.disable(Idle::GaveUp);
+            return self.give_up();
         }
+        self.forget_giving_up();
         if matches!(self.state, State::Idle(_)) {
             self.fault = None;
         }
@@ -223,6 +250,23 @@ impl Provisioner {
         self.steps.run(Step::Preflight, self.now.wall_ms);
         self.enter(State::Preflight);
         self.push(Output::Preflight);
+    }
+
+    /// That it gave up, if nothing was changed or enabled since.
+    fn gave_up_with(&self) -> Option<&GaveUp> {
+        let parsed = self.parsed.as_ref()?;
+        if parsed.enabled || parsed.provisioned {
+            return None;
+        }
+        let (settings, gave_up) = (parsed.result.as_ref().ok()?, self.memory.gave_up.as_ref()?);
+        let same = gave_up.parameters == fingerprint(settings, &gave_up.transaction);
+        same.then_some(gave_up)
+    }
+
+    fn forget_giving_up(&mut self) {
+        if self.memory.gave_up.take().is_some() {
+            self.push(Output::GiveUp(None));
+        }
     }
 
     pub(super) fn used_up(&self, settings: &Settings) -> bool {
@@ -276,12 +320,23 @@ impl Provisioner {
         match &self.state {
             State::Blocked(_) => self.evaluate(),
             State::Pause(_) | State::Stuck if pause_too => self.evaluate(),
+            // Nothing left the gateway, so nobody out there is protected by the pause.
+            State::Pause(_) if self.waits_for_network() => self.evaluate(),
             State::Recovering(Some(_)) => {
                 self.enter(State::Recovering(None));
                 self.push(Output::Recover);
             }
             _ => {}
         }
+    }
+
+    /// Whether the last attempt found no way to the broker, and so was none.
+    fn waits_for_network(&self) -> bool {
+        matches!(
+            self.fault,
+            Some((ref fault, _))
+                if matches!(fault.code, Code::NetworkUnreachable | Code::NetworkDns)
+        )
     }
 
     pub(super) fn timed_out(&mut self) {

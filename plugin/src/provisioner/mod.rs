@@ -24,8 +24,10 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 pub use conversation::{ChainSummary, PackageLine, PackageState};
-pub use inputs::{Action, Arrived, Input, Now, Ready, Recovered, Refused, SessionEvent};
-pub use memory::Memory;
+pub use inputs::{
+    jitter_per_mille, Action, Arrived, Input, Now, Ready, Recovered, Refused, SessionEvent,
+};
+pub use memory::{GaveUp, Memory};
 pub use outputs::{Output, Plan};
 pub use view::{StateName, View};
 
@@ -138,6 +140,8 @@ pub struct Provisioner {
     /// The random part of the next pause, 0 to 250 per mille.
     jitter_per_mille: u32,
     revision: u64,
+    /// Wall clock less monotonic clock, ms, at the last step that was noticed.
+    clock_offset_ms: Option<i64>,
     /// `(enabled, provisioned)` that was written through the host and not delivered back yet.
     written: Option<(bool, bool)>,
 }
@@ -163,6 +167,7 @@ impl Provisioner {
             now: Now::default(),
             jitter_per_mille: 0,
             revision: 0,
+            clock_offset_ms: None,
             written: None,
         }
     }

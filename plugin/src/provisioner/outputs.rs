@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::memory::GaveUp;
 use crate::diagnosis::Fault;
 use crate::protocol::{Csr, Download, Outgoing, Request};
 use crate::settings::{Identity, Settings};
@@ -106,6 +107,8 @@ pub enum Output {
     Disconnect,
     /// Connect the cloud connection, append the record, clean up: [`super::Input::Finished`].
     Finish,
+    /// Write down that the attempts are used up, or, with `None`, that this is over.
+    GiveUp(Option<Box<GaveUp>>),
     /// Write down that the transaction ends without success.
     Abandon,
     /// An attempt ended; for the provisioning record and the log.

@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 use durable_file::Appender;
 use serde::{Deserialize, Serialize};
 
+use crate::provisioner::GaveUp;
+
 /// The journal is rewritten as one record when it has more bytes than this.
 const COMPACT_ABOVE: usize = 32 * 1024;
 /// A journal larger than this was not written by us.
@@ -98,6 +100,10 @@ pub struct Summary {
     pub last_transaction: Option<String>,
     /// Whether the root of the chain accepted then was trusted.
     pub root_verified: Option<bool>,
+    /// The attempts of the last transaction were used up. Older versions do not know it, and leave
+    /// it out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gave_up: Option<Box<GaveUp>>,
 }
 
 /// The open transaction.
@@ -134,6 +140,7 @@ impl Summary {
                 if self.transaction.is_some() {
                     return Err("a transaction starts while another one is open");
                 }
+                self.gave_up = None;
                 self.transaction = Some(Open {
                     id: transaction.clone(),
                     client_id: client_id.clone(),
@@ -504,6 +511,41 @@ mod tests {
         let open = journal.summary().transaction.clone().unwrap();
         assert_eq!(open.keys, []);
         journal.append(&[Record::Abandoned]).unwrap();
+    }
+
+    /// A summary as versions write it that know nothing of giving up.
+    const OLDER: &str = r#"{"summary":{"transaction":null,"provisioned_before":true,"good_time_ms":7,"last_attempts":2,"last_transaction":"t0","root_verified":true}}"#;
+
+    #[test]
+    fn that_it_gave_up_is_kept_until_the_next_start_and_older_versions_read_past_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut journal = Journal::open(dir.path()).unwrap();
+        let older: Record = serde_json::from_str(OLDER).unwrap();
+        let attempt = Record::Attempt { n: 1, at_ms: 5 };
+        journal.append(&[older, started(), attempt]).unwrap();
+        let gave_up = GaveUp {
+            transaction: "t1".into(),
+            parameters: "p".into(),
+            attempts: 1,
+            at_ms: 9,
+            fault: None,
+        };
+        let summary = Summary {
+            gave_up: Some(Box::new(gave_up.clone())),
+            ..journal.summary().clone()
+        };
+        let record = Record::Summary(Box::new(summary));
+        journal.append(&[record, Record::Abandoned]).unwrap();
+        let mut journal = Journal::open(dir.path()).unwrap();
+        assert_eq!(journal.summary().gave_up.as_deref(), Some(&gave_up));
+        assert_eq!(journal.summary().transaction, None);
+        // What it says beside that is what an older version would have said.
+        let mut json = serde_json::to_value(journal.summary()).unwrap();
+        json.as_object_mut().unwrap().remove("gave_up").unwrap();
+        let older: serde_json::Value = serde_json::from_str(OLDER).unwrap();
+        assert_eq!(json, older["summary"]);
+        journal.append(&[started()]).unwrap();
+        assert_eq!(journal.summary().gave_up, None);
     }
 
     #[test]

@@ -23,9 +23,9 @@ use kura_formats::configurations;
 
 use crate::diagnosis::{Code, Fault};
 use crate::host::{EntryKind, Host};
-use crate::provisioner::Memory;
+use crate::provisioner::{GaveUp, Memory};
 use crate::settings::Identity;
-use journal::{Journal, JournalError, Phase, Record};
+use journal::{Journal, JournalError, Phase, Record, Summary};
 use plan::{Operation, Plan};
 pub use staged::Item;
 use staged::Staged;
@@ -101,6 +101,19 @@ impl Engine {
         }
         records.push(Record::Attempt { n, at_ms });
         self.write(&records)
+    }
+
+    /// Writes down that the attempts are used up; with `None`, that this is over.
+    pub fn give_up(&mut self, gave_up: Option<Box<GaveUp>>) -> Result<(), Fault> {
+        let summary = self.journal.summary();
+        if summary.gave_up == gave_up {
+            return Ok(());
+        }
+        let summary = Summary {
+            gave_up,
+            ..summary.clone()
+        };
+        self.write(&[Record::Summary(Box::new(summary))])
     }
 
     /// Writes down that the transaction ends without success.
@@ -362,6 +375,7 @@ impl Engine {
             parameters: open.map(|open| open.parameters.clone()),
             attempts: open.map_or(summary.last_attempts, |open| open.attempts),
             provisioned_before: summary.provisioned_before,
+            gave_up: summary.gave_up.as_deref().cloned(),
         }
     }
 }

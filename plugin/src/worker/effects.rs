@@ -114,6 +114,7 @@ impl Worker {
                 }
                 Some(Input::Finished(result))
             }
+            Output::GiveUp(gave_up) => trouble(self.with_engine(|e| e.give_up(gave_up))),
             Output::Abandon => trouble(self.with_engine(Engine::abandon)),
             Output::Report { fault } => {
                 if let Some(fault) = fault {

@@ -12,7 +12,7 @@ use crate::build;
 use crate::diagnosis::{Code, Fault};
 use crate::host::DM_KEYSTORE;
 use crate::protocol::{Birth, Trigger};
-use crate::provisioner::{Plan, Ready};
+use crate::provisioner::{jitter_per_mille, Plan, Ready};
 use crate::settings::{Identity, IdentitySheet, Settings, SystemFacts};
 use crate::transaction::of_host;
 
@@ -161,7 +161,7 @@ impl Worker {
             identity,
             nonce,
             transaction: uuid_v4(uuid),
-            jitter_per_mille: u32::from(u16::from_be_bytes(jitter)) % 251,
+            jitter_per_mille: jitter_per_mille(jitter),
             has_signers: report.has_signers,
             installs_packages: self.host.installs_packages(),
         }))

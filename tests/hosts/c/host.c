@@ -68,15 +68,17 @@ static const void *service(void *ctx, gwc_str id) {
     return is(id, GWC_EXT_CONFIGURATION) ? &configuration : NULL;
 }
 
-/* What the component says. Changes come on its own thread; the one that names our broker is awaited. */
+/* What the component says. Changes come on its own thread; the one that says it has settled is awaited:
+ * before it there may be others, as while it reads its journal. */
+static const gwc_str settled = {"\"state\":\"idle\"", 14};
 static sem_t configured;
 static void text(void *label, gwc_bytes data) {
     printf("%s %.*s\n", (const char *)label, (int)data.len, (const char *)data.ptr);
 }
 static void changed(void *label, gwc_bytes data) {
     text(label, data);
-    for (uint64_t at = 0; at + url.len <= data.len; at++)
-        if (memcmp(data.ptr + at, url.ptr, url.len) == 0) { sem_post(&configured); return; }
+    for (uint64_t at = 0; at + settled.len <= data.len; at++)
+        if (memcmp(data.ptr + at, settled.ptr, settled.len) == 0) { sem_post(&configured); return; }
 }
 
 int main(int argc, char **argv) { /* host LIBRARY FOLDER */

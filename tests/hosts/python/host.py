@@ -172,8 +172,8 @@ def main(library, folder):
     changed = Sink(None, PUT(lambda _ctx, data: changes.put(json.loads(c.string_at(data.ptr, data.len)))))
     check(status.watch(this, changed, err))
     check(ops.activate(this, own, err))
-    while not (document := changes.get(timeout=10))["broker"]:
-        pass
+    while (document := changes.get(timeout=10))["state"] != "idle":
+        pass  # e.g. reading its journal
     check(ops.deactivate(this, err))
     check(status.get(this, collect, err))
     again = ops.update(this, own, err)

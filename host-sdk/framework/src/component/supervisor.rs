@@ -11,11 +11,11 @@ use gateway_component_abi::value::Value;
 
 use super::delivery::{self, Entry, Origin};
 use super::services::Services;
-use super::{ComponentInfo, ComponentState};
+use super::{Action, ComponentInfo, ComponentState};
 use crate::cloud::Components;
 use crate::configuration::{ConfigurationService, KURA_SERVICE_PID};
 use crate::events::{Event, Hub};
-use crate::loader::Instance;
+use crate::loader::{ComponentError, Instance};
 use crate::packages::PluginHost;
 use crate::plugins::watch::{Change as File, Stamp};
 use crate::plugins::{PluginInfo, Registry};
@@ -52,6 +52,7 @@ enum Command {
     Changed(String),
     Files(Vec<File>),
     Follow(BTreeSet<String>),
+    SystemChanged,
     Done(Sender<()>),
     Stop,
 }
@@ -101,6 +102,15 @@ impl Supervisor {
         let commands = self.commands.clone();
         move |change| {
             let _ = commands.send(Command::Files(vec![change]));
+        }
+    }
+
+    /// Has every active component told that the system has changed; for the thread that noticed it,
+    /// which does not wait.
+    pub fn teller(&self) -> impl FnMut() + Send + 'static {
+        let commands = self.commands.clone();
+        move || {
+            let _ = commands.send(Command::SystemChanged);
         }
     }
 
@@ -259,6 +269,7 @@ impl Shared {
                 Command::Changed(pid) => self.reconcile(&pid, true),
                 Command::Files(changes) => self.follow(&self.register(changes)),
                 Command::Follow(touched) => self.follow(&touched),
+                Command::SystemChanged => self.system_changed(),
                 Command::Done(done) => drop(done.send(())),
                 Command::Stop => break,
             }
@@ -266,6 +277,22 @@ impl Shared {
         let all = std::mem::take(&mut *self.instances());
         for entry in all.into_values() {
             entry.instance.into_iter().for_each(delivery::stop);
+        }
+    }
+
+    /// Components without `gwc.action/1` wait for nothing.
+    fn system_changed(&self) {
+        let instances = self.instances();
+        let all: Vec<Arc<Instance>> = instances
+            .values()
+            .filter_map(|entry| entry.instance.clone())
+            .collect();
+        drop(instances);
+        for instance in all {
+            match instance.act(Action::SystemChanged) {
+                Ok(()) | Err(ComponentError::Unsupported { .. }) => {}
+                Err(e) => log::warn!("{}", crate::one_line(&e)),
+            }
         }
     }
 

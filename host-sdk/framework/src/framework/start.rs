@@ -21,6 +21,7 @@ use crate::loader::OpenOptions as LoadOptions;
 use crate::packages::{PackageError, Packages};
 use crate::plugins::watch::{scan, Change, Watch};
 use crate::plugins::Registry;
+use crate::system::changes::Changes;
 use crate::system::{SystemError, SystemProperties};
 
 /// Why a gateway does not start.
@@ -172,6 +173,7 @@ pub(super) fn start(options: Options) -> Result<Framework, StartError> {
         packages,
         hub,
         watch: None,
+        changes: None,
         supervisor,
         _lock: lock,
     };
@@ -188,6 +190,8 @@ pub(super) fn start(options: Options) -> Result<Framework, StartError> {
     framework.connections.serve(Arc::new(finder));
     let watch = Watch::start(&plugins, found, framework.supervisor.reporter());
     framework.watch = Some(watch.map_err(StartError::Thread)?);
+    let changes = Changes::start(framework.supervisor.teller());
+    framework.changes = Some(changes.map_err(StartError::Thread)?);
     Ok(framework)
 }
 

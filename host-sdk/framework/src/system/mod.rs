@@ -3,6 +3,7 @@
 //! anew each time, as an interface or a serial number may come late at boot. No command is run:
 //! `kura.serialNumber.provider`, a shell command, is not followed.
 
+pub mod changes;
 mod machine;
 pub mod properties_file;
 

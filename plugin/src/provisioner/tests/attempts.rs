@@ -194,7 +194,7 @@ fn the_count_survives_a_restart() {
                 .unwrap(),
         ),
         attempts: view.attempts,
-        provisioned_before: false,
+        ..crate::provisioner::Memory::default()
     };
     let transaction = memory.transaction.clone();
     let mut after = World::new();

@@ -10,7 +10,9 @@
 mod attempts;
 mod changes;
 mod commit;
+mod giving_up;
 mod model;
 mod packages;
+mod pauses;
 mod platform;
 mod world;

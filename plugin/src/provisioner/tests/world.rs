@@ -44,6 +44,7 @@ pub struct World {
     pub disabled: Result<(), Fault>,
     pub recovered: Result<Recovered, Fault>,
     pub has_signers: bool,
+    pub jitter_per_mille: u32,
     pub installs_packages: bool,
     /// Notifications of downloads: (name, status, percent, error code).
     pub notes: Vec<(String, String, i32, Option<String>)>,
@@ -107,6 +108,7 @@ impl World {
                 committed: false,
             }),
             has_signers: false,
+            jitter_per_mille: 0,
             installs_packages: true,
             notes: Vec::new(),
             downloading: Vec::new(),
@@ -412,6 +414,11 @@ impl World {
         self.configure();
     }
 
+    /// What the journal says of the past, to be changed.
+    pub fn journal_memory(&mut self) -> &mut Memory {
+        &mut self.journal.0
+    }
+
     /// Whether the host's configuration asks for a provisioning.
     pub fn wanted(&self) -> bool {
         Settings::parse(&self.properties).runs()
@@ -454,6 +461,7 @@ impl World {
                     identity: Some(identity),
                     parameters: Some(parameters),
                     attempts: n,
+                    gave_up: None,
                     ..self.journal.0.clone()
                 };
                 ("count", None)
@@ -522,6 +530,10 @@ impl World {
                 }
                 ("finish", Some(Input::Finished(self.finished.clone())))
             }
+            Output::GiveUp(gave_up) => {
+                self.journal.0.gave_up = gave_up.map(|gave_up| *gave_up);
+                ("give up", None)
+            }
             Output::Abandon => {
                 self.journal.0.abandon();
                 ("abandon", None)
@@ -556,7 +568,7 @@ impl World {
             },
             nonce: [self.entropy; 32],
             transaction: format!("t{}", self.entropy),
-            jitter_per_mille: 0,
+            jitter_per_mille: self.jitter_per_mille,
             has_signers: self.has_signers,
             installs_packages: self.installs_packages,
         }))

@@ -58,7 +58,10 @@ fn without_a_route_it_tries_again_and_goes_on_when_the_network_is_up() {
         "true",
         || {
             let (platform, site) = sent_to(ADDRESS);
-            let mut site = site.with("retry-max-attempts", 5);
+            // The hour is not waited for: nothing left the gateway, and the host hears of the network.
+            let mut site = site
+                .with("retry-max-attempts", 5)
+                .with("retry-interval", 3600);
             site.start().unwrap();
             let before = site.world().unwrap();
             let status = sees(&mut site, "network.unreachable");

@@ -4,8 +4,9 @@ use std::fs;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use e2e::site::{error_code, state};
+use e2e::site::{error_code, state, PID};
 use e2e::Site;
+use gateway_host_sdk::component::Action;
 use gateway_host_sdk::ConnectionState;
 use kura_formats::topic::Method;
 use provision_platform::control::ControlRequest;
@@ -112,6 +113,42 @@ fn a_step_of_the_clock_in_a_pause_neither_shortens_nor_lengthens_it() {
                 let bounds = Duration::from_millis(2500)..Duration::from_secs(7);
                 assert!(bounds.contains(&took), "{step}: {took:?}");
             }
+        },
+    );
+}
+
+/// The kernel does not know of libfaketime's steps, so the host's own watch sleeps here: the test
+/// signals in its place.
+#[test]
+fn a_step_that_the_host_signals_names_the_next_attempt_anew_and_does_not_begin_it() {
+    with_a_clock_of_its_own(
+        "a_step_that_the_host_signals_names_the_next_attempt_anew_and_does_not_begin_it",
+        |set| {
+            let (_platform, mut site) = refused(3600);
+            site.start().unwrap();
+            let status = sees(&mut site, "broker.not-authorized");
+            let status = match state(&status) {
+                "waiting" => status,
+                _ => site
+                    .wait("the pause", Duration::from_secs(20), |s| {
+                        state(s) == "waiting"
+                    })
+                    .unwrap(),
+            };
+            let day = |status: &serde_json::Value| {
+                let at = status["next_attempt_at"].as_str().unwrap();
+                at.split('T').next().unwrap().to_owned()
+            };
+            let before = day(&status);
+            set("+2d");
+            let framework = site.framework().unwrap();
+            framework.act(PID, Action::SystemChanged).unwrap();
+            let status = site
+                .wait("another day", Duration::from_secs(20), |s| {
+                    s["next_attempt_at"].is_string() && day(s) != before
+                })
+                .unwrap();
+            assert_eq!((state(&status), &status["attempt"]), ("waiting", &1.into()));
         },
     );
 }

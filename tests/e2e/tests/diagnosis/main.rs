@@ -15,15 +15,18 @@ mod checker;
 mod clock;
 mod codes;
 mod defects;
+mod form;
 mod identity;
 mod instances;
 mod local;
 mod network;
 mod packages;
+mod permissions;
 mod persistence;
 mod platform;
 mod readme;
 mod schema;
+mod silence;
 mod storage;
 mod told;
 

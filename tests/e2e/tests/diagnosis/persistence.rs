@@ -61,8 +61,16 @@ fn attempts_are_counted_across_restarts_and_used_up_across_them() {
     // Nothing begins again by itself.
     site.stop();
     site.start().unwrap();
-    site.wait("idle", WAIT, |status| state(status) == "idle")
+    let status = site
+        .wait("still said after the restart", WAIT, |status| {
+            state(status) == "gave-up"
+        })
         .unwrap();
+    assert_eq!(error_code(&status), "broker.not-authorized");
+    assert_eq!(
+        (&status["attempt"], &status["enabled"]),
+        (&3.into(), &false.into())
+    );
     schema::hold(&site.documents);
     let record = record(&site);
     assert_eq!(record.len(), 3);
