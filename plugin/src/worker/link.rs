@@ -55,7 +55,7 @@ impl Worker {
             anchors: found.roots,
             crls: found.crls.into(),
             // Optional: most provision brokers do not ask.
-            client: self.client_identity().unwrap_or_else(|fault| {
+            client: self.client_identity(None).unwrap_or_else(|fault| {
                 log::warn!("{}: no client certificate: {fault}", self.shared.pid());
                 None
             }),

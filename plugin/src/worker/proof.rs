@@ -88,7 +88,6 @@ impl Worker {
             },
             id => id.to_owned(),
         };
-        let found = trusted::tls_anchors(&*self.host)?;
         let mut options = Options::new(broker, client_id);
         let username = text("username");
         options.username = (!username.is_empty()).then(|| username.to_owned());
@@ -101,18 +100,27 @@ impl Worker {
                 .map(Secret::from),
             None => None,
         };
-        options.tls = Tls {
-            anchors: found.roots,
-            crls: found.crls.into(),
-            client: self.client_identity()?,
-            session_cache: None,
-        };
+        // Without TLS the cloud connection reads no keystore either.
+        if options.broker.scheme.is_tls() {
+            let found = trusted::tls_anchors(&*self.host)?;
+            let alias = Some(text("ssl.certificate.alias")).filter(|alias| !alias.is_empty());
+            options.tls = Tls {
+                anchors: found.roots,
+                crls: found.crls.into(),
+                client: self.client_identity(alias)?,
+                session_cache: None,
+            };
+        }
         options.deadline = Instant::now().checked_add(within);
         Ok(options)
     }
 
-    /// The client certificate for a broker that asks: the key of SSLKeystore that has a chain.
-    pub(super) fn client_identity(&self) -> Result<Option<ClientIdentity>, Fault> {
+    /// The client certificate for a broker that asks, as the cloud connection chooses it: the key of
+    /// SSLKeystore with this alias, which must have a chain then, or the first that has one.
+    pub(super) fn client_identity(
+        &self,
+        alias: Option<&str>,
+    ) -> Result<Option<ClientIdentity>, Fault> {
         let refused = |e| of_host(SSL_KEYSTORE, &e);
         let broken = |e: openssl::error::ErrorStack| {
             Fault::new(
@@ -121,7 +129,8 @@ impl Worker {
             )
         };
         for entry in self.host.keystore(SSL_KEYSTORE).map_err(refused)? {
-            if entry.kind != EntryKind::PrivateKey || entry.pem.is_empty() {
+            let wanted = alias.is_none_or(|alias| alias == entry.alias);
+            if !wanted || entry.kind != EntryKind::PrivateKey || entry.pem.is_empty() {
                 continue;
             }
             let chain = X509::stack_from_pem(entry.pem.as_bytes()).map_err(broken)?;
@@ -132,7 +141,15 @@ impl Worker {
             let key = PKey::private_key_from_pem(key.expose().as_bytes()).map_err(broken)?;
             return Ok(Some(ClientIdentity { chain, key }));
         }
-        Ok(None)
+        match alias {
+            None => Ok(None),
+            Some(alias) => Err(Fault::new(
+                Code::ProofFailed,
+                format!(
+                    "ssl.certificate.alias: the {SSL_KEYSTORE} has no key {alias:?} with a certificate"
+                ),
+            )),
+        }
     }
 
     pub(super) fn proof_event(&mut self, number: u64, event: Event) {

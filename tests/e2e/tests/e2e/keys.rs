@@ -11,7 +11,7 @@ use gateway_component_abi::value::{Properties, Secret};
 use openssl::x509::X509;
 use provision_platform::behaviour::{Behaviour, ClientCertificateFault, Script};
 use provision_platform::harness::TestPlatform;
-use provision_platform::pki::DeviceKey;
+use provision_platform::pki::{DeviceKey, Identity, Profile};
 use provision_platform::store::{JobState, NewRequest};
 
 const WAIT: Duration = Duration::from_secs(30);
@@ -152,4 +152,29 @@ fn a_certificate_that_the_account_does_not_accept_is_taken_back() {
         site.wait_provisioned().unwrap();
         completed(&platform, number);
     }
+}
+
+#[test]
+fn the_proof_shows_the_key_that_the_account_names_and_not_the_first_of_the_keystore() {
+    let platform = TestPlatform::start().unwrap();
+    let number = request(&platform, DeviceKey::EcP256);
+    let mut site = Site::new(&platform, "gw-1", "claim-secret").unwrap();
+    // Of another account, and first by its name: the new one would not take it.
+    let other = Identity::self_signed(&Profile::client("another account")).unwrap();
+    let pem = [
+        other.certificate_pem().unwrap(),
+        other.key_pem().unwrap().to_vec(),
+    ]
+    .concat();
+    let pem = String::from_utf8(pem).unwrap();
+    let keystores = site.keystores().unwrap();
+    keystores
+        .import_pem("SSLKeystore", "a-first", &pem)
+        .unwrap();
+    assert!("a-first" < ENTRY);
+    site.start().unwrap();
+    let status = site.wait_provisioned().unwrap();
+    assert_eq!(status["attempt"], 1, "the first proof holds");
+    is_at_the_listener_that_demands_a_certificate(&platform, &site);
+    completed(&platform, number);
 }
