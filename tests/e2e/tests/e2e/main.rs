@@ -14,6 +14,7 @@ mod deactivate;
 mod files;
 mod hostile;
 mod keys;
+mod memory;
 mod package_server;
 mod packages;
 mod platform;
