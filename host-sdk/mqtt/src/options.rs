@@ -92,6 +92,10 @@ pub struct Options {
     /// Sent right behind SUBSCRIBE, without waiting for any answer. Its
     /// [`Published`](crate::Event::Published) carries [`Session::FIRST`](crate::Session::FIRST).
     pub first: Option<Publish>,
+    /// Whether the payload of `first` is a secret. It is kept from the MQTT library, whose copies
+    /// are not wiped, and wiped with the session; where the broker sends it back to a subscription
+    /// of this session, that message arrives with zeros in its place. Default false.
+    pub first_is_secret: bool,
     /// The will message.
     pub will: Option<Publish>,
     /// Bounds on memory.
@@ -112,6 +116,7 @@ impl Options {
             deadline: None,
             subscriptions: Vec::new(),
             first: None,
+            first_is_secret: false,
             will: None,
             limits: Limits::default(),
         }

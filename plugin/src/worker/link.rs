@@ -3,9 +3,10 @@
 
 use std::time::Duration;
 
-use kura_formats::payload;
+use kura_formats::payload::{self, MetricValue, Payload};
 use kura_formats::topic::{TopicError, Topics};
 use mqtt_session::{Event, Failure, Options, Publish, Session, Tls};
+use zeroize::Zeroize;
 
 use super::{trusted, Command, Worker};
 use crate::diagnosis::{Code, Fault};
@@ -37,6 +38,18 @@ impl Link {
             received: self.before.received + counters.received,
         }
     }
+}
+
+/// The bytes of a message that holds the activation key, which is wiped out of the message. The
+/// session wipes the bytes.
+fn encoded(mut message: Payload) -> Vec<u8> {
+    let bytes = payload::encode(&message);
+    for metric in &mut message.metrics {
+        if let MetricValue::String(text) = &mut metric.value {
+            text.zeroize();
+        }
+    }
+    bytes
 }
 
 impl Worker {
@@ -73,9 +86,10 @@ impl Worker {
             trigger
                 .topic(&topics, &settings.account_name)
                 .map_err(unfit)?,
-            payload::encode(&trigger.payload(super::wall_ms())),
+            encoded(trigger.payload(super::wall_ms())),
             1,
         ));
+        options.first_is_secret = true;
         log::debug!(
             "{}: transaction {}: {} as client-id {}, username {}, {} signers known",
             self.shared.pid(),

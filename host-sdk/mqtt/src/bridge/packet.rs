@@ -4,6 +4,7 @@
 //! with what has arrived, not with what was announced.
 
 use crate::Failure;
+use zeroize::{Zeroize, Zeroizing};
 
 /// Packet types, the upper four bits of the first byte.
 pub(crate) mod kind {
@@ -47,10 +48,19 @@ pub(crate) mod kind {
 pub(crate) struct Packet {
     first: u8,
     body_at: usize,
-    bytes: Vec<u8>,
+    /// Wiped when dropped: it may hold a secret.
+    bytes: Zeroizing<Vec<u8>>,
 }
 
 impl Packet {
+    /// Overwrites the payload if it is this one.
+    pub(crate) fn wipe_if_it_says(&mut self, payload: &[u8]) {
+        if !payload.is_empty() && self.body().ends_with(payload) {
+            let from = self.bytes.len() - payload.len();
+            self.bytes.iter_mut().skip(from).for_each(|byte| *byte = 0);
+        }
+    }
+
     pub(crate) fn kind(&self) -> u8 {
         self.first >> 4
     }
@@ -154,8 +164,11 @@ impl Deframer {
         let packet = Packet {
             first,
             body_at: header,
-            bytes: bytes.to_vec(),
+            bytes: Zeroizing::new(bytes.to_vec()),
         };
+        if let Some(given) = self.buffer.get_mut(self.used..self.used + total) {
+            given.zeroize();
+        }
         self.used += total;
         Ok(Some(packet))
     }
@@ -216,6 +229,24 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_payload_that_comes_back_is_wiped_and_others_stay() {
+        let mut deframer = Deframer::new(100);
+        for payload in [b"secret", b"public"] {
+            deframer.push(b"\x30\x09\x00\x01t");
+            deframer.push(payload);
+        }
+        let mut packet = deframer.next().unwrap().unwrap();
+        packet.wipe_if_it_says(b"");
+        packet.wipe_if_it_says(b"secret");
+        assert_eq!(packet.bytes(), b"\x30\x09\x00\x01t\0\0\0\0\0\0");
+        let mut packet = deframer.next().unwrap().unwrap();
+        packet.wipe_if_it_says(b"secret");
+        assert_eq!(packet.body(), b"\x00\x01tpublic");
+        let left = deframer.buffer.windows(6).any(|bytes| bytes == b"secret");
+        assert!(!left, "what was given out is wiped");
+    }
 
     #[test]
     fn an_announced_giant_is_refused_before_it_is_kept() {

@@ -127,7 +127,12 @@ impl Channel {
                 Io::Done(n) => {
                     turn += n;
                     self.last_received = Instant::now();
-                    if let Some(end) = self.take_in(n, into)? {
+                    let end = self.take_in(n, into)?;
+                    // The broker may send back what was a secret.
+                    if let Some(read) = self.scratch.get_mut(..n) {
+                        read.zeroize();
+                    }
+                    if let Some(end) = end {
                         return Ok(Err(end));
                     }
                 }

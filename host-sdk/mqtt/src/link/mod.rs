@@ -34,6 +34,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use transport::{Transport, Wire};
 use way::{poll_until, Aside, Way};
+use zeroize::Zeroizing;
 
 pub(crate) type Events = Arc<dyn Fn(Event) + Send + Sync>;
 
@@ -62,6 +63,9 @@ type Link = Way<Paho>;
 struct Paho {
     options: Options,
     local: Local,
+    /// What the first message says, if that is a secret. As with CONNECT, paho never learns it:
+    /// it is given as many zeros, and its copies are not wiped.
+    first_payload: Option<Zeroizing<Vec<u8>>>,
 }
 
 impl Aside for Paho {
@@ -80,10 +84,15 @@ impl Aside for Paho {
 }
 
 /// The life of the link thread.
-pub(crate) fn run(anchor: Anchor, options: Options, shared: Arc<Shared>, events: Events) {
+pub(crate) fn run(anchor: Anchor, mut options: Options, shared: Arc<Shared>, events: Events) {
     let opened = Instant::now();
     let started =
         check::options(&options).and_then(|()| Local::start(&anchor, &shared, &options.limits));
+    let secret = options.first_is_secret;
+    let first_payload = options.first.as_mut().filter(|_| secret).map(|first| {
+        let zeros = vec![0; first.payload.len()];
+        Zeroizing::new(std::mem::replace(&mut first.payload, zeros))
+    });
     let failure = match started {
         Ok(local) => {
             let mut link = Link {
@@ -94,7 +103,11 @@ pub(crate) fn run(anchor: Anchor, options: Options, shared: Arc<Shared>, events:
                 deadline: options.deadline,
                 events: Arc::clone(&events),
                 opened,
-                aside: Paho { options, local },
+                aside: Paho {
+                    options,
+                    local,
+                    first_payload,
+                },
             };
             let stop = link.connect();
             let failure = match stop {

@@ -8,13 +8,14 @@ use super::upgrade::closed;
 use super::way::{poll_until, Aside as _};
 use super::{Link, Stop};
 use crate::bridge::packet::kind;
-use crate::bridge::{connect, Deframer, Guard, Incoming, DISCONNECT, PINGREQ};
+use crate::bridge::{connect, Deframer, Guard, Incoming, Packet, DISCONNECT, PINGREQ};
 use crate::{Event, Failure, Message, Stage};
 use rustix::event::PollFd;
 use std::collections::VecDeque;
 use std::os::fd::AsFd;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
+use zeroize::Zeroizing;
 
 /// Bytes for the broker that wait in memory; beyond, paho waits.
 const OUT_LIMIT: usize = 256 << 10;
@@ -35,6 +36,24 @@ pub(super) fn relay(link: &mut Link, channel: Channel) -> Stop {
     stop
 }
 
+/// The first message, as paho made it, with its payload in the place of the zeros at its end.
+fn filled_in(packet: &Packet, payload: &[u8]) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    let bytes = packet.bytes();
+    let split = bytes.len().checked_sub(payload.len());
+    let Some((head, zeros)) = split.and_then(|at| bytes.split_at_checked(at)) else {
+        return Err(Failure::internal(
+            "the first message is shorter than it was",
+        ));
+    };
+    if zeros.iter().any(|byte| *byte != 0) {
+        return Err(Failure::internal("another message comes before the first"));
+    }
+    let mut whole = Zeroizing::new(Vec::with_capacity(bytes.len()));
+    whole.extend_from_slice(head);
+    whole.extend_from_slice(payload);
+    Ok(whole)
+}
+
 struct Relay<'a> {
     link: &'a mut Link,
     channel: Channel,
@@ -50,6 +69,8 @@ struct Relay<'a> {
     keep_alive: Option<Duration>,
     /// When the outstanding PINGREQ was sent.
     pinged: Option<Instant>,
+    /// Whether the first message of the options has been queued.
+    first_sent: bool,
     /// The connection ended while there was still something to write.
     write_error: Option<Failure>,
 }
@@ -70,6 +91,7 @@ impl<'a> Relay<'a> {
             leaving: VecDeque::new(),
             keep_alive: (seconds > 0).then(|| Duration::from_secs(u64::from(seconds))),
             pinged: None,
+            first_sent: false,
             write_error: None,
             link,
         }
@@ -128,7 +150,17 @@ impl<'a> Relay<'a> {
             let unacknowledged = self
                 .guard
                 .outgoing(&packet, &mut self.link.aside.local.handed)?;
-            self.channel.queue(packet.bytes())?;
+            let first = match packet.kind() {
+                kind::PUBLISH if !self.first_sent => self.link.aside.first_payload.as_ref(),
+                _ => None,
+            };
+            match first {
+                Some(payload) => {
+                    self.first_sent = true;
+                    self.channel.queue(&filled_in(&packet, payload)?)?;
+                }
+                None => self.channel.queue(packet.bytes())?,
+            }
             if let Some(id) = unacknowledged {
                 self.leaving.push_back((id, self.channel.queued_total));
             }
@@ -145,8 +177,12 @@ impl<'a> Relay<'a> {
         if self.stage == Stage::Connack {
             self.recognise()?;
         }
-        while let Some(packet) = self.deframer.next()? {
+        while let Some(mut packet) = self.deframer.next()? {
             let incoming = self.guard.incoming(&packet)?;
+            // A broker sends it back to whoever subscribes to its topic.
+            if let (kind::PUBLISH, Some(first)) = (packet.kind(), &self.link.aside.first_payload) {
+                packet.wipe_if_it_says(first);
+            }
             if !matches!(incoming, Incoming::Connected { .. }) {
                 self.link.aside.local.give(packet.bytes());
             }
