@@ -64,7 +64,10 @@ fn a_c_host_drives_a_component_from_load_to_unload() {
     assert_eq!(ended["state"], "inactive");
     assert_eq!(output.lines().last(), Some("destroyed"));
     let told = ["3 first: idle", "3 first: recovering"];
-    assert!(told.iter().any(|line| log.contains(line)), "the host's log: {log}");
+    assert!(
+        told.iter().any(|line| log.contains(line)),
+        "the host's log: {log}"
+    );
 }
 
 #[test]
