@@ -37,6 +37,14 @@ console: ## the same, left running with its web page; PORT=8080 chooses the port
 	$(compile)
 	@BIN='$(BUILT)/debug' PORT='$(PORT)' tests/demo/story.sh console
 
+.PHONY: application
+application: ## build the example application and pack it: heater-1.0.0.tar.gz in the target folder
+	$(tools) build
+	@cargo build --locked -p gateway
+	@tests/applications/build.sh '$(abspath $(TARGET))/heater'
+	@'$(TARGET)/debug/gateway' package pack '$(TARGET)/heater' --name heater --version 1.0.0 \
+		-o '$(TARGET)/heater-1.0.0.tar.gz'
+
 .PHONY: test
 test: ## run every test; the last line counts them
 	$(tools) build run test
@@ -52,6 +60,16 @@ test-long: ## run the tests that take minutes, too
 fuzz: ## feed the readers of foreign bytes; TARGET=payload chooses one, SECONDS=60 how long each
 	$(tools) build
 	@tests/checks/fuzz.sh '$(if $(filter command%,$(origin SECONDS)),$(SECONDS),60)' $(if $(filter command%,$(origin TARGET)),'$(TARGET)')
+
+.PHONY: sanitize
+sanitize: ## run the trials of the contract under AddressSanitizer, the shared unsafe code under Miri
+	$(tools) build
+	@tests/checks/sanitize.sh
+
+.PHONY: audit
+audit: ## look for known flaws in the parts, with cargo-deny (installs it; needs a network)
+	@cargo deny --version > /dev/null 2>&1 || cargo install --locked cargo-deny
+	@cargo deny --locked check
 
 .PHONY: lint
 lint: ## check format, clippy, documentation, shell scripts, file lengths, licences, README

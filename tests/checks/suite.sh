@@ -4,7 +4,7 @@
 # cargo-nextest runs the tests if it is there, one process each, so that a crash is the failure of
 # one test; else cargo test does. Then the examples in the documentation, then the commands of the
 # README. All of them run even if some failed. --long adds the tests marked `ignore`, and
-# a minute of each fuzz target.
+# a minute of each fuzz target, and the trials of the contract under AddressSanitizer and Miri.
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit 1
 
@@ -59,8 +59,9 @@ else
 fi
 count "$plain" env BIN="$target/debug" tests/demo/test.sh
 if [ ${#long[@]} -gt 0 ]; then
-    # A minute of each fuzz target.
+    # A minute of each fuzz target, and the contract under AddressSanitizer and Miri.
     count "$plain" tests/checks/fuzz.sh 60
+    count "$plain" tests/checks/sanitize.sh
 fi
 
 echo

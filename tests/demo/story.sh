@@ -4,8 +4,9 @@
 #   story.sh once       until it is provisioned; the last line on standard output is the outcome
 #   story.sh console    the same, left running with the web page until Ctrl-C
 #
-# Builds nothing: BIN names the folder with the binaries and the plugin. PORT is the port of the
-# web page, a free one if it is not set. Called by the Makefile and by tests/demo/test.sh.
+# Builds nothing but the example application: BIN names the folder with the binaries and the plugin.
+# PORT is the port of the web page, a free one if it is not set. Called by the Makefile and by
+# tests/demo/test.sh.
 set -euo pipefail
 
 mode=${1:-once}
@@ -63,11 +64,17 @@ mkdir "$cloud" "$device" "$device/plugins"
 say "The cloud makes its certificates: a device-management chain, and two brokers' certificates."
 "$platform" demo-pki --out "$cloud/pki" >&2
 
-say "An operator makes a provision request: one client-id, one password, one activation key."
+say "A developer packs an application: one library, its form, and a manifest with their hashes."
+"$here/../applications/build.sh" "$folder/heater"
+"$gateway" package pack "$folder/heater" --name heater --version 1.0.0 \
+    -o "$folder/heater.tar.gz" >&2
+
+say "An operator makes a provision request: one client-id, one password, one key, one application."
 head -c 18 /dev/urandom | base64 | tr '+/' 'AZ' > "$folder/password"
 "$platform" request create --data "$cloud" \
     --client-id 0257C0DE0001 --username 0257C0DE0001-GW-0001 \
     --password-file "$folder/password" --activation-key-generate \
+    --package "$folder/heater.tar.gz:heater:1.0.0" \
     --account acme --expires-on +1h --max-attempts 5 --json > "$folder/request.json"
 # The key is shown once, in this document only.
 key=$(sed -n 's/.*"generated_activation_key": "\([A-Za-z0-9]*\)".*/\1/p' "$folder/request.json")

@@ -56,7 +56,7 @@ wanted = dict(provisioned=True, enabled=False, state="provisioned", account="acm
 for name, value in wanted.items():
     assert outcome[name] == value, (name, outcome[name])
 assert outcome["broker"].startswith("mqtts://"), outcome["broker"]
-' && grep -q 'COMPLETED' "$scratch/err" && nothing_is_left
+' && grep -q 'heater 1.0.0 *COMPLETED' "$scratch/err" && nothing_is_left
 }
 
 the_console_serves_its_page_and_ends_with_control_c() {

@@ -15,7 +15,6 @@
     clippy::indexing_slicing
 )]
 
-mod archive;
 mod broker_url;
 mod certificates;
 mod configurations;
@@ -25,6 +24,7 @@ mod gzip;
 mod journal;
 mod metatype;
 mod mqtt;
+mod package;
 mod payload;
 #[allow(unsafe_code)]
 mod properties;
@@ -82,7 +82,7 @@ targets! {
     web_socket "web-socket" 2048,
     broker_url "broker-url" 512,
     properties "properties" 2048,
-    archive "archive" 8192,
+    package "package" 8192,
     response "response" 4096,
 }
 

@@ -1,6 +1,6 @@
 //! The corpus, without a fuzzer: every input that is there on purpose or was found once goes
 //! through the function that a fuzzer would call.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -61,22 +61,23 @@ corpora! {
     signed "signed",
     mqtt "mqtt",
     web_socket "web-socket",
+    package "package",
     broker_url "broker-url",
     properties "properties",
-    archive "archive",
     response "response",
 }
 
-/// What the seeds are made by has not changed, or the corpus was made anew.
+/// What our encoders make today goes through as well as what they made when the corpus was written.
 #[test]
-fn the_seeds_are_those_of_our_encoders() {
+fn the_seeds_of_today_are_taken_and_have_their_files() {
     for target in TARGETS {
         for (name, bytes) in (target.seeds)() {
+            println!("{} {name}", target.name);
+            (target.run)(&bytes);
             let file = corpus().join(target.name).join(format!("seed-{name}"));
-            let found = fs::read(&file).unwrap_or_default();
             assert!(
-                found == bytes,
-                "{} differs: cargo run -p fuzz-targets --bin fuzz-seeds",
+                file.is_file(),
+                "{} is missing: cargo run -p fuzz-targets --bin fuzz-seeds",
                 file.display()
             );
         }

@@ -21,7 +21,7 @@ impl Appender {
             .append(true)
             .create(true)
             .mode(0o600)
-            .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits() as i32)
+            .custom_flags(crate::read::careful())
             .open(path)?;
         if file.metadata()?.len() > length {
             file.set_len(length)?;

@@ -10,11 +10,21 @@ pub fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// Creates a folder of mode 0700; one that exists already is fine. Its parent must exist.
+/// Creates a folder of mode 0700; one that exists already is fine, a
+/// symbolic link to one is not. Its parent must exist.
 pub fn create_folder(path: &Path) -> io::Result<()> {
     match DirBuilder::new().mode(0o700).create(path) {
         Ok(()) => sync_folder(parent(path)),
-        Err(e) if e.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
+            // Not through a link: somebody else may have put it there.
+            match fs::symlink_metadata(path)?.is_dir() {
+                true => Ok(()),
+                false => Err(io::Error::new(
+                    io::ErrorKind::NotADirectory,
+                    "it is no folder",
+                )),
+            }
+        }
         Err(e) => Err(e),
     }
 }

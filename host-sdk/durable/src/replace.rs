@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::OnceLock;
 
 use crate::folder::{parent, sync_folder};
 
@@ -14,7 +15,7 @@ static SERIAL: AtomicU64 = AtomicU64::new(0);
 
 /// Writes `content` to `path`, mode 0600. On an error the old file is as it was, and the
 /// temporary one is gone, unless the process was killed: then it stays, named
-/// `.NAME.PID-N.tmp`, and nobody reads it.
+/// `.NAME.PID-START-N.tmp`, and nobody reads it.
 pub fn write(path: &Path, content: &[u8]) -> io::Result<()> {
     let temporary = temporary(path)?;
     let result = write_new(&temporary, content).and_then(|()| fs::rename(&temporary, path));
@@ -23,6 +24,18 @@ pub fn write(path: &Path, content: &[u8]) -> io::Result<()> {
         return result;
     }
     sync_folder(parent(path))
+}
+
+/// As [`write`], without waiting for the disk: for what may be lost. After a loss of power the
+/// file may be the old one, the new one, empty or any part of the new one.
+pub fn write_lazily(path: &Path, content: &[u8]) -> io::Result<()> {
+    let temporary = temporary(path)?;
+    let written = new_file(&temporary).and_then(|mut file| file.write_all(content));
+    let result = written.and_then(|()| fs::rename(&temporary, path));
+    if result.is_err() {
+        let _ = fs::remove_file(&temporary);
+    }
+    result
 }
 
 /// Creates `path` with `content`, mode 0600; one that is there already, also if another process
@@ -72,32 +85,68 @@ pub fn sweep(folder: &Path) -> io::Result<()> {
         let Some(writer) = name.to_str().and_then(writer_of) else {
             continue;
         };
-        let runs = Path::new("/proc").join(writer.to_string()).exists();
-        if writer == std::process::id() || !runs {
+        if writer == Writer::own() || !writer.runs() {
             crate::remove(&entry.path())?;
         }
     }
     Ok(())
 }
 
+/// A process, told from an earlier one of the same number by when it started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Writer {
+    pid: u32,
+    /// Clock ticks since the machine started; 0 if unknown.
+    start: u64,
+}
+
+impl Writer {
+    fn own() -> Writer {
+        static START: OnceLock<u64> = OnceLock::new();
+        let pid = std::process::id();
+        let start = *START.get_or_init(|| started(pid).unwrap_or(0));
+        Writer { pid, start }
+    }
+
+    fn runs(self) -> bool {
+        started(self.pid) == Some(self.start)
+    }
+}
+
+/// When a process started; proc(5), field 22 of `stat`, the second one being a name in brackets.
+fn started(pid: u32) -> Option<u64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (_, behind) = stat.rsplit_once(')')?;
+    behind.split_whitespace().nth(19)?.parse().ok()
+}
+
 /// The process that a temporary file is of.
-fn writer_of(name: &str) -> Option<u32> {
+fn writer_of(name: &str) -> Option<Writer> {
     let rest = name.strip_prefix('.')?.strip_suffix(".tmp")?;
     let (_, writer) = rest.rsplit_once('.')?;
-    let (writer, serial) = writer.split_once('-')?;
-    serial.parse::<u64>().ok()?;
-    writer.parse().ok()
+    let mut numbers = writer.split('-');
+    let pid = numbers.next()?.parse().ok()?;
+    let start = numbers.next()?.parse().ok()?;
+    numbers.next()?.parse::<u64>().ok()?;
+    match numbers.next() {
+        None => Some(Writer { pid, start }),
+        Some(_) => None,
+    }
 }
 
 fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new()
+    let mut file = new_file(path)?;
+    file.write_all(content)?;
+    file.sync_all()
+}
+
+fn new_file(path: &Path) -> io::Result<fs::File> {
+    OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(0o600)
         .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits() as i32)
-        .open(path)?;
-    file.write_all(content)?;
-    file.sync_all()
+        .open(path)
 }
 
 fn temporary(path: &Path) -> io::Result<PathBuf> {
@@ -105,11 +154,8 @@ fn temporary(path: &Path) -> io::Result<PathBuf> {
         .file_name()
         .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "not a file name"))?;
     let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
-    let name = format!(
-        ".{}.{}-{serial}.tmp",
-        name.to_string_lossy(),
-        std::process::id()
-    );
+    let Writer { pid, start } = Writer::own();
+    let name = format!(".{}.{pid}-{start}-{serial}.tmp", name.to_string_lossy());
     let temporary = parent(path).join(name);
     // Left over by a killed process of the same id.
     match fs::remove_file(&temporary) {
@@ -130,6 +176,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a");
         write(&path, b"one").unwrap();
+        write_lazily(&path, b"1.5").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"1.5");
         write(&path, b"two").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"two");
         assert_eq!(
@@ -143,8 +191,12 @@ mod tests {
     fn what_a_killed_writer_left_is_swept_and_nothing_else() {
         let dir = tempfile::tempdir().unwrap();
         let parent = rustix::process::getppid().unwrap().as_raw_nonzero();
-        let kept = ["a", ".a.tmp", ".a.x-1.tmp", &format!(".a.{parent}-0.tmp")];
-        for name in kept.iter().chain(&[".a.b.4294967295-7.tmp"]) {
+        let start = started(parent.get().try_into().unwrap()).unwrap();
+        let running = format!(".a.{parent}-{start}-0.tmp");
+        let kept = ["a", ".a.tmp", ".a.x-1-1.tmp", &running];
+        // Of a process that is gone, and of one whose number another process has now.
+        let gone = format!(".a.{parent}-{}-0.tmp", start + 1);
+        for name in kept.iter().chain(&[".a.b.4294967295-5-7.tmp", &gone]) {
             fs::write(dir.path().join(name), "x").unwrap();
         }
         sweep(dir.path()).unwrap();

@@ -4,7 +4,7 @@
 //! be read, see [`Crypto::decrypt_text`], and is never written.) Snapshots, keystores, undo data
 //! and the components' sealed files are encrypted here; who reads the key file reads them all.
 
-use std::fs::{self, Permissions};
+use std::fs::Permissions;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -74,16 +74,18 @@ impl Crypto {
         if !path.try_exists().map_err(failed)? {
             make_key(&path).map_err(failed)?;
         }
-        let bytes = Zeroizing::new(fs::read(&path).map_err(failed)?);
+        let bytes = Zeroizing::new(durable_file::read(&path).map_err(failed)?);
         let key = <[u8; KEY]>::try_from(bytes.as_slice()).map_err(|_| {
             let what = format!("holds {} bytes, not {KEY}", bytes.len());
             failed(io::Error::new(io::ErrorKind::InvalidData, what))
         })?;
         let key = Zeroizing::new(key);
-        let mode = fs::metadata(&path).map_err(failed)?.permissions().mode();
+        let file = durable_file::open(&path).map_err(failed)?;
+        let mode = file.metadata().map_err(failed)?.permissions().mode();
         if mode & 0o077 != 0 {
             log::warn!("{} was open to others; made private", path.display());
-            fs::set_permissions(&path, Permissions::from_mode(0o600)).map_err(failed)?;
+            file.set_permissions(Permissions::from_mode(0o600))
+                .map_err(failed)?;
         }
         Ok(Crypto { key })
     }
@@ -189,6 +191,8 @@ fn make_key(path: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+    use std::fs;
+
     use super::*;
 
     #[test]

@@ -5,7 +5,6 @@
 //! token is the only credential of the interface: whoever may read the data folder may
 //! configure the gateway, over REST as by editing its files.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -145,7 +144,7 @@ impl Door {
     /// [`DoorError::Closed`] where there is none, and the others.
     pub fn find(data: &Path) -> Result<Door, DoorError> {
         let path = data.join(FILE);
-        match fs::read(&path) {
+        match durable_file::read(&path) {
             Ok(text) => {
                 serde_json::from_slice(&text).map_err(|source| DoorError::Damaged { path, source })
             }
@@ -167,6 +166,8 @@ impl Door {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use std::os::unix::fs::PermissionsExt;
+
+    use std::fs;
 
     use super::*;
 

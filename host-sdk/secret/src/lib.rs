@@ -26,7 +26,10 @@ enum Store {
 impl Store {
     fn of(text: &[u8]) -> Store {
         let pages = MmapMut::map_anon(text.len()).and_then(|pages| {
-            pages.advise(Advice::DontDump)?;
+            // Miri knows no advice, and dumps no core.
+            if !cfg!(miri) {
+                pages.advise(Advice::DontDump)?;
+            }
             Ok(pages)
         });
         match pages {

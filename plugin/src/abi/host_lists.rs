@@ -27,19 +27,20 @@ const FACTORY_PID: &str = "service.factoryPid";
 /// Configurations in the form of the contract.
 pub struct BorrowedList<'a> {
     list: GwcConfigurationList,
-    _items: Box<[GwcConfigurationItem]>,
-    _properties: Box<[Borrowed<'a>]>,
+    // Vectors: see `Borrowed`.
+    _items: Vec<GwcConfigurationItem>,
+    _properties: Vec<Borrowed<'a>>,
     _source: PhantomData<&'a [Configuration]>,
 }
 
 impl<'a> BorrowedList<'a> {
     /// The list of `configurations`.
     pub fn new(configurations: &'a [Configuration]) -> Self {
-        let properties: Box<[Borrowed<'a>]> = configurations
+        let properties: Vec<Borrowed<'a>> = configurations
             .iter()
             .map(|configuration| Borrowed::new(&configuration.properties))
             .collect();
-        let items: Box<[GwcConfigurationItem]> = configurations
+        let items: Vec<GwcConfigurationItem> = configurations
             .iter()
             .zip(properties.iter())
             .map(|(configuration, properties)| GwcConfigurationItem {

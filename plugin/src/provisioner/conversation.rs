@@ -474,7 +474,16 @@ impl Conversation {
         let Some(at_hand) = self.at_hand.take() else {
             return Vec::new();
         };
-        log::debug!("refused {}: {fault}", at_hand.request.application_topic);
+        // What the gateway itself cannot do is no matter of the platform alone.
+        let level = match fault.response_code() {
+            500 => log::Level::Warn,
+            _ => log::Level::Debug,
+        };
+        log::log!(
+            level,
+            "refused {}: {fault}",
+            at_hand.request.application_topic
+        );
         if let Some(slot) = at_hand.slot {
             self.manifest.withdraw(slot);
         }

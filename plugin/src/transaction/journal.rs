@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::provisioner::GaveUp;
 
-/// The journal is rewritten as one record when it is opened with more bytes than this.
+/// The journal is rewritten as one record when it has more bytes than this.
 const COMPACT_ABOVE: usize = 32 * 1024;
 /// A journal larger than this was not written by us.
 const MAX_SIZE: u64 = 4 << 20;
@@ -217,7 +217,10 @@ pub enum JournalError {
 #[derive(Debug)]
 pub struct Journal {
     path: PathBuf,
-    appender: Appender,
+    /// None after an error: opened anew with the next record.
+    appender: Option<Appender>,
+    /// Up to the end of the last good record.
+    length: u64,
     summary: Summary,
 }
 
@@ -230,13 +233,13 @@ impl Journal {
             path: path.clone(),
             error,
         };
-        let content = match fs::metadata(&path) {
+        let content = match fs::symlink_metadata(&path) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => Vec::new(),
             Err(e) => return Err(io(e)),
             Ok(data) if data.len() > MAX_SIZE => {
                 return Err(set_aside(&path, format!("{} bytes", data.len())));
             }
-            Ok(_) => fs::read(&path).map_err(io)?,
+            Ok(_) => durable_file::read(&path).map_err(io)?,
         };
         let (summary, good) = match replay(&content) {
             Ok(replayed) => replayed,
@@ -244,14 +247,13 @@ impl Journal {
         };
         let mut length = good as u64;
         if content.len() > COMPACT_ABOVE {
-            let line = line(&Record::Summary(Box::new(summary.clone()))).map_err(io)?;
-            durable_file::write(&path, &line).map_err(io)?;
-            length = line.len() as u64;
+            length = compact(&path, &summary).map_err(io)?;
         }
-        let appender = Appender::open(&path, length).map_err(io)?;
+        let appender = Some(Appender::open(&path, length).map_err(io)?);
         Ok(Journal {
             path,
             appender,
+            length,
             summary,
         })
     }
@@ -276,20 +278,41 @@ impl Journal {
         for record in records {
             lines.extend_from_slice(&line(record).map_err(io)?);
         }
-        let length = fs::metadata(&self.path).map_err(io)?.len();
-        if let Err(error) = self.appender.append(&lines) {
+        let mut appender = match self.appender.take() {
+            Some(appender) => appender,
+            None => Appender::open(&self.path, self.length).map_err(io)?,
+        };
+        if let Err(error) = appender.append(&lines) {
             // The end may be torn: cut it, or the next record would hide behind it.
-            if let Ok(appender) = Appender::open(&self.path, length) {
-                self.appender = appender;
-            }
-            return Err(JournalError::Io {
-                path: self.path.clone(),
-                error,
-            });
+            self.appender = Appender::open(&self.path, self.length).ok();
+            return Err(io(error));
         }
+        self.length += lines.len() as u64;
+        self.appender = Some(appender);
         self.summary = next;
+        if self.length > COMPACT_ABOVE as u64 {
+            self.shorten();
+        }
         Ok(())
     }
+
+    /// For a gateway that tries for months without a restart. The records stand, whatever comes of
+    /// this: an error is only worth a line.
+    fn shorten(&mut self) {
+        self.appender = None;
+        if let Err(e) = compact(&self.path, &self.summary) {
+            log::warn!("{} stays long: {e}", self.path.display());
+        }
+        // The old one or the new one, and whole.
+        self.length = fs::symlink_metadata(&self.path).map_or(u64::MAX, |data| data.len());
+    }
+}
+
+/// Replaces the journal by what it says; its length then.
+fn compact(path: &Path, summary: &Summary) -> io::Result<u64> {
+    let line = line(&Record::Summary(Box::new(summary.clone())))?;
+    durable_file::write(path, &line)?;
+    Ok(line.len() as u64)
 }
 
 /// A record as it stands in the journal, with its line feed.
@@ -531,14 +554,15 @@ mod tests {
         let path = dir.path().join("journal.jsonl");
         let mut journal = Journal::open(dir.path()).unwrap();
         journal.append(&[started()]).unwrap();
-        let mut n = 0;
-        while fs::metadata(&path).unwrap().len() <= COMPACT_ABOVE as u64 {
-            n += 1;
+        // Also without a restart.
+        let mut longest = 0;
+        for n in 1..1000 {
             journal.append(&[Record::Attempt { n, at_ms: 5 }]).unwrap();
+            longest = longest.max(fs::symlink_metadata(&path).unwrap().len());
         }
+        assert!(longest < COMPACT_ABOVE as u64 + 1000, "{longest}");
         let said = journal.summary().clone();
         drop(journal);
         assert_eq!(Journal::open(dir.path()).unwrap().summary(), &said);
-        assert!(fs::metadata(&path).unwrap().len() < 1000);
     }
 }

@@ -330,7 +330,8 @@ impl Engine {
             return Ok(plan.clone());
         }
         let path = self.plan_path(transaction);
-        let bytes = std::fs::read(&path).map_err(|e| of_io(&path.display().to_string(), &e))?;
+        let bytes =
+            durable_file::read(&path).map_err(|e| of_io(&path.display().to_string(), &e))?;
         let json = if bytes.first() == Some(&b'{') {
             bytes
         } else {

@@ -4,7 +4,6 @@
 //! line before (its bytes without the line feed), 64 zeros in the first, so that nobody can
 //! change or drop a line unseen. No secret is ever in it.
 
-use std::fs;
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 
@@ -76,7 +75,7 @@ pub fn append(folder: &Path, entry: Entry) -> io::Result<()> {
 
 /// Hash of the last whole line, the length up to its end, and the line.
 fn last(path: &Path) -> io::Result<(String, u64, Vec<u8>)> {
-    let file = match fs::File::open(path) {
+    let file = match durable_file::open(path) {
         Ok(file) => file,
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok((zeros(), 0, Vec::new())),
         Err(e) => return Err(e),
@@ -127,6 +126,8 @@ fn hex(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use std::fs;
+
     use super::*;
 
     fn entry(attempt: u32) -> Entry {

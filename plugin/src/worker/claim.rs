@@ -133,6 +133,7 @@ impl Worker {
         let wanted = self
             .host
             .storage_folder()
+            .inspect_err(|e| log::warn!("{own}: the host gives no folder: {}", e.message))
             .ok()
             .and_then(|folder| Some(name(folder.parent()?, &settings.broker)));
         if self.claim.as_ref().map(Claim::name) == wanted.as_deref() && wanted.is_some() {

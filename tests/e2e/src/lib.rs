@@ -5,6 +5,7 @@
 //! is [`provision_platform::harness::TestPlatform`]. [`capture`] keeps every log line of the
 //! process. No test is in here.
 
+pub mod canaries;
 pub mod capture;
 pub mod site;
 

@@ -7,6 +7,8 @@ use std::sync::mpsc::Receiver;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::canaries::{Canaries, ACTIVATION_KEY};
+use crate::capture;
 use gateway_component_abi::value::{Properties, Secret, Value};
 use gateway_host_sdk::configuration::ConfigurationService;
 use gateway_host_sdk::crypto::Crypto;
@@ -40,6 +42,7 @@ pub struct Site {
     folder: TempDir,
     parameters: Properties,
     running: Option<(Framework, Receiver<Event>)>,
+    canaries: Canaries,
     /// Every status document that was seen.
     pub documents: Vec<String>,
 }
@@ -73,11 +76,13 @@ impl Site {
                 ("client-id".into(), client_id.into()),
                 ("username".into(), format!("user-{client_id}").into()),
                 ("password".into(), Secret::from(password).into()),
+                ("activation-key".into(), Secret::from(ACTIVATION_KEY).into()),
                 ("retry-interval".into(), 1.into()),
                 ("timeout".into(), 60.into()),
             ]),
             folder,
             running: None,
+            canaries: Canaries::default(),
             documents: Vec::new(),
         };
         site.install()?;
@@ -94,6 +99,7 @@ impl Site {
             folder: tempfile::tempdir_in(parent).map_err(io)?,
             parameters: self.parameters.clone(),
             running: None,
+            canaries: Canaries::default(),
             documents: Vec::new(),
         };
         copy_tree(&self.data(), &copy.data()).map_err(io)?;
@@ -206,6 +212,8 @@ impl Site {
 
     /// Starts the gateway.
     pub fn start(&mut self) -> Result<(), SiteError> {
+        capture::start();
+        self.canaries.add("parameter", &self.parameters);
         let seed = self.write_seed()?;
         let framework = Framework::start(Options {
             data: self.data(),
@@ -224,6 +232,7 @@ impl Site {
     /// Ends the gateway in good order.
     pub fn stop(&mut self) {
         if let Some((framework, _)) = self.running.take() {
+            self.canaries.add_running(&framework);
             framework.shutdown();
         }
     }
@@ -387,6 +396,40 @@ impl Site {
             .filter(|(_, content)| holds(content))
             .map(|(path, _)| path)
             .collect())
+    }
+}
+
+impl Site {
+    /// Where a secret of this gateway is found that must be nowhere.
+    pub fn leaks(&mut self) -> Result<Vec<String>, SiteError> {
+        if let Some((framework, _)) = &self.running {
+            self.canaries.add_running(framework);
+        }
+        let mut files = BTreeMap::new();
+        if self.data().is_dir() {
+            read_tree(&self.data(), &mut files).map_err(|e| failed("data folder")(&e))?;
+        }
+        let files = files
+            .iter()
+            .map(|(path, content)| (path.as_str(), content.as_slice()));
+        let documents = self
+            .documents
+            .iter()
+            .map(|text| ("a status document", text.as_bytes()));
+        Ok(self.canaries.found_in(files.chain(documents)))
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        self.stop();
+        // A test that has failed says enough.
+        if !std::thread::panicking() {
+            match self.leaks() {
+                Ok(leaks) => assert!(leaks.is_empty(), "secrets were written: {leaks:#?}"),
+                Err(e) => println!("secrets were not looked for: {e}"),
+            }
+        }
     }
 }
 

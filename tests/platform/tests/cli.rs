@@ -84,6 +84,23 @@ fn help_has_examples_and_wrong_usage_is_two() {
 }
 
 #[test]
+fn every_command_of_the_readme_is_one() {
+    let readme = include_str!("../README.md");
+    let commands = readme
+        .lines()
+        .filter_map(|line| line.strip_prefix("provision-platform "));
+    let mut count = 0;
+    for command in commands {
+        let words = command.split_whitespace().chain(["--help"]);
+        let output = run(&words.collect::<Vec<_>>());
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{command}: {errors}");
+        count += 1;
+    }
+    assert!(count > 10, "{count}");
+}
+
+#[test]
 fn requests_are_created_shown_and_listed_without_their_secrets() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("cloud");

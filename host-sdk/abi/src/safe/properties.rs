@@ -14,22 +14,23 @@ pub const MAX_COUNT: u64 = 10_000;
 /// A list of properties in the form of the contract, borrowing from `Properties`.
 pub struct Borrowed<'a> {
     list: GwcProperties,
-    // What `list` points into. Boxed slices: their heap does not move with `self`.
-    _items: Box<[GwcProperty]>,
+    // What `list` points into. Vectors, as their heap does not move with `self`; a moved Box would
+    // claim its heap for itself, and end the pointers into it.
+    _items: Vec<GwcProperty>,
     _values: Vec<Elements>,
     _source: std::marker::PhantomData<&'a Properties>,
 }
 
 enum Elements {
-    Text(#[allow(dead_code)] Box<[GwcStr]>),
-    Long(#[allow(dead_code)] Box<[i64]>),
-    Double(#[allow(dead_code)] Box<[f64]>),
-    Float(#[allow(dead_code)] Box<[f32]>),
-    Integer(#[allow(dead_code)] Box<[i32]>),
-    Byte(#[allow(dead_code)] Box<[i8]>),
-    Char(#[allow(dead_code)] Box<[u32]>),
-    Boolean(#[allow(dead_code)] Box<[u8]>),
-    Short(#[allow(dead_code)] Box<[i16]>),
+    Text(#[allow(dead_code)] Vec<GwcStr>),
+    Long(#[allow(dead_code)] Vec<i64>),
+    Double(#[allow(dead_code)] Vec<f64>),
+    Float(#[allow(dead_code)] Vec<f32>),
+    Integer(#[allow(dead_code)] Vec<i32>),
+    Byte(#[allow(dead_code)] Vec<i8>),
+    Char(#[allow(dead_code)] Vec<u32>),
+    Boolean(#[allow(dead_code)] Vec<u8>),
+    Short(#[allow(dead_code)] Vec<i16>),
 }
 
 impl Elements {
@@ -69,7 +70,6 @@ impl<'a> Borrowed<'a> {
             });
             values.push(elements);
         }
-        let items = items.into_boxed_slice();
         Borrowed {
             list: GwcProperties {
                 struct_size: table::size::<GwcProperties>(),

@@ -13,6 +13,9 @@ use super::lifecycle::create;
 use super::{each, holds, must, refused};
 use crate::abi::{blank, called, Conduct, Edge};
 
+/// A fault of a property, and how to make it.
+type Change = (&'static str, fn(&mut GwcProperty));
+
 pub(super) fn a_host_struct_of_any_size_is_read_within_it(path: &Path) -> Result<(), String> {
     each(path, Conduct::Honest, |library, pid, _, host| {
         let table = host.table();
@@ -84,7 +87,7 @@ pub(super) fn broken_property_lists_are_refused(path: &Path) -> Result<(), Strin
         };
         let text = b"\xc3\x28";
         let mut items = vec![("a type that does not exist", good); 8];
-        let changes: [(&str, fn(&mut GwcProperty)); 6] = [
+        let changes: [Change; 6] = [
             ("a type that does not exist", |p| p.kind = 77),
             ("a value that is NULL", |p| p.values = ptr::null()),
             ("a scalar of no element", |p| p.count = 0),

@@ -11,18 +11,19 @@ use crate::component::services::ConfigurationItem;
 /// A list in the form of the contract, borrowing from the items.
 pub(crate) struct BorrowedList<'a> {
     list: GwcConfigurationList,
-    _items: Box<[GwcConfigurationItem]>,
-    _properties: Box<[properties::Borrowed<'a>]>,
+    // Vectors: see `properties::Borrowed`.
+    _items: Vec<GwcConfigurationItem>,
+    _properties: Vec<properties::Borrowed<'a>>,
 }
 
 impl<'a> BorrowedList<'a> {
     pub(crate) fn new(source: &'a [ConfigurationItem]) -> Self {
-        let properties: Box<[properties::Borrowed<'a>]> = source
+        let properties: Vec<properties::Borrowed<'a>> = source
             .iter()
             .map(|item| properties::Borrowed::new(&item.properties))
             .collect();
-        // Boxed before pointers into it are taken: it does not move any more.
-        let items: Box<[GwcConfigurationItem]> = source
+        // Complete before pointers into it are taken: its heap does not move any more.
+        let items: Vec<GwcConfigurationItem> = source
             .iter()
             .zip(properties.iter())
             .map(|(item, properties)| GwcConfigurationItem {

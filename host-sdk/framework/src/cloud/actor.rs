@@ -102,7 +102,7 @@ impl Actor {
         let notices = events.clone();
         let notify =
             move |outgoing, lasting| drop(notices.send(Command::Notify(outgoing, lasting)));
-        let desk = control::desk(
+        let desk = control::open_desk(
             Arc::clone(&surroundings),
             &stack.cloud,
             Box::new(served),

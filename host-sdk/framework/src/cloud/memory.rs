@@ -8,7 +8,6 @@
 //! with the process.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -60,7 +59,7 @@ impl Memory {
     /// The file system. A damaged line is passed over, and the log says so.
     pub fn open(data: &Path) -> io::Result<Memory> {
         let path = data.join(FILE);
-        let content = match fs::read(&path) {
+        let content = match durable_file::read(&path) {
             Ok(content) => content,
             Err(e) if e.kind() == io::ErrorKind::NotFound => Vec::new(),
             Err(e) => return Err(e),
@@ -176,6 +175,8 @@ fn line(connection: &str, kept: &Kept) -> io::Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use std::fs;
+
     use super::*;
 
     #[test]

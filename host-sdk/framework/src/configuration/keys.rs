@@ -3,7 +3,6 @@
 //! does no harm: the repetition changes nothing.
 
 use std::collections::VecDeque;
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -39,7 +38,7 @@ impl Keys {
     /// module), and is reported.
     pub(super) fn open(folder: &Path) -> Result<Keys, ConfigurationError> {
         let path = folder.join("applied.json");
-        let keys = match fs::read(&path) {
+        let keys = match durable_file::read(&path) {
             Ok(bytes) => serde_json::from_slice(&bytes).unwrap_or_else(|e| {
                 log::error!("{} cannot be read: {e}", path.display());
                 VecDeque::new()
@@ -55,7 +54,7 @@ impl Keys {
         self.keys.contains(&key)
     }
 
-    /// Remembers a key, durably, and forgets those of the other direction: what was applied
+    /// Remembers a key, for as long as the power stays where it was applied, and forgets those of the other direction: what was applied
     /// before a restore may be applied again after it.
     pub(super) fn remember(
         &mut self,
@@ -73,7 +72,13 @@ impl Keys {
             source,
         };
         let bytes = serde_json::to_vec(&keys).map_err(|e| storage(e.into()))?;
-        durable_file::write(&self.path, &bytes).map_err(storage)?;
+        match direction {
+            // Lost with the power, it is as if it had not come so far; see the module.
+            Direction::Apply => durable_file::write_lazily(&self.path, &bytes),
+            // The keys that it forgets must not come back.
+            Direction::Restore => durable_file::write(&self.path, &bytes),
+        }
+        .map_err(storage)?;
         self.keys = keys;
         Ok(())
     }

@@ -120,7 +120,7 @@ impl Snapshots {
     }
 
     fn read(&self, id: i64, crypto: &Crypto) -> Result<Configurations, DocumentError> {
-        document::read(&fs::read(self.path(id))?, crypto)
+        document::read(&durable_file::read(&self.path(id))?, crypto)
     }
 
     /// Writes snapshot 0.

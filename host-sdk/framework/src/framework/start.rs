@@ -6,7 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{flock, FlockOperation};
+use rustix::fs::{flock, FlockOperation, OFlags};
 
 use super::environment::{create_stack, Surroundings};
 use super::{Framework, Options};
@@ -88,6 +88,7 @@ impl FolderLock {
             .create(true)
             .truncate(false)
             .mode(0o600)
+            .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32)
             .open(&path)
             .map_err(unusable(&path))?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
@@ -99,7 +100,9 @@ impl FolderLock {
 }
 
 pub(super) fn start(options: Options) -> Result<Framework, StartError> {
-    let data = private_folder(&options.data)?;
+    // The operator may have put a link there; nobody may below it.
+    let data = fs::canonicalize(&options.data).unwrap_or_else(|_| options.data.clone());
+    let data = private_folder(&data)?;
     let lock = FolderLock::take(&data)?;
     let plugins = plugin_folder(&options.plugins)?;
     let components = private_folder(&data.join("components"))?;

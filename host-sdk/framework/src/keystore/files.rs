@@ -35,7 +35,7 @@ impl Files {
 
     pub(super) fn read(&self, alias: &str) -> Result<Option<Entry>, KeystoreError> {
         let path = self.path(alias)?;
-        let metadata = match fs::metadata(&path) {
+        let metadata = match fs::symlink_metadata(&path) {
             Ok(metadata) => metadata,
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(e) => return Err(storage(&path, e)),
@@ -47,7 +47,11 @@ impl Files {
         if metadata.len() > MAX_FILE {
             return Err(damaged(format!("it has more than {MAX_FILE} bytes")));
         }
-        let text = match fs::read_to_string(&path) {
+        let text = durable_file::read(&path).and_then(|bytes| {
+            String::from_utf8(bytes)
+                .map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e.utf8_error()))
+        });
+        let text = match text {
             Ok(text) => text,
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(e) if e.kind() == io::ErrorKind::InvalidData => {
@@ -65,7 +69,7 @@ impl Files {
         let path = self.path(alias)?;
         let text = entry.to_text()?;
         // Equal content is left alone: a repeated change costs no write.
-        if fs::read(&path).is_ok_and(|old| old == text.as_bytes()) {
+        if durable_file::read(&path).is_ok_and(|old| old == text.as_bytes()) {
             return Ok(());
         }
         durable_file::write(&path, text.as_bytes()).map_err(|e| storage(&path, e))

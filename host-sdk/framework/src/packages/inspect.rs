@@ -2,7 +2,7 @@
 //! metatype descriptors. No code of it runs.
 
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
@@ -46,13 +46,21 @@ impl Contents {
 /// # Errors
 /// [`PackageError::Archive`]: it is no package, or one for another machine.
 pub fn inspect(path: &Path) -> Result<Contents, PackageError> {
+    open(path)
+        .and_then(inspect_from)
+        .map_err(|source| PackageError::Archive {
+            path: path.to_owned(),
+            source,
+        })
+}
+
+/// As [`inspect`], of an archive that is read from wherever it is.
+///
+/// # Errors
+/// [`ArchiveError`].
+pub fn inspect_from(archive: impl BufRead) -> Result<Contents, ArchiveError> {
     let mut look = Look::default();
-    let archive = |source| PackageError::Archive {
-        path: path.to_owned(),
-        source,
-    };
-    let source = open(path).map_err(archive)?;
-    let manifest = read::read(source, &mut look).map_err(archive)?;
+    let manifest = read::read(archive, &mut look)?;
     Ok(Contents {
         manifest,
         metatypes: look.metatypes,

@@ -2,7 +2,6 @@
 //! replaced as a whole by the one durable writer.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -73,7 +72,7 @@ impl Ledger {
             path: path.clone(),
             reason,
         };
-        let content = match fs::read(&path) {
+        let content = match durable_file::read(&path) {
             Ok(json) => serde_json::from_slice(&json).map_err(|e| damaged(e.to_string()))?,
             Err(e) if e.kind() == io::ErrorKind::NotFound => Content {
                 format: FORMAT,

@@ -21,6 +21,7 @@
 //! package is trusted once it is installed, as any plugin is; who may install one is the business of
 //! the callers: the component's host table, the console, the cloud connection.
 
+mod change;
 mod error;
 mod incoming;
 mod inspect;
@@ -34,7 +35,7 @@ mod store;
 
 pub use error::{ArchiveError, PackageError};
 pub use incoming::Incoming;
-pub use inspect::{inspect, Contents};
+pub use inspect::{inspect, inspect_from, Contents};
 pub use manifest::{Manifest, PackageFile};
 pub use pack::{pack, PackError};
 pub use store::{PackageInfo, Packages};

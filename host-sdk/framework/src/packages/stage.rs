@@ -162,7 +162,7 @@ impl Receiver for Writer<'_> {
 /// SHA-256 of a file.
 fn digest(path: &Path) -> std::io::Result<String> {
     use std::io::Read;
-    let (mut file, mut digest) = (File::open(path)?, openssl::sha::Sha256::new());
+    let (mut file, mut digest) = (durable_file::open(path)?, openssl::sha::Sha256::new());
     let mut buffer = [0u8; 32 << 10];
     loop {
         match file.read(&mut buffer)? {

@@ -237,6 +237,8 @@ static void *work(void *arg) {
     const gwc_packages *packages = ext(self, GWC_EXT_PACKAGES);
     if (packages && storage)
         apply(self, packages, storage);
+    else
+        note(self, "packages", packages != NULL, "");
     note(self, "done", 0, "");
     changed(self);
     return NULL;

@@ -1,7 +1,5 @@
 //! `gateway record show|verify`: the provisioning record of a data folder, offline.
 
-use std::fs;
-
 use serde_json::{json, Map, Value};
 
 use super::args::{Record, RecordOf};
@@ -78,7 +76,7 @@ fn read(of: &RecordOf) -> Result<Entries, CliError> {
         return Err(CliError::Usage(format!("{:?} is no pid", of.pid)));
     }
     let path = of.data.data.join("components").join(&of.pid).join(FILE);
-    let content = fs::read(&path).map_err(|source| CliError::File {
+    let content = durable_file::read(&path).map_err(|source| CliError::File {
         path: path.clone(),
         source,
     })?;

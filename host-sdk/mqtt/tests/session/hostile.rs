@@ -215,3 +215,73 @@ fn the_last_message_before_the_end_is_delivered() {
     assert_eq!(watched.message().payload, b"words");
     assert!(matches!(watched.failure(), Failure::Lost { .. }));
 }
+
+#[test]
+fn every_return_code_of_connack_has_its_own_word_or_is_malformed() {
+    for code in 0..=u8::MAX {
+        let peer = Peer::new(move |mut stream| {
+            packet(&mut stream).unwrap();
+            send(&mut stream, &[0x20, 2, 0, code]);
+            if code == 0 {
+                // Taken in; then it goes on as no broker does.
+                send(&mut stream, &[0xf0, 0]);
+            }
+            until_closed(&mut stream);
+        });
+        let failure = open(options("mqtt", peer.address)).failure();
+        let wanted = match code {
+            1 => "protocol.unexpected",
+            2 => "broker.identifier",
+            3 => "broker.unavailable",
+            4 => "broker.bad-credentials",
+            5 => "broker.not-authorized",
+            _ => "protocol.malformed",
+        };
+        assert_eq!(failure.code(), wanted, "{code}: {failure}");
+    }
+}
+
+/// Pages of this process that are in memory, in bytes.
+fn resident() -> u64 {
+    let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
+    let resident: u64 = pages.split(' ').nth(1).unwrap().parse().unwrap();
+    resident * 4096
+}
+
+#[test]
+fn a_flood_of_small_messages_over_tls_is_taken_in_without_piling_up() {
+    use crate::certificates::{accept, server, Authority, Manners, Wish};
+    use mqtt_session::{Event, Session};
+    const MESSAGES: usize = 100_000;
+    let root = Authority::new("Root");
+    let context = server(&root.issue(&Wish::default()), Manners::default());
+    let peer = Peer::new(move |stream| {
+        let mut tls = accept(&context, stream).unwrap();
+        greet(&mut tls);
+        let thousand = publish(b"flood", b"0123456789").repeat(1000);
+        for _ in 0..MESSAGES / 1000 {
+            tls.write_all(&thousand).unwrap();
+        }
+        until_closed(&mut tls);
+    });
+    let mut options = options("mqtts", peer.address);
+    options.tls.anchors = vec![root.cert.clone()];
+    options.subscriptions = vec![("flood".into(), 1)];
+    let (done, all) = std::sync::mpsc::channel();
+    let seen = std::sync::atomic::AtomicUsize::new(1);
+    let before = resident();
+    let session = Session::open(anchor(), options, move |event| match event {
+        Event::Message(_)
+            if seen.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == MESSAGES =>
+        {
+            let _ = done.send(Ok(resident()));
+        }
+        Event::Failed(failure) => drop(done.send(Err(failure))),
+        _ => {}
+    });
+    let after = all.recv_timeout(PATIENCE).expect("all messages").unwrap();
+    let grown = after.saturating_sub(before);
+    assert!(grown < 32 << 20, "{grown} bytes more than before");
+    drop(session);
+    peer.result();
+}

@@ -38,14 +38,15 @@ impl PromptBroker {
                 fs::copy(entry.path(), folder.path().join(entry.file_name()))?;
             }
         }
-        // Both are held until both are known, so that they differ.
-        let listeners = [
-            TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?,
-            TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?,
-        ];
-        let [tls, plain] = &listeners;
+        // All are held until all are known, so that they differ.
+        let free = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
+        let listeners = [free()?, free()?, free()?];
+        let [tls, plain, mutual] = &listeners;
         let (tls, plain) = (tls.local_addr()?.port(), plain.local_addr()?.port());
+        let mutual = mutual.local_addr()?.port();
         drop(listeners);
+        let other = broker.mutual_url();
+        let other = other.rsplit(':').next().unwrap_or_default();
         let path = folder.path().join("mosquitto.conf");
         let listener = |port: u16| format!("listener {port} ");
         let configuration = fs::read_to_string(&path)?
@@ -54,7 +55,8 @@ impl PromptBroker {
                 &folder.path().display().to_string(),
             )
             .replace(&listener(broker.port()), &listener(tls))
-            .replace(&listener(broker.platform_port()), &listener(plain));
+            .replace(&listener(broker.platform_port()), &listener(plain))
+            .replace(&format!("listener {other} "), &listener(mutual));
         fs::write(&path, format!("set_tcp_nodelay true\n{configuration}"))?;
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL"]);

@@ -103,3 +103,15 @@ fn a_package_that_the_host_cannot_install() {
     );
     names_the_package(&status);
 }
+
+#[test]
+fn an_application_that_does_not_come_alive_is_taken_back() {
+    // It can be looked into, but its library needs what is not there.
+    let dead = Application::heater("1.0").with("HEATER_UNLINKED").archive();
+    let status = once(PackageFault::None, &dead, "package.failed", |platform| {
+        request(platform, &Application::heater("1.0").archive());
+    });
+    let message = status["error"]["message"].as_str().unwrap();
+    assert!(message.contains("heater 1.0"), "{message}");
+    assert_eq!(status["packages"][0]["state"], "staged");
+}

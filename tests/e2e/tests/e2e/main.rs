@@ -7,13 +7,18 @@
     clippy::indexing_slicing
 )]
 
+mod account;
 mod broker;
 mod control;
 mod deactivate;
+mod files;
 mod hostile;
 mod keys;
+mod package_server;
 mod packages;
 mod platform;
+mod restart;
 mod revocation;
 mod secrets;
 mod success;
+mod way_back;

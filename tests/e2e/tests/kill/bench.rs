@@ -11,6 +11,7 @@ use e2e::Site;
 use gateway_component_abi::value::{Properties, Secret};
 use provision_platform::harness::TestPlatform;
 use provision_platform::pki::{DeviceKey, Pki};
+use provision_platform::platform::{Platform, Settings};
 use provision_platform::store::{NewPackage, NewRequest};
 use tempfile::TempDir;
 
@@ -133,9 +134,42 @@ impl Bench {
                 new.provision_broker().url().to_string().into(),
             ),
             ("password".into(), Secret::from(PASSWORD).into()),
+            ("timeout".into(), 10.into()),
         ]);
         site.reconfigure(&order).unwrap();
         site
+    }
+
+    /// For a platform of one's own.
+    pub fn settings(&self, folder: &Path) -> Settings {
+        Settings::new(folder, self.pki.clone())
+    }
+
+    /// A gateway for a platform of one's own, with or without a key.
+    pub fn gateway_at(&self, platform: &Platform, key: bool) -> Gateway {
+        let client_id = "gw-1".to_owned();
+        let site = Site::new_in(self.folder(), platform, &client_id, PASSWORD).unwrap();
+        Gateway {
+            site: site.with("timeout", 10),
+            request: self.request(platform, &client_id, key),
+            before: 0,
+            client_id,
+        }
+    }
+
+    /// With all that a provisioning can bring, a key only where it is wanted; in the place of an
+    /// earlier one, as if that had not been.
+    fn request(&self, platform: &Platform, client_id: &str, key: bool) -> i64 {
+        let mut new = NewRequest::new(client_id, &format!("user-{client_id}"), PASSWORD, "acme");
+        new.overwrite = true;
+        new.device_key = key.then_some(DeviceKey::EcP256);
+        new.packages = vec![self.package.clone()];
+        platform.create_request(&new).unwrap()
+    }
+
+    /// Runs a gateway undisturbed.
+    pub fn run(&self, site: &Site) -> Ended {
+        run(site, &self.shim, None, None)
     }
 
     /// The operations of a provisioning that nothing interferes with.
@@ -144,7 +178,7 @@ impl Bench {
         let gateway = place.gateway();
         let ended = place.run(&gateway, None);
         assert_eq!(ended.code(), Some(0), "{}", ended.said);
-        crate::expect::exactly_once(&place, &gateway, &ended).unwrap();
+        crate::expect::exactly_once(&place.platform, &gateway, &ended).unwrap();
         ended.operations
     }
 
@@ -185,7 +219,9 @@ impl Place<'_> {
         let client_id = format!("gw-{}", self.serial.fetch_add(1, Ordering::Relaxed));
         let folder = self.bench.folder();
         let site = match &self.member {
-            None => Site::new_in(folder, &self.platform, &client_id, PASSWORD).unwrap(),
+            None => Site::new_in(folder, &self.platform, &client_id, PASSWORD)
+                .unwrap()
+                .with("timeout", 10),
             Some(member) => {
                 let site = member.copy_in(folder).unwrap();
                 let name = Properties::from([
@@ -198,20 +234,10 @@ impl Place<'_> {
         };
         Gateway {
             site,
-            request: self.request(&client_id),
+            request: self.bench.request(&self.platform, &client_id, true),
             before: usize::from(self.member.is_some()),
             client_id,
         }
-    }
-
-    /// With all that a provisioning can bring; in the place of an earlier one, as if that had not
-    /// been.
-    fn request(&self, client_id: &str) -> i64 {
-        let mut new = NewRequest::new(client_id, &format!("user-{client_id}"), PASSWORD, "acme");
-        new.overwrite = true;
-        new.device_key = Some(DeviceKey::EcP256);
-        new.packages = vec![self.bench.package.clone()];
-        self.platform.create_request(&new).unwrap()
     }
 
     /// Runs the gateway.
@@ -230,7 +256,7 @@ impl Place<'_> {
 
     /// Another request in the place of that of the gateway.
     pub fn request_anew(&self, gateway: &mut Gateway) {
-        gateway.request = self.request(&gateway.client_id);
+        gateway.request = self.bench.request(&self.platform, &gateway.client_id, true);
     }
 
     /// Its platform.

@@ -12,10 +12,11 @@ use e2e::Site;
 use gateway_component_abi::value::Secret;
 use gateway_host_sdk::crypto::Crypto;
 use kura_formats::configurations::{self, XmlLimits};
+use provision_platform::platform::Platform;
 use provision_platform::store::JobState;
 use serde_json::Value as Json;
 
-use crate::bench::{Gateway, Kept, Place, PASSWORD};
+use crate::bench::{Gateway, Kept, PASSWORD};
 use crate::gateway::Ended;
 use crate::points::in_parallel;
 
@@ -53,7 +54,7 @@ fn must(holds: bool, what: impl FnOnce() -> String) -> Result<(), String> {
 }
 
 /// The gateway ended successfully, the platform completed one job once, and nothing is left over.
-pub fn exactly_once(place: &Place<'_>, gateway: &Gateway, ended: &Ended) -> Result<(), String> {
+pub fn exactly_once(platform: &Platform, gateway: &Gateway, ended: &Ended) -> Result<(), String> {
     let said = || format!("outcome {}\n{}", ended.outcome, ended.said);
     must(ended.code() == Some(0), || {
         format!("exit code {:?}; {}", ended.code(), said())
@@ -66,7 +67,6 @@ pub fn exactly_once(place: &Place<'_>, gateway: &Gateway, ended: &Ended) -> Resu
             && outcome["account"] == "acme",
         said,
     )?;
-    let platform = place.platform();
     platform
         .wait_for(
             gateway.request,
@@ -245,12 +245,13 @@ fn world(site: &mut Site, member: bool) -> Result<World, String> {
 
 /// An error of the disk is not kept quiet: a code in the status, or a line in the log.
 pub fn told(ended: &Ended) -> Result<(), String> {
-    const WORDS: [&str; 5] = [
+    const WORDS: [&str; 6] = [
         "storage.full",
         "storage.unwritable",
         "apply.failed",
         "No space left on device",
         "Input/output error",
+        "Read-only file system",
     ];
     must(WORDS.iter().any(|word| ended.said.contains(word)), || {
         format!("nothing tells of the error:\n{}", ended.said)

@@ -13,9 +13,9 @@ use e2e::Site;
 use serde_json::Value as Json;
 
 /// It ends by itself after this, successful or not.
-const DEADLINE: &str = "20";
+const DEADLINE: &str = "40";
 /// And is killed after this.
-const HANGS: Duration = Duration::from_secs(60);
+const HANGS: Duration = Duration::from_secs(90);
 
 /// What happens at an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +26,8 @@ pub enum Interference {
     After,
     /// It fails with this errno, once.
     Fail(i32),
+    /// It and all that follow fail so for this many milliseconds.
+    FailFor(i32, u32),
 }
 
 /// The library that is loaded into the gateway.
@@ -105,6 +107,7 @@ pub fn run(
                 Interference::Before => "before".to_owned(),
                 Interference::After => "after".to_owned(),
                 Interference::Fail(errno) => errno.to_string(),
+                Interference::FailFor(errno, ms) => format!("{errno}+{ms}"),
             },
         );
     }

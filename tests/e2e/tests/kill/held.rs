@@ -53,7 +53,7 @@ fn an_account_that_is_applied_and_not_proved_is_not_connected_to_after_a_restart
 
         fs::rename(&aside, &plugin).unwrap();
         let ended = place.run(&gateway, None);
-        exactly_once(&place, &gateway, &ended).unwrap();
+        exactly_once(place.platform(), &gateway, &ended).unwrap();
         let devices = place.platform().store().devices().unwrap();
         let device = devices
             .iter()

@@ -16,23 +16,27 @@
 
 mod bench;
 mod disk;
+mod disk_errors;
 mod expect;
 mod gateway;
 mod held;
 mod points;
 mod power;
+mod proxy;
 mod trace;
+mod wire;
 
 use bench::{Bench, Scenario};
-use expect::{all_as_before, exactly_once, has_committed, told, Failures};
+use expect::{all_as_before, exactly_once, has_committed, Failures};
 use gateway::Interference;
 use points::{sample, Point, SAMPLE};
 
-/// `ENOSPC` and `EIO`, as Linux numbers them.
-const ERRORS: [i32; 2] = [28, 5];
-
 /// Each operation with each of these.
-fn points(operations: &[String], ways: [Interference; 2]) -> Vec<Point> {
+fn points<const N: usize>(
+    operations: &[String],
+    ways: [Interference; N],
+    about: usize,
+) -> Vec<Point> {
     let all = operations.iter().enumerate().flat_map(|(at, name)| {
         ways.map(|what| Point {
             at: at + 1,
@@ -40,7 +44,7 @@ fn points(operations: &[String], ways: [Interference; 2]) -> Vec<Point> {
             name: name.clone(),
         })
     });
-    sample(all.collect(), SAMPLE)
+    sample(all.collect(), about)
 }
 
 #[test]
@@ -57,7 +61,11 @@ fn killed(scenario: Scenario) {
     let bench = Bench::new(scenario);
     let member = scenario == Scenario::Again;
     let operations = bench.record();
-    let points = points(&operations, [Interference::Before, Interference::After]);
+    let points = points(
+        &operations,
+        [Interference::Before, Interference::After],
+        SAMPLE,
+    );
     let failures = Failures::default();
     let before_commit = bench.for_each(&points, |place, point| {
         let gateway = place.gateway();
@@ -67,7 +75,7 @@ fn killed(scenario: Scenario) {
             place.keep(point, gateway.site.copy_in(bench.folder()).unwrap());
         }
         let after = place.run(&gateway, None);
-        failures.note(point, exactly_once(place, &gateway, &after));
+        failures.note(point, exactly_once(place.platform(), &gateway, &after));
     });
     println!(
         "{scenario:?}: killed {} times at {} operations, {} of them before the commit",
@@ -79,37 +87,6 @@ fn killed(scenario: Scenario) {
             .sum::<usize>(),
     );
     all_as_before(before_commit, member, &failures);
-    failures.none();
-}
-
-#[test]
-fn a_disk_that_fails_once_anywhere_loses_nothing() {
-    let bench = Bench::new(Scenario::First);
-    let operations = bench.record();
-    let points = points(&operations, ERRORS.map(Interference::Fail));
-    let failures = Failures::default();
-    bench.for_each(&points, |place, point| {
-        let gateway = place.gateway();
-        let first = place.run(&gateway, Some((point.at, point.what)));
-        let told = told(&first);
-        // A gateway that could not start said why, and its service manager starts it again.
-        let last = match first.code() {
-            Some(1) => place.run(&gateway, None),
-            _ => first,
-        };
-        failures.note(point, told);
-        // What could not be removed is removed at the next start.
-        let swept = match point.name.starts_with("unlink") || point.name.ends_with("/staging") {
-            true if last.code() == Some(0) => place.run(&gateway, None),
-            _ => last,
-        };
-        failures.note(point, exactly_once(place, &gateway, &swept));
-    });
-    println!(
-        "the disk failed {} times at {} operations",
-        points.len(),
-        operations.len()
-    );
     failures.none();
 }
 

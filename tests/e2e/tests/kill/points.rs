@@ -8,7 +8,7 @@ use crate::gateway::Interference;
 /// So many gateways run at a time.
 pub const WORKERS: usize = 4;
 /// So many points are tried, about, without `KILL_ALL=1`.
-pub const SAMPLE: usize = 40;
+pub const SAMPLE: usize = 20;
 
 /// One way in which a run is interfered with.
 #[derive(Clone, Debug)]
@@ -28,9 +28,10 @@ impl Display for Point {
     }
 }
 
-/// All of them with `KILL_ALL=1`, else every k-th, so that there are about so many.
+/// All of them with `KILL_ALL=1` or among the long tests, else every k-th, so that there are about so many.
 pub fn sample<T>(all: Vec<T>, about: usize) -> Vec<T> {
-    let every = match std::env::var("KILL_ALL").is_ok_and(|all| all == "1") {
+    let is_set = |name| std::env::var(name).is_ok_and(|all| all == "1");
+    let every = match is_set("KILL_ALL") || is_set("GWC_LONG_TESTS") {
         true => 1,
         // Odd, so that both ways of an operation have their turn.
         false => all.len().div_ceil(about) | 1,
@@ -41,9 +42,14 @@ pub fn sample<T>(all: Vec<T>, about: usize) -> Vec<T> {
 
 /// Does something with each, several at a time.
 pub fn in_parallel<T: Send>(all: Vec<T>, each: impl Fn(T) + Sync) {
+    by(WORKERS, all, each);
+}
+
+/// Does something with each, so many at a time.
+pub fn by<T: Send>(workers: usize, all: Vec<T>, each: impl Fn(T) + Sync) {
     let queue = Mutex::new(all.into_iter());
     std::thread::scope(|scope| {
-        for _ in 0..WORKERS {
+        for _ in 0..workers {
             scope.spawn(|| loop {
                 let next = queue.lock().unwrap().next();
                 let Some(one) = next else { break };

@@ -27,7 +27,7 @@ impl Recording {
         let mut disk = Disk::of(folder);
         let first = disk.now();
         let (ended, operations) = place.trace(&gateway);
-        exactly_once(place, &gateway, &ended).unwrap();
+        exactly_once(place.platform(), &gateway, &ended).unwrap();
         let mut seen = std::collections::BTreeSet::from([first.clone()]);
         let mut found = Vec::new();
         for (number, operation) in operations.iter().enumerate() {
@@ -127,14 +127,20 @@ fn one_of(bench: &Bench, failures: &Failures, worker: usize) -> (Kept, usize) {
     for found in late {
         put(&found.tree, &gateway);
         let ended = place.run(&gateway, None);
-        failures.note(&found.after, exactly_once(&place, &gateway, &ended));
+        failures.note(
+            &found.after,
+            exactly_once(place.platform(), &gateway, &ended),
+        );
     }
     for found in early {
         put(&found.tree, &gateway);
         place.keep(&found.after, gateway.site.copy_in(bench.folder()).unwrap());
         place.request_anew(&mut gateway);
         let ended = place.run(&gateway, None);
-        failures.note(&found.after, exactly_once(&place, &gateway, &ended));
+        failures.note(
+            &found.after,
+            exactly_once(place.platform(), &gateway, &ended),
+        );
     }
     put(&first, &gateway);
     let before = gateway.site.copy_in(bench.folder()).unwrap();

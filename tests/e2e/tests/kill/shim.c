@@ -4,7 +4,8 @@
  *   KILL_FOLDER  the folder, absolute; without it nothing happens
  *   KILL_LOG     a file outside it that gets one line per operation: its number, call and path
  *   KILL_AT      number of the operation, 1 for the first; 0 for none
- *   KILL_MODE    before | after: SIGKILL there; or an errno: the operation fails so, once
+ *   KILL_MODE    before | after: SIGKILL there; or an errno: the operation fails so, once; or an errno
+ *                and milliseconds, 28+500: so do all operations that follow within that time
  *   KILL_TRACE   a file outside it that gets one line per operation that went well, in their exact
  *                order: call, path, other path, offset, data in hex; separated by tabs
  *
@@ -26,6 +27,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 static char folder[PATH_MAX];
@@ -35,6 +37,8 @@ static int trace_file = -1;
 static long at;
 static enum { NOTHING, BEFORE, AFTER, FAIL } mode;
 static int failure;
+static long lasting;
+static struct timespec since;
 static pid_t own;
 static long count;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -54,6 +58,7 @@ __attribute__((constructor)) static void start(void)
 		at = atol(text);
 	if ((text = getenv("KILL_MODE")) != NULL) {
 		failure = atoi(text);
+		lasting = strchr(text, '+') != NULL ? atol(strchr(text, '+')) : 0;
 		mode = failure > 0                  ? FAIL
 		       : strcmp(text, "before") == 0 ? BEFORE
 		       : strcmp(text, "after") == 0  ? AFTER
@@ -102,6 +107,19 @@ static int locate(int dir, const char *name, char *path)
 	return is_below(path);
 }
 
+/* Whether the failure that began goes on. */
+static int fails_still(void)
+{
+	struct timespec now;
+
+	if (count == at)
+		clock_gettime(CLOCK_MONOTONIC, &since);
+	if (count <= at || mode != FAIL || lasting == 0 || at == 0)
+		return 0;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (now.tv_sec - since.tv_sec) * 1000 + (now.tv_nsec - since.tv_nsec) / 1000000 < lasting;
+}
+
 /* One operation comes; 1 if it is the one, 2 if it is to fail. */
 static int arrive(const char *call, const char *path)
 {
@@ -110,6 +128,7 @@ static int arrive(const char *call, const char *path)
 
 	pthread_mutex_lock(&lock);
 	one = ++count == at;
+	one |= fails_still();
 	length = snprintf(line, sizeof line, "%ld %s %s\n", count, call, path + folder_length + 1);
 	if (log_file >= 0)
 		(void)!syscall(SYS_write, log_file, line, (size_t)length);

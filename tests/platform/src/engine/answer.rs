@@ -172,7 +172,13 @@ impl Engine {
                     let error = error.map_or_else(|| format!("response.{code}"), str::to_owned);
                     (error, text.unwrap_or_default().to_owned())
                 });
-                self.answered(&client_id, &planned, refusal, payload.body.as_deref())
+                self.answered(
+                    &client_id,
+                    &planned,
+                    refusal,
+                    code == 403,
+                    payload.body.as_deref(),
+                )
             }
             Phase::Rejected { .. } => self.farewell(&client_id),
             Phase::Due(_) | Phase::Fetching { .. } | Phase::Stalled { .. } => Ok(()),
@@ -184,11 +190,16 @@ impl Engine {
         client_id: &str,
         planned: &Planned,
         refusal: Option<(String, String)>,
+        over: bool,
         body: Option<&[u8]>,
     ) -> Result<(), EngineError> {
         match refusal {
             Some(_) if planned.out_of_order => self.go_on(client_id),
-            Some((code, message)) => self.fail(client_id, &code, &message),
+            // Such a refusal has ended the attempt for the device, too.
+            Some((code, message)) if over || planned.step == Step::Commit => {
+                self.fail(client_id, &code, &message)
+            }
+            Some((code, message)) => self.give_up(client_id, code, message),
             None if planned.step == Step::Commit && !planned.out_of_order => {
                 self.complete(client_id, "the device replied to the commit")
             }
@@ -231,6 +242,22 @@ impl Engine {
         }
     }
 
+    /// The device has refused something that it would wait for until its deadline: repeats its own
+    /// words in a reject, since nothing else will come.
+    pub(super) fn give_up(
+        &mut self,
+        client_id: &str,
+        code: String,
+        message: String,
+    ) -> Result<(), EngineError> {
+        let rejection = Rejection {
+            code,
+            message,
+            retry_after: None,
+        };
+        self.reject(client_id, &rejection)
+    }
+
     /// Rejects the attempt; it has failed from now on, and ends with the device's reply.
     pub(super) fn reject(
         &mut self,
@@ -269,7 +296,7 @@ impl Engine {
 
     /// The rejected device has heard, or will not: it may be shut out now.
     fn farewell(&mut self, client_id: &str) -> Result<(), EngineError> {
-        self.conversations.remove(client_id);
+        drop(self.end_conversation(client_id));
         self.bring_in_line()
     }
 
@@ -280,7 +307,7 @@ impl Engine {
         code: &str,
         message: &str,
     ) -> Result<(), EngineError> {
-        let Some(conversation) = self.conversations.remove(client_id) else {
+        let Some(conversation) = self.end_conversation(client_id) else {
             return Ok(());
         };
         log::info!("{client_id}: failed: {code}: {message}");
@@ -293,7 +320,7 @@ impl Engine {
 
     /// Ends an attempt with success.
     pub(super) fn complete(&mut self, client_id: &str, why: &str) -> Result<(), EngineError> {
-        let Some(conversation) = self.conversations.remove(client_id) else {
+        let Some(conversation) = self.end_conversation(client_id) else {
             return Ok(());
         };
         log::info!("{client_id}: completed: {why}");

@@ -124,6 +124,7 @@ impl Engine {
             name: name.to_owned(),
             version: version.to_owned(),
             uri: format!("{}{path}", self.packages.url()),
+            path: path.clone(),
             sha256: package.map(|p| p.sha256.clone()).unwrap_or_default(),
             size: package.map_or(0, |p| p.size),
             credentials: None,

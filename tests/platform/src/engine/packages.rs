@@ -2,7 +2,7 @@
 
 use super::{Engine, EngineError};
 use crate::behaviour::{PackageFault, Step};
-use crate::flow::conversation::Phase;
+use crate::flow::conversation::{Conversation, Phase};
 use crate::flow::packages::PackageOrder;
 use crate::flow::plan::Planned;
 use crate::packages::Offer;
@@ -78,6 +78,7 @@ impl Engine {
             );
             orders.push(PackageOrder {
                 uri: format!("{}{path}", self.packages.url()),
+                path,
                 name: package.name,
                 version: package.version,
                 sha256: package.sha256,
@@ -86,6 +87,15 @@ impl Engine {
             });
         }
         Ok(orders)
+    }
+
+    /// The attempt of a device is over, and with it what was on offer for it.
+    pub(super) fn end_conversation(&mut self, client_id: &str) -> Option<Conversation> {
+        let conversation = self.conversations.remove(client_id)?;
+        for package in conversation.packages() {
+            self.packages.withdraw(&package.path);
+        }
+        Some(conversation)
     }
 
     /// The device has said that it will fetch a package; it may have said how that ended, too.
@@ -148,7 +158,7 @@ impl Engine {
         let outcome = conversation.asked.as_mut().and_then(|a| a.outcome.take());
         match outcome {
             None => Ok(()),
-            Some(Err((code, message))) => self.fail(client_id, &code, &message),
+            Some(Err((code, message))) => self.give_up(client_id, code, message),
             Some(Ok(())) => {
                 conversation.accepted(&planned)?;
                 let (job, left) = (conversation.job, conversation.packages_left());

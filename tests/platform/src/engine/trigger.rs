@@ -89,7 +89,7 @@ impl Engine {
 
     /// A new attempt ends the one before.
     fn supersede(&mut self, client_id: &str) -> Result<(), EngineError> {
-        if let Some(old) = self.conversations.remove(client_id) {
+        if let Some(old) = self.end_conversation(client_id) {
             let message = "the device began another attempt";
             self.store
                 .end_attempt(old.attempt, "network.lost", message)?;

@@ -148,6 +148,11 @@ impl Conversation {
         self.client_chain = Some(chain);
     }
 
+    /// The packages of this attempt.
+    pub(crate) fn packages(&self) -> &[PackageOrder] {
+        &self.packages
+    }
+
     /// A package of this attempt.
     pub(crate) fn package(&self, number: usize) -> Option<&PackageOrder> {
         self.packages.get(number)
@@ -258,7 +263,7 @@ impl Conversation {
             Step::Configuration(_) => "CONF-V1/configurations",
             Step::Package(number) => {
                 if let Some(order) = self.packages.get(number) {
-                    let path = order.path();
+                    let path = order.manifest_path();
                     self.manifest.add_digest(&path, &order.sha256, order.size);
                 }
                 return Ok(());

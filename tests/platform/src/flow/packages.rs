@@ -8,6 +8,8 @@ use kura_formats::payload::MetricValue;
 pub(crate) struct PackageOrder {
     pub(crate) name: String,
     pub(crate) version: String,
+    /// Under which it is on offer.
+    pub(crate) path: String,
     /// Where it is to be fetched.
     pub(crate) uri: String,
     /// SHA-256 of the file, lower hex.
@@ -53,7 +55,7 @@ impl PackageOrder {
     }
 
     /// The first column of its line in the manifest.
-    pub(crate) fn path(&self) -> String {
+    pub(crate) fn manifest_path(&self) -> String {
         format!("DEPLOY-V2/download/{}/{}", self.name, self.version)
     }
 }

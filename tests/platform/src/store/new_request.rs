@@ -103,12 +103,10 @@ impl NewRequest {
         }
         for (at, package) in self.packages.iter().enumerate() {
             package.check()?;
-            let earlier = self.packages.iter().take(at);
-            if earlier
-                .clone()
-                .any(|p| (&p.name, &p.version) == (&package.name, &package.version))
-            {
-                return invalid("packages", "the same name and version twice");
+            // A device takes one version of a package in a provisioning.
+            let mut earlier = self.packages.iter().take(at);
+            if earlier.any(|p| p.name == package.name) {
+                return invalid("packages", "the same name twice");
             }
         }
         if self.max_attempts == Some(0) {

@@ -14,6 +14,7 @@ use provision_platform::pki::Pki;
 use provision_platform::platform::PlatformError;
 use provision_platform::store::{ControlState, NewPackage};
 use provisioning_service::trust::{Clock, Freshness, SignedView, Verifier};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 /// A device in its account.
@@ -230,4 +231,60 @@ fn a_package_is_served_until_the_gateway_says_how_that_ended() {
     });
     let status = done.notification.unwrap();
     assert_eq!(status.string("dp.download.status"), Some("COMPLETED"));
+}
+
+#[test]
+fn the_command_line_prints_the_reply_and_says_by_its_exit_code_how_it_went() {
+    let platform = platform();
+    let mut member = member(&platform);
+    let data = platform.settings().data.clone();
+    let mut ask = |more: &[&str], requests: usize| {
+        let asking = Command::new(env!("CARGO_BIN_EXE_provision-platform"))
+            .args(["control", "--client-id", "dev", "--data"])
+            .arg(&data)
+            .args(more)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        for _ in 0..requests {
+            member.serve();
+        }
+        let output = asking.wait_with_output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (
+            output.status.code(),
+            text(&output.stdout),
+            text(&output.stderr),
+        )
+    };
+    for (more, topic) in [
+        (&["conf", "get"][..], "CONF-V1/GET/configurations"),
+        (&["conf", "get", "a"], "CONF-V1/GET/configurations/a"),
+        (&["snapshots", "list"], "CONF-V1/GET/snapshots"),
+        (&["snapshots", "take"], "CONF-V1/EXEC/snapshot"),
+        (&["snapshots", "rollback", "7"], "CONF-V1/EXEC/rollback/7"),
+        (&["deploy", "list"], "DEPLOY-V2/GET/packages"),
+        (&["keys", "list"], "KEYS-V1/GET/keystores/entries"),
+        (
+            &["keys", "csr", "a", "--subject", "CN=a"],
+            "KEYS-V1/POST/keystores/entries/csr",
+        ),
+        (
+            &["send", "DEL", "X-V1/a/b", "--metric", "n:int=1"],
+            "X-V1/DEL/a/b",
+        ),
+    ] {
+        assert_eq!(
+            ask(more, 1),
+            (Some(0), format!("{topic}\n"), String::new()),
+            "{more:?}"
+        );
+    }
+    let (code, _, errors) = ask(&["--fault", "unsigned", "conf", "get"], 1);
+    assert_eq!(code, Some(4));
+    assert!(errors.contains("403 signature.missing"), "{errors}");
+    let (code, json, _) = ask(&["--json", "conf", "get"], 1);
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((code, json["code"].as_i64()), (Some(0), Some(200)));
 }

@@ -85,6 +85,11 @@ fn nine_packages_are_fetched_one_after_the_other_before_the_configuration() {
     device.check_commit(&commit);
     device.accept(&commit);
     let job = completed(&platform, number);
+    for seen in platform.package_server().seen() {
+        let gone = format!("{}{}", platform.package_server().url(), seen.path);
+        let status = Fetch::default().get(&gone, tls_root).status;
+        assert_eq!(status, 404, "still on offer");
+    }
     let store = platform.store();
     use JobState::*;
     assert_eq!(
@@ -111,10 +116,15 @@ fn nine_packages_are_fetched_one_after_the_other_before_the_configuration() {
 fn a_download_that_fails_fails_the_job_with_the_devices_own_code() {
     let platform = platform();
     let number = request(&platform, 2, false);
-    let (device, download) = at_the_first_download(&platform);
+    let (mut device, download) = at_the_first_download(&platform);
     device.answer(&download, &reply(ResponseCode::Ok, 1));
     device.notify(&download, "FAILED", 10, Some("package.corrupt"));
     assert_eq!(failed(&platform, number), "package.corrupt");
+    // The device need not wait for more until its deadline.
+    let reject = device.expect("PROV-V1/EXEC/reject");
+    device.judge(&reject).unwrap();
+    let code = reject.payload.string("prov.error.code");
+    assert_eq!(code, Some("package.corrupt"));
     let job = platform.job(number).unwrap().unwrap();
     assert_eq!(job.error_message.as_deref(), Some("says the test"));
     let store = platform.store();

@@ -4,7 +4,7 @@
 //!
 //! | file | step |
 //! |---|---|
-//! | [`desk`] | the connection's thread puts the message into a bounded queue; a thread of its own takes it |
+//! | [`mod@desk`] | the connection's thread puts the message into a bounded queue; a thread of its own takes it |
 //! | [`request`] | is it a request to this gateway, with the ids that an answer needs? |
 //! | [`ledger`] | a repeated one gets the recorded reply, and has no second effect |
 //! | [`verify`] | the component that provisions this connection says who signed it (`gwc.control-verifier/1`) |
@@ -53,7 +53,7 @@ pub(super) struct Address {
 
 /// The desk of the connection of that CloudService. `served` is told of each message once, `notify`
 /// publishes what follows later.
-pub(super) fn desk(
+pub(super) fn open_desk(
     surroundings: Arc<Surroundings>,
     connection: &str,
     served: desk::Served,

@@ -1,0 +1,140 @@
+//! What lies on the disk: private from its creation, and never written through a link.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use e2e::site::gateway_binary;
+use e2e::Site;
+use provision_platform::harness::TestPlatform;
+use provision_platform::pki::Pki;
+
+/// The system calls that make something, as strace writes them: what, and with which mode.
+fn made(line: &str) -> Option<(&str, &str)> {
+    let makes = line.contains("O_CREAT") || line.contains("mkdir") || line.contains("mknod");
+    if !makes || line.contains(" = -1 ") {
+        return None;
+    }
+    let path = line.split('"').nth(1)?;
+    let end = line.find(" <unfinished").or_else(|| line.rfind(')'))?;
+    let arguments = line.get(..end)?;
+    Some((path, arguments.rsplit_once(", ")?.1))
+}
+
+#[test]
+fn every_file_is_private_from_its_creation_whatever_the_umask() {
+    let platform = TestPlatform::start().unwrap();
+    platform.request("gw-1", "secret").unwrap();
+    let site = Site::new(&platform, "gw-1", "secret").unwrap();
+    let trace = site.folder().join("trace");
+    let calls = "trace=open,openat,openat2,creat,mkdir,mkdirat,mknod,mknodat";
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", "umask 000 && exec \"$@\"", "sh"])
+        .args(["strace", "-f", "-qq", "-s", "4096", "-e", calls, "-o"])
+        .arg(&trace)
+        .arg(gateway_binary().unwrap())
+        .args(["run", "--allow-insecure-plugins"])
+        .args(["--until", "provisioned", "--deadline", "60"])
+        .args(["--listen", "127.0.0.1:0"])
+        .arg("--data")
+        .arg(site.data())
+        .arg("--plugins")
+        .arg(site.plugins())
+        .arg("--config")
+        .arg(site.write_seed().unwrap())
+        .arg("--properties")
+        .arg(site.system_properties())
+        .stdin(Stdio::null());
+    let output = command.output().unwrap();
+    if output.status.code() == Some(127) {
+        println!("skipped: strace is not installed");
+        return;
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    let trace = fs::read_to_string(trace).unwrap();
+    let data = fs::canonicalize(site.data()).unwrap();
+    let (mut files, mut folders) = (0, 0);
+    for (path, mode) in trace.lines().filter_map(made) {
+        if !Path::new(path).starts_with(&data) {
+            continue;
+        }
+        match mode {
+            "0600" => files += 1,
+            "0700" => folders += 1,
+            _ => panic!("{path} is made with mode {mode}"),
+        }
+    }
+    assert!(
+        files > 10 && folders > 4,
+        "{files} files, {folders} folders"
+    );
+}
+
+/// Every file and folder below a folder, relative to it.
+fn paths(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut left = vec![folder.to_owned()];
+    while let Some(next) = left.pop() {
+        for entry in fs::read_dir(next).unwrap() {
+            let entry = entry.unwrap();
+            found.push(entry.path().strip_prefix(folder).unwrap().to_owned());
+            if entry.file_type().unwrap().is_dir() {
+                left.push(entry.path());
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+/// What is at a path, and below it, whatever it is.
+fn content(path: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut all = BTreeMap::new();
+    match path.is_dir() {
+        true => all.extend(paths(path).into_iter().map(|inner| {
+            let content = fs::read(path.join(&inner)).unwrap_or_default();
+            (inner, content)
+        })),
+        false => drop(all.insert(PathBuf::new(), fs::read(path).unwrap())),
+    }
+    all
+}
+
+/// For each path in the data folder of a provisioned gateway: somebody has put a link there that
+/// leads to something of theirs which looks just the same.
+#[test]
+fn no_link_in_the_place_of_an_own_file_or_folder_is_written_through() {
+    let platform = TestPlatform::start().unwrap();
+    platform.request("gw-1", "secret").unwrap();
+    let mut site = Site::new(&platform, "gw-1", "secret").unwrap();
+    site.start().unwrap();
+    site.wait_provisioned().unwrap();
+    site.stop();
+    let planted = paths(&site.data());
+    assert!(planted.len() > 15, "{planted:?}");
+    let elsewhere = tempfile::tempdir().unwrap();
+    let other = Pki::create().unwrap();
+    for (number, path) in planted.iter().enumerate() {
+        let mut copy = site.copy_in(elsewhere.path()).unwrap();
+        let place = copy.data().join(path);
+        let victim = elsewhere.path().join(format!("victim-{number}"));
+        fs::rename(&place, &victim).unwrap();
+        symlink(&victim, &place).unwrap();
+        let before = content(&victim);
+        // It may refuse to start. If it does, it writes wherever it can.
+        if copy.start().is_ok() {
+            let _ = copy.set("retry-interval", 2);
+            let _ = copy.set("enabled", true);
+            let _ = copy.set("provisioned", false);
+            let _ = copy.trust_tls(&other.tls_root);
+            let _ = copy.trust_chain(&other.root);
+            copy.framework().unwrap().settle();
+        }
+        copy.stop();
+        assert_eq!(content(&victim), before, "through {}", path.display());
+    }
+}
