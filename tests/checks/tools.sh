@@ -23,6 +23,9 @@ test  | have curl                    | curl            | curl
 test  | have openssl                | openssl         | the openssl command
 test  | have python3                 | python3         | Python 3.11
 test  | have pgrep                   | procps          | pgrep
+test  | have ip                      | iproute2        | ip of iproute2
+test  | have unshare                 | util-linux      | unshare of util-linux
+test  | have script                  | bsdutils        | script of util-linux
 bench | have strace                  | strace          | strace
 page  | have chromium                | chromium        | chromium
 lint  | have shellcheck              | shellcheck      | shellcheck

@@ -75,6 +75,7 @@ pub(crate) fn seeds() -> Vec<Seed> {
         last_attempts: 3,
         last_transaction: Some("s".into()),
         root_verified: Some(false),
+        gave_up: None,
     };
     let success = [
         started.clone(),

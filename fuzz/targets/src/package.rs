@@ -94,7 +94,7 @@ pub(crate) fn seeds() -> Vec<Seed> {
         std::io::copy(&mut flate2::read::GzDecoder::new(&*archive), &mut tar).unwrap();
         tar
     };
-    let small = packed(&[library.clone()]);
+    let small = packed(std::slice::from_ref(&library));
     let kind = |kind: u8| {
         // Of the second header, with the sum of its bytes corrected.
         let mut tar = small.clone();

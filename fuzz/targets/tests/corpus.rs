@@ -64,7 +64,6 @@ corpora! {
     package "package",
     broker_url "broker-url",
     properties "properties",
-    archive "archive",
     response "response",
 }
 

@@ -26,7 +26,7 @@ pub fn write(path: &Path, content: &[u8]) -> io::Result<()> {
     sync_folder(parent(path))
 }
 
-/// As [`write`], without waiting for the disk: for what may be lost. After a loss of power the
+/// As [`write()`], without waiting for the disk: for what may be lost. After a loss of power the
 /// file may be the old one, the new one, empty or any part of the new one.
 pub fn write_lazily(path: &Path, content: &[u8]) -> io::Result<()> {
     let temporary = temporary(path)?;
@@ -53,7 +53,7 @@ pub fn create(path: &Path, content: &[u8]) -> io::Result<()> {
     sync_folder(parent(path))
 }
 
-/// Writes several files of one folder, as [`write`] does each, with one wait for the folder. After
+/// Writes several files of one folder, as [`write()`] does each, with one wait for the folder. After
 /// an error or a crash each of them is the old one or the new one.
 pub fn write_all<'a>(
     folder: &Path,

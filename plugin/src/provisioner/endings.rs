@@ -185,16 +185,18 @@ impl Provisioner {
         if let (Some(transaction), Some(parameters)) = (&memory.transaction, &memory.parameters) {
             let written = memory.gave_up.take();
             let same = written.filter(|gave_up| gave_up.transaction == *transaction);
-            let gave_up = same.unwrap_or_else(|| GaveUp {
-                transaction: transaction.clone(),
-                parameters: parameters.clone(),
-                attempts: memory.attempts,
-                at_ms: self.now.wall_ms,
-                fault: self.fault.clone(),
+            let gave_up = same.unwrap_or_else(|| {
+                Box::new(GaveUp {
+                    transaction: transaction.clone(),
+                    parameters: parameters.clone(),
+                    attempts: memory.attempts,
+                    at_ms: self.now.wall_ms,
+                    fault: self.fault.clone(),
+                })
             });
             self.fault = gave_up.fault.clone();
             memory.gave_up = Some(gave_up.clone());
-            self.push(Output::GiveUp(Some(Box::new(gave_up))));
+            self.push(Output::GiveUp(Some(gave_up)));
         }
         self.disable(Idle::GaveUp);
     }

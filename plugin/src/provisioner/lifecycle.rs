@@ -258,7 +258,10 @@ impl Provisioner {
         if parsed.enabled || parsed.provisioned {
             return None;
         }
-        let (settings, gave_up) = (parsed.result.as_ref().ok()?, self.memory.gave_up.as_ref()?);
+        let (settings, gave_up) = (
+            parsed.result.as_ref().ok()?,
+            self.memory.gave_up.as_deref()?,
+        );
         let same = gave_up.parameters == fingerprint(settings, &gave_up.transaction);
         same.then_some(gave_up)
     }

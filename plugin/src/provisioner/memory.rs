@@ -34,7 +34,7 @@ pub struct Memory {
     /// Whether a transaction was ever finished here.
     pub provisioned_before: bool,
     /// The last transaction was given up, and nobody has started another one since.
-    pub gave_up: Option<GaveUp>,
+    pub gave_up: Option<Box<GaveUp>>,
 }
 
 impl Memory {

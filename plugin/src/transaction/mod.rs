@@ -375,7 +375,7 @@ impl Engine {
             parameters: open.map(|open| open.parameters.clone()),
             attempts: open.map_or(summary.last_attempts, |open| open.attempts),
             provisioned_before: summary.provisioned_before,
-            gave_up: summary.gave_up.as_deref().cloned(),
+            gave_up: summary.gave_up.clone(),
         }
     }
 }

@@ -56,10 +56,8 @@ fn a_c_host_drives_a_component_from_load_to_unload() {
     let configured = labelled(&output, "changed").pop().expect("a status change");
     assert_eq!(configured["broker"], "mqtts://broker.example:9883");
     assert_eq!(configured["account"], "claims");
-    // The host goes on as soon as its configuration is shown, which may be before the worker has
-    // looked at what a former life left.
-    let state = configured["state"].as_str();
-    assert!(matches!(state, Some("idle" | "recovering")), "{state:?}");
+    // The host waits for it: what a former life left has been looked at.
+    assert_eq!(configured["state"], "idle");
     let ended = labelled(&output, "status").pop().expect("a status");
     assert_eq!(ended["state"], "inactive");
     assert_eq!(output.lines().last(), Some("destroyed"));

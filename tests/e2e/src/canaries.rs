@@ -1,6 +1,6 @@
 //! The secrets of a gateway, searched in everything that it has written anywhere.
 //!
-//! [`Site`] calls [`hold`] when it ends, so that every whole-system test is a test of this, in
+//! [`crate::Site`] looks into them when it ends, so that every whole-system test is a test of this, in
 //! success and in whatever failure it provokes. Searched are all files of the data folder, every
 //! status document that was seen, and every log line of every level; for the claim password, the
 //! activation key, the password of the new account, and the private keys; as they are, in base64,

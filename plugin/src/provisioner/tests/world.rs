@@ -531,7 +531,7 @@ impl World {
                 ("finish", Some(Input::Finished(self.finished.clone())))
             }
             Output::GiveUp(gave_up) => {
-                self.journal.0.gave_up = gave_up.map(|gave_up| *gave_up);
+                self.journal.0.gave_up = gave_up;
                 ("give up", None)
             }
             Output::Abandon => {
