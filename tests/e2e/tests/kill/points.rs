@@ -8,7 +8,7 @@ use crate::gateway::Interference;
 /// So many gateways run at a time.
 pub const WORKERS: usize = 4;
 /// So many points are tried, about, without `KILL_ALL=1`.
-pub const SAMPLE: usize = 20;
+pub const SAMPLE: usize = 14;
 
 /// One way in which a run is interfered with.
 #[derive(Clone, Debug)]
@@ -33,8 +33,10 @@ pub fn sample<T>(all: Vec<T>, about: usize) -> Vec<T> {
     let is_set = |name| std::env::var(name).is_ok_and(|all| all == "1");
     let every = match is_set("KILL_ALL") || is_set("GWC_LONG_TESTS") {
         true => 1,
-        // Odd, so that both ways of an operation have their turn.
-        false => all.len().div_ceil(about) | 1,
+        // No multiple of 2 or 3, so that all ways of an operation have their turn.
+        false => (all.len().div_ceil(about)..)
+            .find(|every| every % 2 != 0 && every % 3 != 0)
+            .unwrap_or(1),
     };
     println!("{} points, every {every}. is tried", all.len());
     all.into_iter().step_by(every).collect()
