@@ -35,7 +35,8 @@ impl Canaries {
         }
     }
 
-    fn add_secret(&mut self, what: &str, text: &str) {
+    /// A secret of another kind.
+    pub fn add_secret(&mut self, what: &str, text: &str) {
         if text.len() >= SHORTEST && text != DEFAULT {
             self.0.insert(text.to_owned(), what.to_owned());
         }

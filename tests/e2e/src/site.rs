@@ -31,7 +31,7 @@ pub const TRANSPORT: &str = "org.eclipse.kura.core.data.transport.mqtt.MqttDataT
 /// What a site cannot do.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub struct SiteError(String);
+pub struct SiteError(pub(crate) String);
 
 fn failed(what: &str) -> impl Fn(&dyn std::fmt::Display) -> SiteError + '_ {
     move |e| SiteError(format!("{what}: {e}"))
@@ -400,8 +400,20 @@ impl Site {
 }
 
 impl Site {
+    /// One more secret that must be found nowhere.
+    pub fn keep_secret(&mut self, what: &str, secret: &str) {
+        self.canaries.add_secret(what, secret);
+    }
+
+    /// What else the gateway has let out: no secret may be in it either.
+    pub fn saw(&mut self, texts: impl IntoIterator<Item = String>) {
+        self.documents.extend(texts);
+    }
+
     /// Where a secret of this gateway is found that must be nowhere.
     pub fn leaks(&mut self) -> Result<Vec<String>, SiteError> {
+        // Also where the gateway runs as a process of its own.
+        self.canaries.add("parameter", &self.parameters);
         if let Some((framework, _)) = &self.running {
             self.canaries.add_running(framework);
         }
@@ -415,7 +427,7 @@ impl Site {
         let documents = self
             .documents
             .iter()
-            .map(|text| ("a status document", text.as_bytes()));
+            .map(|text| ("what it showed", text.as_bytes()));
         Ok(self.canaries.found_in(files.chain(documents)))
     }
 }

@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use e2e::site::{error_code, state, PID};
 use e2e::Site;
 use gateway_host_sdk::component::Action;
-use gateway_host_sdk::ConnectionState;
 use kura_formats::topic::Method;
 use provision_platform::control::ControlRequest;
 use provision_platform::harness::TestPlatform;
@@ -219,15 +218,7 @@ fn control_with_clock(set: &dyn Fn(&str)) {
         let code = reply.payload.string("prov.error.code");
         (reply.code, code.map(str::to_owned))
     };
-    let connected = || {
-        let all = site.framework().unwrap().connections();
-        all.iter().any(|c| c.state == ConnectionState::Connected)
-    };
-    let end = Instant::now() + Duration::from_secs(30);
-    while !connected() {
-        assert!(Instant::now() < end, "it does not connect");
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    site.wait_connected(Duration::from_secs(30)).unwrap();
     assert_eq!(ask(), (200, None));
     set("@1970-01-02 00:00:00");
     assert_eq!(ask(), (500, Some("clock.implausible".to_owned())));

@@ -1,10 +1,11 @@
 //! A member of an account, and what the account asks of it: signed, or as somebody else would.
 
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::sync::mpsc::{channel, Receiver};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use applications::Application;
+use e2e::process::Process;
 use e2e::site::{gateway_binary, CONNECTION};
 use e2e::Site;
 use gateway_host_sdk::cloud::ControlReport;
@@ -377,38 +378,13 @@ fn after_a_restart_what_was_signed_before_is_not_believed() {
     assert_eq!(member.ask(&after).int32("response.code"), Some(200));
 }
 
-/// A gateway process; killed when dropped.
-struct Process(Child);
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 #[test]
 fn a_person_at_the_gateway_sees_what_became_of_control_messages() {
     let platform = TestPlatform::start().unwrap();
     platform.request(CLIENT, "claim-secret").unwrap();
     let site = Site::new(&platform, CLIENT, "claim-secret").unwrap();
     let gateway = gateway_binary().unwrap();
-    let child = Command::new(&gateway)
-        .args(["run", "--allow-insecure-plugins", "--listen", "127.0.0.1:0"])
-        .arg("--data")
-        .arg(site.data())
-        .arg("--plugins")
-        .arg(site.plugins())
-        .arg("--config")
-        .arg(site.write_seed().unwrap())
-        .arg("--properties")
-        .arg(site.system_properties())
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let _process = Process(child);
+    let _process = Process::start(&site, &[]).unwrap();
     let born = platform.wait_until(WAIT, |store| {
         Ok(store.devices()?.into_iter().find(|d| d.client_id == CLIENT))
     });

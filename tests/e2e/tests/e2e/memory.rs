@@ -4,10 +4,9 @@
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom};
 use std::net::{TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use e2e::site::gateway_binary;
+use e2e::process::Process;
 use e2e::Site;
 use gateway_component_abi::value::Secret;
 use provision_platform::harness::TestPlatform;
@@ -18,66 +17,34 @@ const WAIT: Duration = Duration::from_secs(30);
 const PASSWORD: &str = "memory-password-4b7d21c09e";
 const KEY: &str = "memory-activation-key-83aa6f15d2";
 
-/// A gateway process that ends with the test.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-impl Running {
-    fn start(site: &Site) -> Running {
-        let child = Command::new(gateway_binary().unwrap())
-            .args(["--allow-core-dumps", "run", "--allow-insecure-plugins"])
-            .arg("--data")
-            .arg(site.data())
-            .arg("--plugins")
-            .arg(site.plugins())
-            .arg("--config")
-            .arg(site.write_seed().unwrap())
-            .arg("--properties")
-            .arg(site.system_properties())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("the gateway");
-        Running(child)
-    }
-
-    /// Where in its writable memory the text is: mapping, address, and what is around it.
-    fn places_of(&self, text: &str) -> Vec<String> {
-        let process = format!("/proc/{}", self.0.id());
-        let maps = fs::read_to_string(format!("{process}/maps")).unwrap();
-        let mut memory = File::open(format!("{process}/mem")).unwrap();
-        let mut found = Vec::new();
-        for line in maps.lines() {
-            let mut words = line.split_whitespace();
-            let (range, rights) = (words.next().unwrap(), words.next().unwrap());
-            if !rights.starts_with("rw") {
-                continue;
-            }
-            let (from, to) = range.split_once('-').unwrap();
-            let from = u64::from_str_radix(from, 16).unwrap();
-            let to = u64::from_str_radix(to, 16).unwrap();
-            let mut bytes = vec![0; usize::try_from(to - from).unwrap()];
-            // Mapped a moment ago, and gone by now: a process that runs changes its memory.
-            if memory.seek(SeekFrom::Start(from)).is_err() || memory.read_exact(&mut bytes).is_err()
-            {
-                continue;
-            }
-            for at in occurrences(&bytes, text.as_bytes()) {
-                let around = &bytes[at.saturating_sub(48)..bytes.len().min(at + 96)];
-                let around = String::from_utf8_lossy(around).escape_debug().to_string();
-                let address = from + at as u64;
-                found.push(format!("{address:x} of {line}: {around}"));
-            }
+/// Where in its writable memory the text is: mapping, address, and what is around it.
+fn places_of(gateway: &Process, text: &str) -> Vec<String> {
+    let process = format!("/proc/{}", gateway.id());
+    let maps = fs::read_to_string(format!("{process}/maps")).unwrap();
+    let mut memory = File::open(format!("{process}/mem")).unwrap();
+    let mut found = Vec::new();
+    for line in maps.lines() {
+        let mut words = line.split_whitespace();
+        let (range, rights) = (words.next().unwrap(), words.next().unwrap());
+        if !rights.starts_with("rw") {
+            continue;
         }
-        found
+        let (from, to) = range.split_once('-').unwrap();
+        let from = u64::from_str_radix(from, 16).unwrap();
+        let to = u64::from_str_radix(to, 16).unwrap();
+        let mut bytes = vec![0; usize::try_from(to - from).unwrap()];
+        // Mapped a moment ago, and gone by now: a process that runs changes its memory.
+        if memory.seek(SeekFrom::Start(from)).is_err() || memory.read_exact(&mut bytes).is_err() {
+            continue;
+        }
+        for at in occurrences(&bytes, text.as_bytes()) {
+            let around = &bytes[at.saturating_sub(48)..bytes.len().min(at + 96)];
+            let around = String::from_utf8_lossy(around).escape_debug().to_string();
+            let address = from + at as u64;
+            found.push(format!("{address:x} of {line}: {around}"));
+        }
     }
+    found
 }
 
 fn occurrences(bytes: &[u8], text: &[u8]) -> Vec<usize> {
@@ -118,12 +85,15 @@ fn the_claim_secrets_are_gone_from_the_memory_of_a_gateway_that_is_a_member() {
         .unwrap()
         .with("activation-key", Secret::from(KEY))
         .with("broker-url", url);
-    let gateway = Running::start(&site);
+    let gateway = Process::start(&site, &["--allow-core-dumps"]).unwrap();
 
     // It waits for the broker's part of TLS: what is searched for is there, and is found.
     let (device, _) = door.accept().unwrap();
     for secret in [PASSWORD, KEY] {
-        assert!(!gateway.places_of(secret).is_empty(), "{secret}: not seen");
+        assert!(
+            !places_of(&gateway, secret).is_empty(),
+            "{secret}: not seen"
+        );
     }
     let broker = TcpStream::connect(("localhost", platform.provision_broker().port())).unwrap();
     join(device, broker);
@@ -134,7 +104,7 @@ fn the_claim_secrets_are_gone_from_the_memory_of_a_gateway_that_is_a_member() {
     let all: Vec<String> = [PASSWORD, KEY].iter().flat_map(|s| forms(s)).collect();
     let until = Instant::now() + Duration::from_secs(10);
     loop {
-        let left: Vec<String> = all.iter().flat_map(|f| gateway.places_of(f)).collect();
+        let left: Vec<String> = all.iter().flat_map(|f| places_of(&gateway, f)).collect();
         if left.is_empty() {
             break;
         }

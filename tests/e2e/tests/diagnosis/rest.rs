@@ -1,12 +1,10 @@
-//! The form of the ProvisioningService over the REST interface of the sample host, in a process of
-//! its own: one that was opened before a success and is sent after it.
+//! The sample host in a process of its own, seen through its REST interface: a form that was opened
+//! before a success and is sent after it, and what it lets out of secrets.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
-use e2e::site::{gateway_binary, state, PID};
+use e2e::process::Process;
+use e2e::site::{state, PID};
 use e2e::Site;
 use gateway::door::Door;
 use provision_platform::harness::TestPlatform;
@@ -15,60 +13,19 @@ use serde_json::{json, Value};
 const WAIT: Duration = Duration::from_secs(40);
 const CONFIGURATIONS: &str = "/services/configuration/v2/configurableComponents/configurations";
 
-/// A process `gateway run`; killed when dropped.
-struct Process {
-    child: Child,
+/// The REST interface of a gateway process.
+struct Rest {
+    gateway: Process,
     door: Door,
     agent: ureq::Agent,
 }
 
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Process {
-    fn start(site: &Site) -> Process {
-        let mut child = Command::new(gateway_binary().unwrap())
-            .args(["run", "--allow-insecure-plugins", "--listen", "127.0.0.1:0"])
-            .arg("--data")
-            .arg(site.data())
-            .arg("--plugins")
-            .arg(site.plugins())
-            .arg("--config")
-            .arg(site.write_seed().unwrap())
-            .arg("--properties")
-            .arg(site.system_properties())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let (sender, said) = channel();
-        std::thread::spawn(move || {
-            // To the end, or the gateway would stand still before a full pipe.
-            for line in lines.map_while(Result::ok) {
-                let _ = sender.send(line);
-            }
-        });
-        let mut heard = Vec::new();
-        while !heard
-            .last()
-            .is_some_and(|line: &String| line.starts_with("console: "))
-        {
-            match said.recv_timeout(WAIT) {
-                Ok(line) => heard.push(line),
-                Err(_) => {
-                    let _ = child.kill();
-                    panic!("the gateway does not listen: {heard:#?}");
-                }
-            }
-        }
-        Process {
-            child,
+impl Rest {
+    fn start(site: &Site, arguments: &[&str]) -> Rest {
+        let gateway = Process::start(site, arguments).unwrap();
+        gateway.wait_for_line("console: ", WAIT).unwrap();
+        Rest {
+            gateway,
             door: Door::find(&site.data()).unwrap(),
             agent: ureq::Agent::config_builder()
                 .http_status_as_error(false)
@@ -88,9 +45,13 @@ impl Process {
     }
 
     fn status(&self) -> Value {
-        let path = format!("/services/provisioning/v1/{PID}/status");
-        let request = self.agent.get(self.url(&path));
-        answer(request.header("Authorization", self.bearer()).call()).1
+        self.get(&format!("/services/provisioning/v1/{PID}/status"))
+            .1
+    }
+
+    fn get(&self, path: &str) -> (u16, Value) {
+        let request = self.agent.get(self.url(path));
+        answer(request.header("Authorization", self.bearer()).call())
     }
 
     /// The form as it is shown now.
@@ -150,7 +111,7 @@ fn a_form_opened_before_the_success_is_a_409_after_it_and_starts_nothing() {
     let site = Site::new(&platform, "gw-1", "secret")
         .unwrap()
         .with("enabled", false);
-    let gateway = Process::start(&site);
+    let gateway = Rest::start(&site, &[]);
     let mut form = gateway.form();
     form["properties"]["enabled"]["value"] = json!(true);
     assert_eq!(gateway.send(&form), (200, Value::Null));
@@ -181,4 +142,51 @@ fn a_form_opened_before_the_success_is_a_409_after_it_and_starts_nothing() {
     // The form as it is now is taken, and changes nothing.
     assert_eq!(gateway.send(&now), (200, Value::Null));
     assert_eq!(state(&gateway.status()), "provisioned");
+}
+
+/// What REST shows of a gateway that has been provisioned.
+const SHOWN: [&str; 8] = [
+    "/services/provisioning/v1/instances",
+    "/services/cloudconnection/v1/instances",
+    "/services/keystores/v1",
+    "/services/keystores/v1/entries",
+    "/services/configuration/v2/configurableComponents/configurations",
+    "/services/configuration/v2/snapshots",
+    "/services/packages/v1/packages",
+    "/services/plugins/v1/plugins",
+];
+
+#[test]
+fn no_secret_is_in_the_answers_streams_arguments_or_environment_of_a_gateway() {
+    let platform = TestPlatform::start().unwrap();
+    let request = platform.request("gw-1", "claim-canary-5e1b90").unwrap();
+    let target = platform.store().request(request).unwrap().unwrap().target;
+    let mut site = Site::new(&platform, "gw-1", "claim-canary-5e1b90").unwrap();
+    site.keep_secret("the new account's password", target.password.expose());
+    let gateway = Rest::start(&site, &["--log-level", "trace"]);
+    gateway.wait_for("provisioned");
+    let mut seen = vec![gateway.status().to_string(), gateway.form().to_string()];
+    for path in SHOWN {
+        let (code, answer) = gateway.get(path);
+        assert_eq!(code, 200, "{path}: {answer}");
+        seen.push(answer.to_string());
+    }
+    for file in ["cmdline", "environ"] {
+        let path = format!("/proc/{}/{file}", gateway.gateway.id());
+        match std::fs::read(&path) {
+            Ok(content) => seen.push(String::from_utf8_lossy(&content).into_owned()),
+            // A process that is closed to debuggers shows its environment to root alone.
+            Err(e) => assert_eq!(e.kind(), std::io::ErrorKind::PermissionDenied, "{path}"),
+        }
+    }
+    let lines = gateway.gateway.lines();
+    // It told all that it ever would: nothing of ours logs below debug.
+    assert!(
+        lines.iter().any(|line| line.contains(" DEBUG ")),
+        "{lines:#?}"
+    );
+    site.saw(lines);
+    site.saw(seen);
+    let leaks = site.leaks().unwrap();
+    assert!(leaks.is_empty(), "{leaks:#?}");
 }
