@@ -18,17 +18,51 @@ pub struct Holdings {
 /// What this process holds now.
 pub fn holdings() -> Holdings {
     let count = |folder: &str| std::fs::read_dir(folder).expect("/proc").count();
-    let status = std::fs::read_to_string("/proc/self/status").expect("/proc");
-    let resident = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))
-        .and_then(|rest| rest.split_whitespace().next())
-        .and_then(|number| number.parse().ok())
-        .expect("VmRSS in /proc/self/status");
     Holdings {
         threads: count("/proc/self/task"),
         descriptors: count("/proc/self/fd") - 1,
-        resident,
+        resident: Memory::own().resident,
+    }
+}
+
+/// Resident memory of a process, from its `/proc/PID/status` (proc(5)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Memory {
+    /// Now, KiB (`VmRSS`).
+    pub resident: usize,
+    /// The most there ever was, KiB (`VmHWM`).
+    pub peak: usize,
+}
+
+impl Memory {
+    /// Of this process.
+    pub fn own() -> Memory {
+        Memory::of(std::process::id())
+    }
+
+    /// Of the process `pid`.
+    ///
+    /// # Panics
+    /// If there is no such process.
+    pub fn of(pid: u32) -> Memory {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status"))
+            .unwrap_or_else(|e| panic!("the memory of process {pid}: {e}"));
+        let field = |name: &str| {
+            status
+                .lines()
+                .find_map(|line| {
+                    line.strip_prefix(name)?
+                        .trim()
+                        .strip_suffix(" kB")?
+                        .parse()
+                        .ok()
+                })
+                .unwrap_or_else(|| panic!("no {name} in the status of process {pid}"))
+        };
+        Memory {
+            resident: field("VmRSS:"),
+            peak: field("VmHWM:"),
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use contract::host::{parameters, Host, Watcher};
 use contract::plugin::{Instance, Plugin};
+use contract::process::holdings;
 use gateway_component_abi::value::{Properties, Secret};
 use provision_platform::behaviour::Behaviour;
 use provision_platform::harness::TestPlatform;
@@ -94,23 +95,6 @@ fn cycle(instance: &Instance<'_>, watcher: &Watcher, trap: &Trap) -> Duration {
     begun.elapsed()
 }
 
-fn threads() -> usize {
-    std::fs::read_dir("/proc/self/task").unwrap().count()
-}
-
-fn descriptors() -> usize {
-    std::fs::read_dir("/proc/self/fd").unwrap().count()
-}
-
-fn resident_kib() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status
-        .lines()
-        .find(|line| line.starts_with("VmRSS:"))
-        .unwrap();
-    line.split_whitespace().nth(1).unwrap().parse().unwrap()
-}
-
 #[test]
 fn two_hundred_times_in_every_state_within_250_ms_and_nothing_is_left() {
     let platform = TestPlatform::start().unwrap();
@@ -144,27 +128,30 @@ fn two_hundred_times_in_every_state_within_250_ms_and_nothing_is_left() {
         }
         // What is made once is made by then: paho's threads, OpenSSL's tables, arenas.
         if round == 5 {
-            measured = Some((threads(), descriptors(), resident_kib()));
+            measured = Some(holdings());
         }
     }
-    let (threads_then, descriptors_then, resident_then) = measured.unwrap();
+    let then = measured.unwrap();
+    let now = holdings();
     eprintln!(
         "{} cycles, the slowest {:?} ({}), resident {} -> {} KiB",
         40 * traps.len(),
         slowest.0,
         slowest.1,
-        resident_then,
-        resident_kib()
+        then.resident,
+        now.resident
     );
     instance.watch(Watcher::none()).unwrap();
     // Other tests of this process have threads and files of their own, unless each has a process.
     if std::env::var_os("NEXTEST").is_some() {
-        assert_eq!(threads(), threads_then);
-        assert_eq!(descriptors(), descriptors_then);
+        let now = holdings();
+        assert_eq!(now.threads, then.threads);
+        assert_eq!(now.descriptors, then.descriptors);
         assert!(
-            resident_kib() < resident_then + 4096,
-            "{resident_then} KiB grew to {} KiB",
-            resident_kib()
+            now.resident < then.resident + 4096,
+            "{} KiB grew to {} KiB",
+            then.resident,
+            now.resident
         );
     } else {
         println!("skipped: threads, descriptors and memory are measured under cargo nextest only");
