@@ -10,6 +10,8 @@
 
 #[path = "command_line/check_plugin.rs"]
 mod check_plugin;
+#[path = "command_line/crashing.rs"]
+mod crashing;
 mod support;
 
 use std::path::Path;
