@@ -78,11 +78,15 @@ impl Gateway {
         status
     }
 
-    /// What is installed.
-    pub fn packages(&self) -> Value {
+    /// What is installed, as `NAME VERSION`.
+    pub fn packages(&self) -> Vec<String> {
         let (code, packages) = self.rest.get("/services/packages/v1/packages").unwrap();
         assert_eq!(code, 200, "{packages}");
+        let packages = packages["packages"].as_array().unwrap().iter();
+        let text = |package: &Value, name: &str| package[name].as_str().unwrap().to_owned();
         packages
+            .map(|package| format!("{} {}", text(package, "name"), text(package, "version")))
+            .collect()
     }
 
     fn is_small(&self, status: &Value) {
@@ -93,7 +97,11 @@ impl Gateway {
             self.idle.resident,
             now.resident.saturating_sub(self.idle.resident),
         );
-        assert!(grown < ROOM, "{grown} KiB more than when idle: {status:#}");
+        let (attempt, code) = (&status["attempt"], error_code(status));
+        assert!(
+            grown < ROOM,
+            "attempt {attempt} {code}: {grown} KiB more than when idle"
+        );
     }
 }
 
