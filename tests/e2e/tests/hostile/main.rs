@@ -9,5 +9,6 @@
 )]
 
 mod broker;
+mod gateway;
 mod package_server;
 mod platform;
