@@ -29,6 +29,7 @@ use crate::trust::Clock;
 use claim::Claim;
 use download::Downloading;
 use link::Link;
+use mqtt_session::Hold;
 use pace::Pace;
 use proof::Proof;
 use repetition::Repetition;
@@ -71,6 +72,8 @@ pub struct Worker {
     link: Option<Link>,
     proof: Option<Proof>,
     download: Option<Downloading>,
+    /// Of the message at hand: the broker's next one waits until there is room for it.
+    hold: Option<Hold>,
     /// Numbers the sessions, so that a late event of an ended one is known.
     sessions: u64,
     plan: Option<Plan>,
@@ -104,6 +107,7 @@ impl Worker {
             link: None,
             proof: None,
             download: None,
+            hold: None,
             sessions: 0,
             plan: None,
             trusted: Trusted::new(shared.verifier()),
@@ -124,6 +128,8 @@ impl Worker {
         log::debug!("{}: active", self.shared.pid());
         loop {
             self.drain();
+            // What came over the link has been dealt with.
+            self.hold = None;
             if self.shared.stopping() {
                 break;
             }
