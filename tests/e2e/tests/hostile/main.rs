@@ -9,6 +9,7 @@
 )]
 
 mod broker;
+mod deadline;
 mod gateway;
 mod package_server;
 mod platform;
