@@ -9,6 +9,7 @@
 )]
 
 mod broker;
+mod deactivate;
 mod deadline;
 mod gateway;
 mod package_server;
