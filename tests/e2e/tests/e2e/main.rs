@@ -9,6 +9,7 @@
 
 mod account;
 mod broker;
+mod client_certificate;
 mod control;
 mod deactivate;
 mod files;

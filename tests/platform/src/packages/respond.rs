@@ -4,7 +4,7 @@ use super::head::{self, Head, Span};
 use super::{lock, Offer, Offered, Seen, Shared, MEMORY};
 use crate::behaviour::PackageFault;
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{BufReader, Read, Seek, SeekFrom, Write};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -138,7 +138,7 @@ fn endless(stream: &mut impl Write, seen: &mut Seen) -> std::io::Result<()> {
 }
 
 fn drip(stream: &mut impl Write, source: impl Read, seen: &mut Seen) -> std::io::Result<()> {
-    for byte in source.bytes() {
+    for byte in BufReader::new(source).bytes() {
         stream.write_all(&[byte?])?;
         stream.flush()?;
         seen.sent += 1;
