@@ -10,6 +10,7 @@
 mod account;
 mod broker;
 mod client_certificate;
+mod client_ids;
 mod control;
 mod deactivate;
 mod files;
