@@ -19,10 +19,10 @@ pub(crate) fn run(data: &[u8]) {
     let topic = format!("$EDC/acme/gw-1/{rest}");
     let payload = &data[at + 1..];
     assert!(matches!(
-        inbox.read(&topic, true, payload),
+        inbox.read(&topic, true, payload.to_vec()),
         Incoming::Ignored
     ));
-    let Incoming::Request(request) = inbox.read(&topic, false, payload) else {
+    let Incoming::Request(request) = inbox.read(&topic, false, payload.to_vec()) else {
         return;
     };
     check_id(&request.ids.request_id).unwrap();

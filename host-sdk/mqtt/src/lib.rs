@@ -41,6 +41,7 @@ mod check;
 pub mod client_key;
 mod event;
 mod failure;
+mod hold;
 mod link;
 mod options;
 mod paho;
@@ -50,6 +51,7 @@ mod shared;
 pub use broker_url::{BrokerUrl, BrokerUrlError, Scheme};
 pub use event::{Event, Message, PeerCertificate};
 pub use failure::{Failure, Stage};
+pub use hold::Hold;
 #[doc(hidden)]
 pub use link::fuzzing;
 pub use link::{Cancel, Connection, Ended, Read, SessionCache};

@@ -66,6 +66,13 @@ impl Operation {
     }
 }
 
+/// See [`Request::is_configurations`].
+pub(super) fn is_configurations(request: &Request) -> bool {
+    let resources: Vec<&str> = request.topic.resources.iter().map(String::as_str).collect();
+    let known = matches!(&resources[..], ["configurations", rest @ ..] if pid(rest).is_some());
+    known && request.app() == names::CONF_V1 && request.method() == Method::Put
+}
+
 /// See [`Request::operation`].
 pub(super) fn of(request: &Request) -> Result<Operation, Fault> {
     let resources: Vec<&str> = request.topic.resources.iter().map(String::as_str).collect();
