@@ -42,7 +42,9 @@ pub(crate) fn run(data: &[u8]) {
                     .bytes()
                     .all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b)));
             }
-            assert_eq!(download.hash.digest.len(), download.hash.algorithm.size());
+            let hash = &download.hash;
+            assert_eq!(hash.digest().len(), hash.algorithm().size());
+            assert_eq!(hash.to_string().parse().as_ref(), Ok(hash));
         }
         Ok(Operation::Configurations {
             pid,

@@ -138,18 +138,16 @@ impl Worker {
             }
             self.show();
             self.let_go();
+            if self.is_due() {
+                // Before whatever else waits: a peer that never stops talking gains no time.
+                self.input(Input::Timeout);
+                continue;
+            }
             match self.next() {
                 Ok(Command::Stop) | Err(RecvTimeoutError::Disconnected) => break,
                 Ok(command) => self.take(command),
-                Err(RecvTimeoutError::Timeout) => {
-                    if self
-                        .provisioner
-                        .timeout()
-                        .is_some_and(|at| at <= self.now().mono)
-                    {
-                        self.input(Input::Timeout);
-                    }
-                }
+                // Something is due, or the status is to be told.
+                Err(RecvTimeoutError::Timeout) => {}
             }
         }
         // The last change is never lost, not even to an end within a tenth of a second.
@@ -161,6 +159,11 @@ impl Worker {
             self.shared.notify();
         }
         log::debug!("{}: inactive", self.shared.pid());
+    }
+
+    fn is_due(&self) -> bool {
+        let due = self.provisioner.timeout();
+        due.is_some_and(|at| at <= self.now().mono)
     }
 
     fn next(&self) -> Result<Command, RecvTimeoutError> {

@@ -4,6 +4,7 @@
 //! WebSocket, then [`relay`] until the end. They are those of any [`Way`]; while they wait, paho's
 //! loopback connection is served. Made by `Session`, tells its owner through events.
 
+mod alert;
 mod channel;
 mod connection;
 mod dial;

@@ -17,7 +17,7 @@ use super::request::Request;
 use crate::diagnosis::Fault;
 
 pub use control::{Commit, Reject};
-pub use download::{Download, Hash, HashAlgorithm};
+pub use download::Download;
 pub use keys::{Csr, KeystoreCertificate};
 
 /// What a request asks for. Bodies that are staged as they are stay in the request.
