@@ -61,7 +61,8 @@ pub struct Limits {
     pub max_backlog: usize,
     /// Bytes of messages that the broker has not acknowledged, each counted with 1 KiB more:
     /// [`Session::publish`](crate::Session::publish) refuses beyond. One message is always taken.
-    /// Default 2 MiB.
+    /// paho keeps up to two copies of each.
+    /// Default 16 MiB.
     pub max_unacknowledged: usize,
 }
 
@@ -70,7 +71,7 @@ impl Default for Limits {
         Limits {
             max_packet: 17 << 20,
             max_backlog: 4 << 20,
-            max_unacknowledged: 2 << 20,
+            max_unacknowledged: 16 << 20,
         }
     }
 }

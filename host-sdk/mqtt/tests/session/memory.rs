@@ -279,7 +279,11 @@ fn messages_of_ours_that_are_never_acknowledged_are_refused_in_time() {
         greet(&mut stream);
         until_closed(&mut stream);
     });
-    let watched = subscribed_to_a(&peer);
+    let mut options = options("mqtt", peer.address);
+    options.subscriptions = vec![("a".into(), 1)];
+    options.limits.max_unacknowledged = 2 * MIB;
+    let mut watched = open(options);
+    watched.subscribed();
     let peak = Peak::from_now();
     let mut taken = 0;
     let failure = loop {
