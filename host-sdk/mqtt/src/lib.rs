@@ -40,6 +40,7 @@ mod broker_url;
 mod check;
 mod event;
 mod failure;
+mod hold;
 mod link;
 mod options;
 mod paho;
@@ -49,6 +50,7 @@ mod shared;
 pub use broker_url::{BrokerUrl, BrokerUrlError, Scheme};
 pub use event::{Event, Message, PeerCertificate};
 pub use failure::{Failure, Stage};
+pub use hold::Hold;
 #[doc(hidden)]
 pub use link::fuzzing;
 pub use link::{Cancel, Connection, Ended, Read, SessionCache};

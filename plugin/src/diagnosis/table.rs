@@ -94,8 +94,8 @@ codes! {
         "The broker's TLS certificate is not valid yet."
         "Check the date and time of the gateway; if they are right, the platform presents a certificate too early.";
     TlsProtocol "tls.protocol" Cloud
-        "The TLS handshake failed: no common protocol version or cipher, or the other end does not speak TLS."
-        "Check that scheme and port in broker-url belong together (mqtts 8883, wss 443); if they do, the platform must offer TLS 1.2 or later.";
+        "The TLS handshake failed: no common protocol version or cipher, the other end does not speak TLS, or it refuses the client certificate of the gateway or the lack of one."
+        "Check that scheme and port in broker-url belong together (mqtts 8883, wss 443); if they do, the platform must offer TLS 1.2 or later. Where the message speaks of a client certificate, put the one that the platform has issued for this gateway into the SSLKeystore, with its key.";
 
     BrokerBadCredentials "broker.bad-credentials" Cloud
         "The broker refused username or password."

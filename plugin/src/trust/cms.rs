@@ -9,6 +9,8 @@
 
 use openssl::cms::{CMSOptions, CmsContentInfo};
 use openssl::error::ErrorStack;
+use openssl::hash::{DigestBytes, MessageDigest};
+use openssl::nid::Nid;
 use openssl::pkey::{HasPrivate, PKeyRef};
 use openssl::stack::Stack;
 use openssl::x509::{X509Name, X509Ref, X509};
@@ -19,6 +21,11 @@ use super::{extensions, key_policy};
 /// A signature is refused above this many bytes: it would hold ten certificates.
 pub const MAX_SIGNATURE_BYTES: usize = 64 * 1024;
 
+/// Content above this many bytes is verified by its digest alone: [`Signature::verify_digest`].
+pub const MAX_WHOLE: usize = 1 << 20;
+
+/// id-messageDigest, 1.2.840.113549.1.9.4.
+const OID_MESSAGE_DIGEST: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 9, 4];
 /// id-signedData, 1.2.840.113549.1.7.2.
 const OID_SIGNED_DATA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 7, 2];
 
@@ -34,6 +41,9 @@ enum SignerId<'a> {
 pub(super) struct Signature<'a> {
     der: &'a [u8],
     signer: SignerId<'a>,
+    digest: Nid,
+    /// The one messageDigest among the signed attributes.
+    signed_digest: Option<&'a [u8]>,
 }
 
 impl<'a> Signature<'a> {
@@ -43,11 +53,16 @@ impl<'a> Signature<'a> {
             return Err("it is longer than 64 KiB");
         }
         let signer_info = the_signer_info(der)?;
-        let (signer, digest) = identity(signer_info).ok_or("its signer info is not DER")?;
-        if key_policy::sha2_nid(digest).is_none() {
-            return Err("its digest is not SHA-256, SHA-384 or SHA-512");
-        }
-        Ok(Self { der, signer })
+        let (signer, digest, signed_digest) =
+            identity(signer_info).ok_or("its signer info is not DER")?;
+        let digest =
+            key_policy::sha2_nid(digest).ok_or("its digest is not SHA-256, SHA-384 or SHA-512")?;
+        Ok(Self {
+            der,
+            signer,
+            digest,
+            signed_digest,
+        })
     }
 
     /// Whether the signature claims to be by this certificate. It proves nothing.
@@ -74,12 +89,42 @@ impl<'a> Signature<'a> {
     /// # Errors
     /// OpenSSL's, when it did not or when that cannot be told.
     pub(super) fn verify(&self, content: &[u8], signer: &X509) -> Result<(), ErrorStack> {
+        self.judged(content, signer, CMSOptions::empty())
+    }
+
+    /// As [`Signature::verify`], of content that is not in one piece: `digest` gives its digest.
+    /// A signature that signs its content directly, and not a digest of it, cannot be verified
+    /// so. OpenSSL judges the signature over the signed attributes; what it would do besides is
+    /// to compare the digest among them with that of the content.
+    ///
+    /// # Errors
+    /// In words, when it did not or when that cannot be told.
+    pub(super) fn verify_digest(
+        &self,
+        digest: impl FnOnce(MessageDigest) -> Option<DigestBytes>,
+        signer: &X509,
+    ) -> Result<(), &'static str> {
+        let signed = self
+            .signed_digest
+            .ok_or("a message of more than 1 MiB needs signed attributes")?;
+        const UNFIT: &str = "it does not fit the message";
+        let by = MessageDigest::from_nid(self.digest).ok_or(UNFIT)?;
+        let digest = digest(by).ok_or(UNFIT)?;
+        if signed.len() != digest.len() || !openssl::memcmp::eq(signed, &digest) {
+            return Err(UNFIT);
+        }
+        self.judged(&[], signer, CMSOptions::NO_CONTENT_VERIFY)
+            .map_err(|_| UNFIT)
+    }
+
+    fn judged(&self, content: &[u8], signer: &X509, more: CMSOptions) -> Result<(), ErrorStack> {
         let mut candidates = Stack::new()?;
         candidates.push(signer.clone())?;
         let flags = CMSOptions::NOINTERN
             | CMSOptions::NO_SIGNER_CERT_VERIFY
             | CMSOptions::DETACHED
-            | CMSOptions::BINARY;
+            | CMSOptions::BINARY
+            | more;
         let verdict = CmsContentInfo::from_der(self.der)
             .and_then(|mut cms| cms.verify(Some(&candidates), None, Some(content), None, flags));
         drop(ErrorStack::get());
@@ -118,8 +163,9 @@ fn the_signer_info(der: &[u8]) -> Result<&[u8], &'static str> {
     }
 }
 
-/// The signer identifier and the OID of the digest algorithm.
-fn identity(signer_info: &[u8]) -> Option<(SignerId<'_>, &[u8])> {
+/// The signer identifier, the OID of the digest algorithm, and the digest that is signed.
+#[allow(clippy::type_complexity)]
+fn identity(signer_info: &[u8]) -> Option<(SignerId<'_>, &[u8], Option<&[u8]>)> {
     let mut reader = Reader::new(signer_info);
     reader.expect(tag::INTEGER)?;
     let sid = reader.element()?;
@@ -140,7 +186,25 @@ fn identity(signer_info: &[u8]) -> Option<(SignerId<'_>, &[u8])> {
         _ => return None,
     };
     let digest = Reader::new(reader.expect(tag::SEQUENCE)?).expect(tag::OID)?;
-    Some((signer, digest))
+    let attributes = reader.optional(tag::CONTEXT_0);
+    Some((signer, digest, attributes.and_then(signed_digest)))
+}
+
+/// The value of messageDigest, if it is there once and has one (RFC 5652, 11.2).
+fn signed_digest(attributes: &[u8]) -> Option<&[u8]> {
+    let mut found = None;
+    for attribute in Reader::new(attributes).all()? {
+        let mut parts = Reader::new(attribute.content);
+        if attribute.tag != tag::SEQUENCE || parts.expect(tag::OID)? != OID_MESSAGE_DIGEST {
+            continue;
+        }
+        let values = parts.expect(tag::SET)?;
+        let value = der::only(values, tag::OCTET_STRING)?;
+        if !parts.is_empty() || found.replace(value).is_some() {
+            return None;
+        }
+    }
+    found
 }
 
 /// Signs canonical bytes: a detached SignedData in DER over SHA-256, with the
@@ -242,6 +306,60 @@ mod tests {
         assert!(Signature::parse(&vec![0x30; MAX_SIGNATURE_BYTES + 1])
             .unwrap_err()
             .contains("64 KiB"));
+    }
+
+    /// The verdict over content that is not in one piece.
+    fn by_digest(signature: &Signature<'_>, content: &[u8], signer: &X509) -> bool {
+        let digest = |by| openssl::hash::hash(by, content).ok();
+        signature.verify_digest(digest, signer).is_ok()
+    }
+
+    #[test]
+    fn the_digest_alone_is_judged_as_the_content_whichever_octet_is_changed() {
+        let signer = signer(p256());
+        let der = sign(CONTENT, &signer.certificate, &signer.key).unwrap();
+        let signature = Signature::parse(&der).unwrap();
+        assert!(by_digest(&signature, CONTENT, &signer.certificate));
+        assert!(!by_digest(&signature, b"other", &signer.certificate));
+        let mut refused = 0;
+        for at in 0..der.len() {
+            for change in [0x01, 0x41, 0x80, 0xff] {
+                let mut changed = der.clone();
+                if let Some(octet) = changed.get_mut(at) {
+                    *octet ^= change;
+                }
+                if let Ok(signature) = Signature::parse(&changed) {
+                    let whole = signature.verify(CONTENT, &signer.certificate).is_ok();
+                    let digest = by_digest(&signature, CONTENT, &signer.certificate);
+                    assert_eq!(digest, whole, "octet {at}, {change:x}");
+                    refused += u32::from(!whole);
+                }
+            }
+        }
+        assert!(refused > 100, "{refused}");
+    }
+
+    #[test]
+    fn a_signature_without_signed_attributes_says_nothing_of_a_digest() {
+        let signer = signer(p256());
+        let der = CmsContentInfo::sign(
+            Some(&signer.certificate),
+            Some(&signer.key),
+            None,
+            Some(CONTENT),
+            CMSOptions::DETACHED | CMSOptions::BINARY | CMSOptions::NOATTR,
+        )
+        .and_then(|cms| cms.to_der())
+        .unwrap();
+        let signature = Signature::parse(&der).unwrap();
+        signature.verify(CONTENT, &signer.certificate).unwrap();
+        // OpenSSL, told to leave the content aside, has nothing to verify and is content.
+        signature
+            .judged(&[], &signer.certificate, CMSOptions::NO_CONTENT_VERIFY)
+            .unwrap();
+        for content in [CONTENT, b"other"] {
+            assert!(!by_digest(&signature, content, &signer.certificate));
+        }
     }
 
     /// Ends with no panic and no acceptance, whichever octet is changed.

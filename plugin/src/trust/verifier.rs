@@ -14,7 +14,7 @@ use openssl::x509::{CrlStatus, X509Crl, X509};
 
 use super::canonical::{Found, SignedView, SIGNATURE_METRIC};
 use super::chain::{check_signer, ChainError};
-use super::cms::Signature;
+use super::cms::{Signature, MAX_WHOLE};
 use super::facts::{self, CertificateFacts};
 use super::replay::{Replay, ReplayWindow};
 use super::revocation;
@@ -195,7 +195,22 @@ impl Verifier {
         clock: Clock,
         freshness: Freshness<'_>,
     ) -> Result<Accepted, SignatureError> {
-        let verdict = self.judge(message, clock, freshness);
+        self.verify_apart(message, message.body(), clock, freshness)
+    }
+
+    /// As [`Verifier::verify`], with the body apart from the message: large bodies need not be
+    /// copied into it.
+    ///
+    /// # Errors
+    /// As [`Verifier::verify`].
+    pub fn verify_apart(
+        &mut self,
+        message: &SignedView<'_>,
+        body: &[u8],
+        clock: Clock,
+        freshness: Freshness<'_>,
+    ) -> Result<Accepted, SignatureError> {
+        let verdict = self.judge(message, body, clock, freshness);
         let counter = match &verdict {
             Ok(accepted) => {
                 self.window.remember(&accepted.id, accepted.timestamp);
@@ -214,6 +229,7 @@ impl Verifier {
     fn judge(
         &self,
         message: &SignedView<'_>,
+        body: &[u8],
         clock: Clock,
         freshness: Freshness<'_>,
     ) -> Result<Accepted, SignatureError> {
@@ -238,7 +254,7 @@ impl Verifier {
             _ => return Err(Invalid("there is not one sig.id of type STRING")),
         };
         let signature = Signature::parse(der).map_err(Invalid)?;
-        let signer = self.signer_of(&signature, message)?;
+        let signer = self.signer_of(&signature, message, body)?;
         let Clock::Plausible(now) = clock else {
             return Err(SignatureError::ClockImplausible);
         };
@@ -285,6 +301,7 @@ impl Verifier {
         &self,
         signature: &Signature<'_>,
         message: &SignedView<'_>,
+        body: &[u8],
     ) -> Result<&Signer, SignatureError> {
         let mut named = self
             .signers
@@ -297,7 +314,22 @@ impl Verifier {
                 signer: None,
             });
         }
-        let content = message.canonical().ok_or(SignatureError::Invalid(
+        if message.size(body) > MAX_WHOLE {
+            let mut why = "it does not fit the message";
+            let digest = |by| message.digest(body, by);
+            return named
+                .find(
+                    |signer| match signature.verify_digest(digest, &signer.certificate) {
+                        Ok(()) => true,
+                        Err(unfit) => {
+                            why = unfit;
+                            false
+                        }
+                    },
+                )
+                .ok_or(SignatureError::Invalid(why));
+        }
+        let content = message.whole(body).ok_or(SignatureError::Invalid(
             "the message is too long to be signed",
         ))?;
         named

@@ -169,11 +169,14 @@ impl Worker {
                 }
                 SessionEvent::Flushed
             }
-            Event::Message(message) => SessionEvent::Message {
-                topic: message.topic,
-                payload: message.payload,
-                retained: message.retained,
-            },
+            Event::Message(message) => {
+                self.hold = Some(message.hold);
+                SessionEvent::Message {
+                    topic: message.topic,
+                    payload: message.payload,
+                    retained: message.retained,
+                }
+            }
             Event::Failed(failure) => {
                 let fault = of_failure(&failure, self.plan.as_ref());
                 SessionEvent::Failed(fault)

@@ -1,11 +1,12 @@
 //! The proof: the component itself connects to the target account with the new credentials.
 //!
-//! Clean session, the client-id of the new configuration, nothing subscribed, nothing
+//! Clean session, the client-id that the new configuration gives the cloud connection, nothing subscribed, nothing
 //! published. CONNACK 0 is the proof.
 
 use std::time::{Duration, Instant};
 
 use gateway_component_abi::value::{Properties, Secret, Value};
+use kura_formats::client_id;
 use mqtt_session::{BrokerUrl, ClientIdentity, Event, Options, Session, Tls};
 use openssl::pkey::PKey;
 use openssl::x509::X509;
@@ -76,18 +77,9 @@ impl Worker {
         let broker: BrokerUrl = url
             .parse()
             .map_err(|e| Fault::new(Code::ProofFailed, format!("{pid}: broker-url {url}: {e}")))?;
-        let client_id = match text("client-id") {
-            "" => match &self.plan {
-                Some(plan) => plan.identity.client_id.clone(),
-                None => {
-                    return Err(Fault::new(
-                        Code::ProofFailed,
-                        format!("{pid}: no client-id"),
-                    ))
-                }
-            },
-            id => id.to_owned(),
-        };
+        let mac = self.system_facts()?.mac;
+        let client_id = client_id::of_connection(text("client-id"), mac.as_deref())
+            .map_err(|e| Fault::new(Code::ProofFailed, format!("{pid}: {e}")))?;
         let mut options = Options::new(broker, client_id);
         let username = text("username");
         options.username = (!username.is_empty()).then(|| username.to_owned());

@@ -7,6 +7,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod large;
+
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;

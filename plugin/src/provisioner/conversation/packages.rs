@@ -103,9 +103,10 @@ impl Packages {
     /// The deadline came in the middle of a download.
     pub(super) fn overdue(&self) -> Option<Fault> {
         let entry = self.entries.iter().find(|entry| entry.is_open())?;
-        let of = entry
-            .size
-            .map_or_else(|| "an unknown number".to_owned(), |size| size.to_string());
+        let of = entry.size.map_or_else(
+            || "an unknown number of".to_owned(),
+            |size| size.to_string(),
+        );
         Some(Fault::new(
             Code::PackageUnavailable,
             format!(

@@ -9,6 +9,8 @@
 
 mod account;
 mod broker;
+mod client_certificate;
+mod client_ids;
 mod control;
 mod deactivate;
 mod files;

@@ -4,7 +4,7 @@
 use kura_formats::payload::{decode, Limits, Payload};
 use kura_formats::request::{self, Ids};
 use kura_formats::topic::{self, Method, RequestTopic};
-use mqtt_session::Message;
+use mqtt_session::{Hold, Message};
 use openssl::sha::Sha256;
 use zeroize::Zeroize;
 
@@ -33,6 +33,8 @@ pub(super) struct Request {
     pub(super) bytes: Vec<u8>,
     /// SHA-256 of topic and payload: tells a repeated request from another one of the same id.
     pub(super) digest: [u8; 32],
+    /// Until it is dealt with, the broker sends no more than there is room for.
+    _hold: Hold,
 }
 
 impl Request {
@@ -105,6 +107,7 @@ pub(super) fn read(topic: RequestTopic, message: Message) -> Incoming {
         payload,
         digest: digest(&message.topic, &message.payload),
         bytes: message.payload,
+        _hold: message.hold,
     }))
 }
 
@@ -138,6 +141,7 @@ pub(super) mod tests {
             qos: 1,
             retained: false,
             duplicate: false,
+            hold: Hold::default(),
         }
     }
 
