@@ -81,7 +81,8 @@ impl Broker {
             }
             for visit in visits {
                 if let Err(panic) = visit.join() {
-                    let text = panic.downcast_ref::<String>().cloned();
+                    let literal = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+                    let text = panic.downcast_ref::<String>().cloned().or(literal);
                     let text = text.unwrap_or_else(|| "a panic without text".to_owned());
                     told.lock().unwrap().push(text);
                 }

@@ -64,7 +64,7 @@ fn whoever_is_silent_half_way_or_drips_is_left_at_the_deadline() {
             |caller| {
                 let mut client = caller.welcomed()?;
                 client.send(&head(0x30, 10 << 20))?;
-                client.send(&vec![0; 5 << 20])?;
+                client.send(&[&[0, 40], OWN.as_bytes(), &[b'x'; 5 << 20]].concat())?;
                 client.under_way();
                 client.until_gone()
             },
