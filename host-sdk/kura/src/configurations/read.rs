@@ -166,6 +166,8 @@ impl Document<'_, '_> {
             let mut value = Zeroizing::new(String::new());
             loop {
                 match self.cursor.next()? {
+                    // The first part is most often all of it.
+                    Node::Text(text) if value.is_empty() => value = text,
                     Node::Text(text) => value.push_str(&text),
                     Node::End => break,
                     Node::Start(_) | Node::Eof => {
