@@ -5,6 +5,7 @@
 //! people read is short, and is text. What the design calls harmless is proved so by an honest
 //! word behind it, which is heard. Nothing of MQTT itself is tested here; `host-sdk/mqtt` does.
 
+mod amounts;
 mod case;
 mod checks;
 mod child;
