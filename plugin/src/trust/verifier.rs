@@ -246,6 +246,11 @@ impl Verifier {
         if message.payload.has_unknown_fields {
             return Err(Invalid("it does not cover unknown fields"));
         }
+        if message.has_a_metric_twice() {
+            return Err(Invalid(
+                "it does not cover which comes first of a metric that is there twice",
+            ));
+        }
         let Found::One(&MetricValue::Int64(timestamp)) = message.metric("sig.timestamp") else {
             return Err(Invalid("there is not one sig.timestamp of type INT64"));
         };
