@@ -11,6 +11,9 @@ use super::settings::Link;
 use super::Surroundings;
 use crate::keystore::{EntryKind, KeystoreError, SSL_KEYSTORE};
 
+/// What waits for the broker's acknowledgement, in bytes; paho keeps two copies of each message.
+const UNACKNOWLEDGED: usize = 2 << 20;
+
 /// Why a session cannot even be tried.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum PrepareError {
@@ -43,6 +46,7 @@ pub(super) fn options(
     options.username = link.username.clone();
     options.password = link.password.clone();
     options.keep_alive = link.keep_alive;
+    options.limits.max_unacknowledged = UNACKNOWLEDGED;
     options.deadline = Some(Instant::now() + link.timeout);
     if link.broker.scheme.is_tls() {
         options.tls = tls(surroundings, link.key_alias.as_deref())?;
