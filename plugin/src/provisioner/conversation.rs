@@ -28,6 +28,8 @@ const CERTIFICATES: &str = "PROV-V1/PUT/certificates";
 const KEPT: usize = 17 << 20;
 /// What each counts as besides its bytes, so that their number is bounded, too.
 const PLACE: usize = 4096;
+/// Orders of a key in one attempt.
+const KEYS: usize = 16;
 
 /// What a validated chain is to the conversation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -292,6 +294,10 @@ impl Conversation {
                     },
                     protocol::Item::CredentialsCertificate,
                 )
+            }
+            Operation::Csr(_) if self.keys.len() >= KEYS => {
+                let most = format!("at most {KEYS} keys are made in one provisioning");
+                self.refuse(unexpected(&most), true)
             }
             Operation::Csr(csr) => vec![Decision::Do(Output::Csr(csr))],
             Operation::Download(download) => self.take_download(*download),

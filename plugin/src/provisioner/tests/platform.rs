@@ -71,6 +71,25 @@ fn all_that_is_staged_in_an_attempt_is_bounded_by_size_and_by_number() {
 }
 
 #[test]
+fn no_more_keys_are_made_in_an_attempt_than_a_gateway_can_need() {
+    let mut world = World::active();
+    world.reach();
+    world.certificates();
+    let mut order = |n: usize| {
+        let body = format!(
+            r#"{{"keystoreServicePid":"SSLKeystore","alias":"key-{n}","attributes":"CN=gw"}}"#
+        );
+        let id = world.request("KEYS-V1/POST/keystores/entries/csr", body.as_bytes(), &[]);
+        world.reply(&id).map(|(code, _)| code)
+    };
+    for n in 0..16 {
+        assert_eq!(order(n), Some(200), "{n}");
+    }
+    assert_eq!(order(16), Some(409));
+    assert_eq!(world.state(), StateName::Receiving);
+}
+
+#[test]
 fn a_refused_chain_ends_the_attempt() {
     let mut world = World::active();
     world.chain = Err(Fault::new(Code::TrustUntrustedRoot, "who?"));
