@@ -5,6 +5,7 @@
 //! people read is short, and is text. What the design calls harmless is proved so by an honest
 //! word behind it, which is heard. Nothing of MQTT itself is tested here; `host-sdk/mqtt` does.
 
+mod amounts;
 mod case;
 mod checks;
 mod child;
@@ -13,3 +14,4 @@ mod packets;
 mod peer;
 mod silence;
 mod stages;
+mod web_socket;
