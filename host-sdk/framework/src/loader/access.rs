@@ -135,7 +135,7 @@ fn verdict(us: u32, place: Place, owner: u32, mode: u32) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::print_stdout)]
+    #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
     use std::os::unix::fs::{lchown, symlink, PermissionsExt};
 
     use super::*;
