@@ -14,3 +14,4 @@ mod packets;
 mod peer;
 mod silence;
 mod stages;
+mod web_socket;

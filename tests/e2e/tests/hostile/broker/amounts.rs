@@ -2,6 +2,7 @@
 
 use super::case::{at_deadline, at_once, harmless, run};
 use super::peer::{publish, publish_with_id, request, OWN};
+use super::web_socket;
 use kura_formats::payload::{self, Payload};
 
 /// A message of ours that fills the wire's largest packet: 17 MiB, its fixed header of five bytes
@@ -184,7 +185,7 @@ fn a_flood_without_end_ends_at_the_deadline() {
     const SILENT: &str = "platform.silent";
     let many = |packet: Vec<u8>| packet.repeat((64 << 10) / packet.len());
     let request_payload = payload::encode(&request("the-same"));
-    let cases = vec![
+    let mut cases = vec![
         flood(
             "QoS 0, on a topic of another and on one of ours",
             SILENT,
@@ -196,6 +197,22 @@ fn a_flood_without_end_ends_at_the_deadline() {
             SILENT,
             "what cannot be acknowledged is not read",
             many(publish_with_id(0x32, &own("A/PUT/b"), 7, b"x")),
+        ),
+        at_deadline(
+            "QoS 1 and 2, whose acknowledgements are read",
+            SILENT,
+            "all in order, and none of it an answer",
+            |caller| {
+                let mut client = caller.welcomed()?;
+                client.under_way();
+                let packets = (1..500).flat_map(|id: u16| {
+                    let once = publish_with_id(0x32, &own("A/PUT/b"), id, b"x");
+                    let twice = publish_with_id(0x34, &own("A/PUT/b"), id, b"x");
+                    let [high, low] = id.to_be_bytes();
+                    [once, twice, vec![0x62, 2, high, low]].concat()
+                });
+                client.send_for_ever_and_listen(&packets.collect::<Vec<_>>())
+            },
         ),
         flood(
             "one request again and again, whose replies are not read",
@@ -259,9 +276,10 @@ fn a_flood_without_end_ends_at_the_deadline() {
             many(vec![0x62, 2, 0, 7]),
         ),
     ];
+    cases.extend(web_socket::floods());
     run(
         "broker::amounts::a_flood_without_end_ends_at_the_deadline",
-        2,
+        3,
         cases,
     );
 }

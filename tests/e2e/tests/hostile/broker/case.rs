@@ -48,6 +48,7 @@ pub struct Case {
     end: End,
     /// The parameter `timeout`, s.
     timeout: u32,
+    scheme: &'static str,
     tickets: usize,
     ballast: Option<u32>,
     script: Script,
@@ -66,6 +67,7 @@ pub fn at_once(
         code,
         end: End::AtOnce,
         timeout: 10,
+        scheme: "mqtts",
         tickets: 2,
         ballast: None,
         script: Box::new(script),
@@ -101,6 +103,14 @@ impl Case {
         Case { timeout, ..self }
     }
 
+    /// In a WebSocket.
+    pub fn web_socket(self) -> Case {
+        Case {
+            scheme: "wss",
+            ..self
+        }
+    }
+
     /// With so many session tickets behind the handshake.
     pub fn tickets(self, tickets: usize) -> Case {
         Case { tickets, ..self }
@@ -118,8 +128,10 @@ impl Case {
     fn run(self, test: &str, pki: &Pki, tls: SslContext) -> Vec<String> {
         let marks = tempfile::tempdir().unwrap();
         let broker = Broker::start(tls, marks.path().to_owned(), self.script);
-        let mut command = child_for(test, pki, &broker, marks.path());
-        command.env(child::TIMEOUT, self.timeout.to_string());
+        let mut command = child_for(test, pki, marks.path());
+        command
+            .env(child::URL, broker.url(self.scheme))
+            .env(child::TIMEOUT, self.timeout.to_string());
         if self.end == End::AtOnce {
             command.env_remove(child::MARK);
         }
@@ -158,12 +170,11 @@ impl Case {
     }
 }
 
-fn child_for(test: &str, pki: &Pki, broker: &Broker, marks: &Path) -> Command {
+fn child_for(test: &str, pki: &Pki, marks: &Path) -> Command {
     let root = pki.tls_root.certificate_pem().unwrap();
     let mut command = Command::new(std::env::current_exe().unwrap());
     command
         .args(["--exact", "--nocapture", test])
-        .env(child::URL, broker.url())
         .env(child::ROOT, String::from_utf8(root).unwrap())
         // The second connection is that of the second attempt.
         .env(child::MARK, marks.join("2"));

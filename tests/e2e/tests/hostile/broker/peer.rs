@@ -4,6 +4,7 @@
 //! word behind it: a reject, which the gateway hears only if its session is still alive. Every
 //! connection runs the script from its beginning.
 
+use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
@@ -14,7 +15,9 @@ use std::time::Duration;
 
 use kura_formats::payload::{self, Payload};
 use kura_formats::request::{Ids, PROV_ERROR_CODE};
-use openssl::ssl::{Ssl, SslContext, SslMethod, SslStream, SslVerifyMode};
+use openssl::base64::encode_block;
+use openssl::sha::sha1;
+use openssl::ssl::{ErrorCode, Ssl, SslContext, SslMethod, SslStream, SslVerifyMode};
 use openssl::x509::X509;
 use provision_platform::pki::Pki;
 
@@ -97,8 +100,8 @@ impl Broker {
     }
 
     /// For the parameter `broker-url`.
-    pub fn url(&self) -> String {
-        format!("mqtts://{}", self.address)
+    pub fn url(&self, scheme: &str) -> String {
+        format!("{scheme}://{}", self.address)
     }
 
     /// Ends it, and tells where a script did not come to what it is there for.
@@ -151,22 +154,45 @@ impl Caller {
             subscribe: [0; 2],
             trigger: [0; 2],
             said: Payload::new(),
+            frames: None,
         })
+    }
+
+    /// After the question of a WebSocket, behind the TLS handshake: with the answer to it.
+    pub fn asked(self) -> io::Result<(Client, String)> {
+        let mut client = self.secured()?;
+        let mut question = Vec::new();
+        while !question.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            client.stream.read_exact(&mut byte)?;
+            question.push(byte[0]);
+        }
+        let question = String::from_utf8(question).unwrap();
+        let key = question
+            .lines()
+            .find_map(|line| line.strip_prefix("Sec-WebSocket-Key: "))
+            .expect("a key");
+        let proof = sha1(format!("{key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11").as_bytes());
+        let answer = format!(
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+             Sec-WebSocket-Protocol: mqtt\r\nSec-WebSocket-Accept: {}\r\n\r\n",
+            encode_block(&proof)
+        );
+        Ok((client, answer))
+    }
+
+    /// After the upgrade to a WebSocket.
+    pub fn upgraded(self) -> io::Result<Client> {
+        let (mut client, answer) = self.asked()?;
+        client.send(answer.as_bytes())?;
+        client.frames = Some(VecDeque::new());
+        Ok(client)
     }
 
     /// After CONNECT, SUBSCRIBE and the trigger, which come in one flight. Nothing is answered yet.
     pub fn heard(self) -> io::Result<Client> {
         let mut client = self.secured()?;
-        let (kind, _) = client.packet()?;
-        assert_eq!(kind, 0x10, "CONNECT comes first");
-        let (kind, subscribe) = client.packet()?;
-        assert_eq!(kind, 0x82, "then SUBSCRIBE");
-        client.subscribe = [subscribe[0], subscribe[1]];
-        let (kind, trigger) = client.packet()?;
-        assert_eq!(kind, 0x32, "then the trigger, QoS 1");
-        let topic = usize::from(u16::from_be_bytes([trigger[0], trigger[1]]));
-        client.trigger = [trigger[2 + topic], trigger[3 + topic]];
-        client.said = payload::decode(&trigger[4 + topic..], &payload::Limits::default()).unwrap();
+        client.hear()?;
         Ok(client)
     }
 
@@ -197,9 +223,34 @@ pub struct Client {
     /// As above.
     pub trigger: [u8; 2],
     said: Payload,
+    /// In a WebSocket: what came in frames and was not read yet.
+    frames: Option<VecDeque<u8>>,
 }
 
 impl Client {
+    /// Waits for CONNECT, SUBSCRIBE and the trigger.
+    pub fn hear(&mut self) -> io::Result<()> {
+        let (kind, _) = self.packet()?;
+        assert_eq!(kind, 0x10, "CONNECT comes first");
+        let (kind, subscribe) = self.packet()?;
+        assert_eq!(kind, 0x82, "then SUBSCRIBE");
+        self.subscribe = [subscribe[0], subscribe[1]];
+        let (kind, trigger) = self.packet()?;
+        assert_eq!(kind, 0x32, "then the trigger, QoS 1");
+        let topic = usize::from(u16::from_be_bytes([trigger[0], trigger[1]]));
+        self.trigger = [trigger[2 + topic], trigger[3 + topic]];
+        self.said = payload::decode(&trigger[4 + topic..], &payload::Limits::default()).unwrap();
+        Ok(())
+    }
+
+    /// MQTT, in a frame of its own in a WebSocket.
+    pub fn say(&mut self, packet: &[u8]) -> io::Result<()> {
+        match self.frames {
+            None => self.send(packet),
+            Some(_) => self.send(&frame(0x82, packet)),
+        }
+    }
+
     /// As they are, within TLS.
     pub fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.stream.write_all(bytes)
@@ -220,27 +271,68 @@ impl Client {
     /// SUBACK and PUBACK, as it should be.
     pub fn acknowledge(&mut self) -> io::Result<()> {
         let (s, t) = (self.subscribe, self.trigger);
-        self.send(&[0x90, 3, s[0], s[1], 1])?;
-        self.send(&[0x40, 2, t[0], t[1]])
+        self.say(&[0x90, 3, s[0], s[1], 1])?;
+        self.say(&[0x40, 2, t[0], t[1]])
     }
 
     /// One whole packet of the gateway: first byte, and what is behind the fixed header.
     pub fn packet(&mut self) -> io::Result<(u8, Vec<u8>)> {
-        let mut byte = [0];
-        self.stream.read_exact(&mut byte)?;
-        let first = byte[0];
+        let first = self.take(1)?[0];
         let (mut length, mut place) = (0, 0);
         loop {
-            self.stream.read_exact(&mut byte)?;
-            length |= usize::from(byte[0] & 0x7f) << place;
+            let byte = self.take(1)?[0];
+            length |= usize::from(byte & 0x7f) << place;
             place += 7;
-            if byte[0] & 0x80 == 0 {
+            if byte & 0x80 == 0 {
                 break;
             }
         }
-        let mut body = vec![0; length];
-        self.stream.read_exact(&mut body)?;
-        Ok((first, body))
+        Ok((first, self.take(length)?))
+    }
+
+    /// So many bytes of MQTT.
+    fn take(&mut self, length: usize) -> io::Result<Vec<u8>> {
+        let Some(frames) = &mut self.frames else {
+            let mut bytes = vec![0; length];
+            self.stream.read_exact(&mut bytes)?;
+            return Ok(bytes);
+        };
+        while frames.len() < length {
+            let mut head = [0; 2];
+            self.stream.read_exact(&mut head)?;
+            let mut long = [0; 2];
+            let content = match head[1] & 0x7f {
+                126 => {
+                    self.stream.read_exact(&mut long)?;
+                    u16::from_be_bytes(long)
+                }
+                short => u16::from(short),
+            };
+            let mut mask = [0; 4];
+            self.stream.read_exact(&mut mask)?;
+            let mut bytes = vec![0; usize::from(content)];
+            self.stream.read_exact(&mut bytes)?;
+            frames.extend(bytes.iter().zip(mask.iter().cycle()).map(|(b, m)| b ^ m));
+        }
+        Ok(frames.drain(..length).collect())
+    }
+
+    /// The same bytes again and again, reading what the gateway has to say to them, until it goes.
+    pub fn send_for_ever_and_listen(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let mut answers = vec![0; 64 << 10];
+        loop {
+            self.send(bytes)?;
+            self.below()
+                .set_read_timeout(Some(Duration::from_millis(1)))?;
+            loop {
+                match self.stream.ssl_read(&mut answers) {
+                    Ok(0) => return Ok(()),
+                    Ok(_) => {}
+                    Err(e) if e.code() == ErrorCode::WANT_READ => break,
+                    Err(e) => return Err(io::Error::other(e)),
+                }
+            }
+        }
     }
 
     /// The honest word: the platform's own refusal. Whoever hears it ends the attempt with
@@ -252,7 +344,7 @@ impl Client {
             .with_metric(PROV_ERROR_CODE, "request.expired");
         let topic = format!("{OWN}PROV-V1/EXEC/reject");
         let packet = publish(topic.as_bytes(), &payload::encode(&payload));
-        self.send(&packet)?;
+        self.say(&packet)?;
         self.until_gone()
     }
 
@@ -300,6 +392,16 @@ fn reset(tcp: &TcpStream) -> io::Result<()> {
         tcp,
         Some(Duration::ZERO),
     )?)
+}
+
+/// A frame of a WebSocket server, its first byte as given: 0x82 is all of a binary message.
+pub fn frame(first: u8, content: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(content.len()).unwrap();
+    let head = match length {
+        0..=125 => vec![first, length as u8],
+        _ => [&[first, 126][..], &length.to_be_bytes()].concat(),
+    };
+    [head, content.to_vec()].concat()
 }
 
 /// A request with the ids that it needs to be answered.

@@ -1,8 +1,8 @@
 //! Brokers that never come to the point: the deadline does.
 
 use super::case::{at_deadline, run};
-use super::connack;
 use super::peer::{head, publish, OWN};
+use super::{connack, web_socket};
 use std::io::{self, Read, Write};
 use std::thread;
 use std::time::Duration;
@@ -103,6 +103,7 @@ fn whoever_is_silent_half_way_or_drips_is_left_at_the_deadline() {
         ),
     ];
     cases.extend(connack::slow());
+    cases.push(web_socket::drip());
     let at_a_time = cases.len();
     run(
         "broker::silence::whoever_is_silent_half_way_or_drips_is_left_at_the_deadline",
