@@ -38,6 +38,7 @@
 mod bridge;
 mod broker_url;
 mod check;
+pub mod client_key;
 mod event;
 mod failure;
 mod hold;

@@ -265,8 +265,8 @@ impl Conversation {
             } => {
                 let item = Item::Configurations(configurations);
                 let entry = protocol::Item::Configurations { pid };
-                if let Some(decisions) = self.hold(item.clone(), &entry) {
-                    return decisions;
+                if self.packages.is_busy() {
+                    return self.hold(item, &entry);
                 }
                 self.configurations += 1;
                 self.stage(item, entry)

@@ -23,7 +23,7 @@ mod chain_tests;
 pub mod cms;
 #[cfg(test)]
 #[path = "../../../host-sdk/x509/src/fixtures.rs"]
-mod fixtures;
+pub(crate) mod fixtures;
 mod message;
 mod replay;
 pub mod verifier;

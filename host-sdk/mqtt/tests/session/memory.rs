@@ -201,7 +201,7 @@ fn messages_that_the_broker_does_not_release_end_the_session_in_time() {
         gone.recv().unwrap();
         // The same one again takes no more room.
         for _ in 0..3 {
-            send(&mut stream, 0x34, "a", 1, 6 * MIB);
+            send(&mut stream, 0x34, "a", 1, 2 * MIB);
         }
         send(&mut stream, 0x30, "a", 0, MIB);
         stream.write_all(&head(0x34, "a", 2, 6 * MIB)).unwrap();
@@ -279,7 +279,11 @@ fn messages_of_ours_that_are_never_acknowledged_are_refused_in_time() {
         greet(&mut stream);
         until_closed(&mut stream);
     });
-    let watched = subscribed_to_a(&peer);
+    let mut options = options("mqtt", peer.address);
+    options.subscriptions = vec![("a".into(), 1)];
+    options.limits.max_unacknowledged = 2 * MIB;
+    let mut watched = open(options);
+    watched.subscribed();
     let peak = Peak::from_now();
     let mut taken = 0;
     let failure = loop {
@@ -295,7 +299,7 @@ fn messages_of_ours_that_are_never_acknowledged_are_refused_in_time() {
         assert!(taken < 1000, "never refused");
     };
     assert!(matches!(failure, Failure::TooLarge { .. }), "{failure}");
-    assert!(taken >= 60, "{taken}");
+    assert!(taken >= 30, "{taken}");
     peak.check("messages that are not acknowledged", BOUND);
 }
 

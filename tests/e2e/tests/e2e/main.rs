@@ -16,6 +16,7 @@ mod deactivate;
 mod files;
 mod keys;
 mod memory;
+mod operator;
 mod packages;
 mod platform;
 mod restart;

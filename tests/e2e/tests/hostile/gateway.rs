@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use contract::process::Memory;
 use e2e::rest::Rest;
-use e2e::site::{error_code, state};
+use e2e::site::{error_code, state, PID};
 use e2e::Site;
 use serde_json::Value;
 
@@ -87,6 +87,17 @@ impl Gateway {
         packages
             .map(|package| format!("{} {}", text(package, "name"), text(package, "version")))
             .collect()
+    }
+
+    /// How the attempts of the provisioning record ended.
+    pub fn outcomes(&self) -> Vec<String> {
+        let record = self.site.data().join("components").join(PID);
+        let record = std::fs::read_to_string(record.join("record.jsonl")).unwrap();
+        let outcome = |line: &str| -> String {
+            let line: Value = serde_json::from_str(line).unwrap();
+            line["outcome"].as_str().unwrap().to_owned()
+        };
+        record.lines().map(outcome).collect()
     }
 
     fn is_small(&self, status: &Value) {

@@ -1,13 +1,16 @@
 //! A platform that sends what no honest one would: the gateway takes no harm, and is provisioned.
 
 use e2e::Site;
-use provision_platform::behaviour::{Behaviour, Flood, Order, Script, Signing};
+use provision_platform::behaviour::{Behaviour, ConfigurationFault, Flood, Order, Script, Signing};
 use provision_platform::harness::TestPlatform;
 use provision_platform::store::JobState;
 use serde_json::Value;
 use std::time::Duration;
 
 use crate::gateway::Gateway;
+
+/// Bytes of the body of a request that is just not too large.
+const LARGEST: usize = (16 << 20) - 4096;
 
 /// A gateway whose first attempt meets this, and later ones an honest platform.
 struct Case {
@@ -80,14 +83,6 @@ fn a_bomb_is_not_inflated_and_costs_nothing() {
 }
 
 #[test]
-fn what_comes_twice_is_done_once() {
-    gets_through(Behaviour {
-        twice: true,
-        ..Behaviour::default()
-    });
-}
-
-#[test]
 fn what_comes_behind_the_commit_changes_nothing() {
     gets_through(Behaviour {
         after_commit: true,
@@ -110,4 +105,47 @@ fn what_was_signed_for_another_client_costs_one_attempt() {
         ..Behaviour::default()
     };
     fails(behaviour, "signature.invalid");
+}
+
+#[test]
+fn the_largest_request_that_may_be() {
+    gets_through(flooded(Flood::large(LARGEST)));
+}
+
+#[test]
+fn more_of_the_largest_requests_than_memory_would_hold() {
+    let flood = Flood {
+        requests: 4,
+        ..Flood::large(LARGEST)
+    };
+    gets_through(flooded(flood));
+}
+
+#[test]
+fn more_inflated_than_memory_would_hold() {
+    let flood = Flood {
+        copies: 20,
+        ..Flood::bomb(LARGEST)
+    };
+    gets_through(flooded(flood));
+}
+
+#[test]
+fn a_configuration_of_more_properties_than_any_gateway_has_is_too_large() {
+    let mut xml = String::from(
+        r#"<esf:configurations xmlns:esf="http://eurotech.com/esf/2.0"><esf:configuration pid="p"><esf:properties>"#,
+    );
+    for number in 0..120_000 {
+        let property = format!(
+            r#"<esf:property name="p{number}" array="false" encrypted="false" type="String"><esf:value>x</esf:value></esf:property>"#
+        );
+        xml.push_str(&property);
+    }
+    xml.push_str("</esf:properties></esf:configuration></esf:configurations>");
+    assert!(xml.len() < LARGEST, "{}", xml.len());
+    let behaviour = Behaviour {
+        configuration: ConfigurationFault::Documents(vec![xml.into_bytes()]),
+        ..Behaviour::default()
+    };
+    fails(behaviour, "protocol.too-large");
 }
