@@ -25,7 +25,7 @@ mod chain_tests;
 pub mod cms;
 #[cfg(test)]
 #[path = "../../../host-sdk/x509/src/fixtures.rs"]
-mod fixtures;
+pub(crate) mod fixtures;
 mod issuance;
 mod message;
 mod replay;
@@ -37,7 +37,7 @@ pub use canonical::SignedView;
 pub use chain::{is_ca, validate_received, ChainCheck, ChainError, RootCheck, ValidChain};
 pub use cms::sign;
 pub use verifier::{Accepted, Clock, Counters, Freshness, SignatureError, Verifier};
-use x509_policy::{der, extensions, key_policy, path, revocation};
-pub use x509_policy::{facts, pem, refusal, server, server_name};
+use x509_policy::{der, extensions, key_policy, path};
+pub use x509_policy::{facts, pem, refusal, revocation, server, server_name};
 pub use x509_policy::{validate_tls_server, CertificateFacts, ServerError, ServerName};
 pub use x509_policy::{MAX_DEPTH, SECURITY_LEVEL};
