@@ -200,10 +200,19 @@ impl Conversation {
         self.reprovisioning || (self.certificates.is_some() && !certificates)
     }
 
-    /// Counted and logged: nobody can be answered (rulings, 9).
+    /// Counted and logged: nobody can be answered (rulings, 9). The 1st, 2nd, 4th, 8th, ... are
+    /// worth a line, the others for debugging only: who floods the gateway must not fill its disk.
     fn cannot_answer(&mut self, topic: &str, reason: &dyn std::error::Error) -> Vec<Decision> {
-        self.unanswered += 1;
-        log::warn!("a message on {topic} cannot be answered: {reason}");
+        self.unanswered = self.unanswered.saturating_add(1);
+        let level = match self.unanswered.is_power_of_two() {
+            true => log::Level::Warn,
+            false => log::Level::Debug,
+        };
+        let n = self.unanswered;
+        log::log!(
+            level,
+            "message {n} of this attempt that cannot be answered, on {topic}: {reason}"
+        );
         Vec::new()
     }
 
@@ -256,8 +265,8 @@ impl Conversation {
             } => {
                 let item = Item::Configurations(configurations);
                 let entry = protocol::Item::Configurations { pid };
-                if let Some(decisions) = self.hold(item.clone(), &entry) {
-                    return decisions;
+                if self.packages.is_busy() {
+                    return self.hold(item, &entry);
                 }
                 self.configurations += 1;
                 self.stage(item, entry)

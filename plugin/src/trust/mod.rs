@@ -23,6 +23,7 @@ mod chain_error;
 #[cfg(test)]
 mod chain_tests;
 pub mod cms;
+mod der_form;
 #[cfg(test)]
 #[path = "../../../host-sdk/x509/src/fixtures.rs"]
 pub(crate) mod fixtures;

@@ -8,6 +8,8 @@ mod claim;
 mod download;
 mod effects;
 mod link;
+#[cfg(test)]
+mod memory_tests;
 mod pace;
 mod preflight;
 mod proof;
@@ -19,6 +21,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use mqtt_session::Hold;
+
 use crate::diagnosis::Fault;
 use crate::host::Host;
 use crate::provisioner::{Action, Input, Now, Plan, Provisioner, Refused, StateName};
@@ -29,7 +33,6 @@ use crate::trust::Clock;
 use claim::Claim;
 use download::Downloading;
 use link::Link;
-use mqtt_session::Hold;
 use pace::Pace;
 use proof::Proof;
 use repetition::Repetition;
