@@ -143,8 +143,8 @@ codes! {
         "A certificate of the chain that the platform sent is not valid yet."
         "Check the date and time of the gateway first; if they are right, the platform must send a chain that is valid now.";
     TrustWeak "trust.weak" Cloud
-        "A certificate of the chain that the platform sent uses a key or a signature that is too weak."
-        "Reissue the certificate that the message names with RSA 2048, EC P-256 or better, and SHA-256 or better.";
+        "A certificate of the chain that the platform sent uses a key or a signature that is too weak, or a key larger than is judged."
+        "Reissue the certificate that the message names with RSA of 2048 to 4096 bits, or EC P-256 or better, and SHA-256 or better.";
     TrustInvalid "trust.invalid" Cloud
         "The certificate chain that the platform sent is no valid chain, or is not made for signing."
         "Reissue the certificate that the message names; the message carries the reason.";

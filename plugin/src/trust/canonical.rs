@@ -6,6 +6,7 @@
 //! verifier, and by whoever signs.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use kura_formats::payload::{MetricValue, Payload};
 use openssl::hash::{DigestBytes, Hasher, MessageDigest};
@@ -24,8 +25,8 @@ pub struct SignedView<'a> {
     pub client_id: &'a str,
     /// The rest of the topic, `PROV-V1/EXEC/commit`.
     pub application_topic: &'a str,
-    /// The message itself. Of a metric that occurs twice both are signed, but not
-    /// which one comes first: readers take the last.
+    /// The message itself. Of a metric that occurs twice both are signed, but not which one comes
+    /// first, and readers take the last: whoever verifies must refuse such a message.
     pub payload: &'a Payload,
 }
 
@@ -109,6 +110,13 @@ impl<'a> SignedView<'a> {
             field(out, value)?;
         }
         field(out, body)
+    }
+
+    /// Whether two metrics have one name.
+    pub(super) fn has_a_metric_twice(&self) -> bool {
+        let mut names = HashSet::with_capacity(self.payload.metrics.len());
+        let mut metrics = self.payload.metrics.iter();
+        !metrics.all(|metric| names.insert(metric.name.as_str()))
     }
 
     /// The one value of a metric.

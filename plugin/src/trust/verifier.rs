@@ -238,13 +238,18 @@ impl Verifier {
             Found::None => return Err(Missing),
             Found::One(MetricValue::Bytes(der)) => der,
             Found::One(_) => return Err(Invalid("the metric is not BYTES")),
-            Found::Several => return Err(Invalid("there are several")),
+            Found::Several => return Err(Invalid("it is there twice")),
         };
         if message.payload.position.is_some() {
             return Err(Invalid("it does not cover the position"));
         }
         if message.payload.has_unknown_fields {
             return Err(Invalid("it does not cover unknown fields"));
+        }
+        if message.has_a_metric_twice() {
+            return Err(Invalid(
+                "it does not cover which comes first of a metric that is there twice",
+            ));
         }
         let Found::One(&MetricValue::Int64(timestamp)) = message.metric("sig.timestamp") else {
             return Err(Invalid("there is not one sig.timestamp of type INT64"));
@@ -314,27 +319,23 @@ impl Verifier {
                 signer: None,
             });
         }
-        if message.size(body) > MAX_WHOLE {
-            let mut why = "it does not fit the message";
-            let digest = |by| message.digest(body, by);
-            return named
-                .find(
-                    |signer| match signature.verify_digest(digest, &signer.certificate) {
-                        Ok(()) => true,
-                        Err(unfit) => {
-                            why = unfit;
-                            false
-                        }
-                    },
-                )
-                .ok_or(SignatureError::Invalid(why));
-        }
-        let content = message.whole(body).ok_or(SignatureError::Invalid(
-            "the message is too long to be signed",
-        ))?;
+        let content = match message.size(body) > MAX_WHOLE {
+            true => None,
+            false => Some(message.whole(body).ok_or(SignatureError::Invalid(
+                "the message is too long to be signed",
+            ))?),
+        };
+        let mut why = "it does not fit the message";
         named
-            .find(|signer| signature.verify(&content, &signer.certificate).is_ok())
-            .ok_or(SignatureError::Invalid("it does not fit the message"))
+            .find(|signer| {
+                let certificate = &signer.certificate;
+                let verdict = match &content {
+                    Some(content) => signature.verify(content, certificate),
+                    None => signature.verify_digest(|by| message.digest(body, by), certificate),
+                };
+                verdict.map_err(|unfit| why = unfit).is_ok()
+            })
+            .ok_or(SignatureError::Invalid(why))
     }
 
     fn may_sign(&self, signer: &Signer, now_ms: i64) -> Result<(), SignatureError> {

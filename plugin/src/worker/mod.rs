@@ -113,7 +113,7 @@ impl Worker {
             hold: None,
             sessions: 0,
             plan: None,
-            trusted: Trusted::new(shared.verifier()),
+            trusted: Trusted::new(Arc::clone(&shared)),
             tls_cache: mqtt_session::SessionCache::default(),
             extras: Extras::new(shared.pid()),
             shared,

@@ -7,8 +7,9 @@
  *   cc -std=c11 -shared -fPIC -fvisibility=hidden -I include \
  *      -DHEATER_METATYPE='"metatype/com.example.Heater.xml"' -o libheater.so heater.c
  *
- * HEATER_FACTORY and HEATER_VERSION make others of the same kind, for tests. Three more make one
- * that is refused (HEATER_UNLINKED, HEATER_MUTE) or fatal (HEATER_FATAL) when it is opened.
+ * HEATER_FACTORY and HEATER_VERSION make others of the same kind, for tests. Four more make one
+ * that is refused (HEATER_UNLINKED, HEATER_MUTE) or fatal (HEATER_FATAL) when it is opened, or fatal
+ * when it is activated (HEATER_DYING).
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -126,6 +127,9 @@ static gwc_status configure(gwc_component *self, const gwc_properties *propertie
 }
 
 static gwc_status activate(gwc_component *self, const gwc_properties *properties, gwc_error *err) {
+#ifdef HEATER_DYING
+    abort();
+#endif
     return configure(self, properties, 0, err);
 }
 

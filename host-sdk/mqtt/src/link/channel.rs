@@ -177,7 +177,10 @@ impl Channel {
         let mut flags = PollFlags::empty();
         flags.set(PollFlags::IN, reading || self.write_wants_read);
         let writing = self.unsent() > 0 && !self.write_wants_read;
-        flags.set(PollFlags::OUT, writing || self.read_wants_write);
+        flags.set(
+            PollFlags::OUT,
+            writing || (reading && self.read_wants_write),
+        );
         flags
     }
 }

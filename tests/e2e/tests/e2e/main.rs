@@ -12,6 +12,7 @@ mod broker;
 mod client_certificate;
 mod client_ids;
 mod control;
+mod crash_loop;
 mod deactivate;
 mod files;
 mod keys;

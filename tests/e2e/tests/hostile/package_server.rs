@@ -15,6 +15,8 @@ use crate::gateway::Gateway;
 
 /// Enough to be cut: an application has at least so many bytes.
 const SOME: u64 = 1000;
+/// What is larger takes its time on a slow machine.
+const MEGABYTE: u64 = 1 << 20;
 /// The largest package that a gateway takes.
 const LARGEST: usize = 64 << 20;
 
@@ -49,7 +51,11 @@ fn case_of(behaviour: Behaviour, write: impl FnOnce(&Application, &Path) -> Path
     }];
     let request = platform.create_request(&new).unwrap();
     platform.behave(Script::once(behaviour)).unwrap();
-    let gateway = Gateway::idle(Site::new(&platform, "gw-1", "secret").unwrap());
+    let site = Site::new(&platform, "gw-1", "secret").unwrap();
+    let gateway = match new.packages[0].file.metadata().unwrap().len() {
+        0..MEGABYTE => Gateway::idle(site),
+        _ => Gateway::patient(site),
+    };
     gateway.enable();
     Case {
         platform,

@@ -22,8 +22,13 @@ struct Case {
 fn case(behaviour: Behaviour) -> Case {
     let platform = TestPlatform::start().unwrap();
     let request = platform.request("gw-1", "secret").unwrap();
+    let patience = behaviour.flood.is_some();
     platform.behave(Script::once(behaviour)).unwrap();
-    let gateway = Gateway::idle(Site::new(&platform, "gw-1", "secret").unwrap());
+    let site = Site::new(&platform, "gw-1", "secret").unwrap();
+    let gateway = match patience {
+        true => Gateway::patient(site),
+        false => Gateway::idle(site),
+    };
     gateway.enable();
     Case {
         platform,
@@ -43,8 +48,10 @@ impl Case {
 }
 
 /// It is provisioned at once.
-fn gets_through(behaviour: Behaviour) {
-    assert_eq!(case(behaviour).provisioned()["attempt"], 1);
+fn gets_through(behaviour: Behaviour) -> Value {
+    let status = case(behaviour).provisioned();
+    assert_eq!(status["attempt"], 1);
+    status
 }
 
 /// The attempt ends in `code`; the next one succeeds.
@@ -69,7 +76,10 @@ fn an_honest_one() {
 
 #[test]
 fn ten_thousand_requests_that_it_does_not_know_are_answered_and_the_commit_is_carried_out() {
-    gets_through(flooded(Flood::of(10_000)));
+    let status = gets_through(flooded(Flood::of(10_000)));
+    // A reply has more than a hundred bytes.
+    let sent = status["bytes"]["sent"].as_u64().unwrap();
+    assert!(sent > 10_000 * 100, "{sent} bytes sent");
 }
 
 #[test]
