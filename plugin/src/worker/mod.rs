@@ -2,9 +2,13 @@
 //!
 //! It feeds the state machine of [`crate::provisioner`] with what happens, and carries out what
 //! it wants: `effects` does so, `link` and `proof` hold the two MQTT sessions, `download` the
-//! thread of a download, `preflight` the local checks, `shared` what other threads may see.
+//! thread of a download, `preflight` the local checks, `shared` what other threads may see. Not on
+//! the worker but on threads of the host, `control` verifies control messages, and `accepted`
+//! remembers them.
 
+mod accepted;
 mod claim;
+mod control;
 mod download;
 mod effects;
 mod link;
@@ -27,6 +31,7 @@ use crate::status::{self, Extras};
 use crate::transaction::Engine;
 use crate::trust::Clock;
 use claim::Claim;
+pub use control::Counts;
 use download::Downloading;
 use link::Link;
 use mqtt_session::Hold;
@@ -48,6 +53,8 @@ pub enum Command {
     Identity(Sender<String>),
     /// Who may sign control messages now, and whether the clock can be believed.
     Signers(Sender<Result<Clock, Fault>>),
+    /// A control message was accepted or refused.
+    Judged,
     /// Look again at what was missing.
     SystemChanged,
     /// From the provisioning session of that number.
@@ -204,6 +211,7 @@ impl Worker {
             Command::Signers(answer) => {
                 let _ = answer.send(self.signers_now());
             }
+            Command::Judged => {}
             Command::SystemChanged => self.input(Input::SystemChanged),
             Command::Link(number, event) => self.link_event(number, event),
             Command::Download(number, told) => self.download_event(number, told),

@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use mqtt_session::{Anchor, Failure};
 
+use super::control::Control;
 use crate::component::Watcher;
-use crate::diagnosis::{Code, Fault};
 use crate::status;
-use crate::trust::{Clock, Freshness, SignedView, Verifier};
+use crate::trust::Verifier;
 
 /// Shared by an instance and its worker.
 pub struct Shared {
@@ -16,6 +16,7 @@ pub struct Shared {
     document: Mutex<String>,
     watcher: Mutex<Option<Watcher>>,
     verifier: Arc<Mutex<Verifier>>,
+    control: Control,
     /// Whether messages outside a session may be accepted.
     provisioned: AtomicBool,
     stopping: AtomicBool,
@@ -27,11 +28,13 @@ pub struct Shared {
 impl Shared {
     /// Of the instance `pid`.
     pub fn new(pid: &str) -> Self {
+        let verifier = Arc::new(Mutex::new(Verifier::new()));
         Shared {
             pid: pid.to_owned(),
             document: Mutex::new(status::inactive(pid)),
             watcher: Mutex::new(None),
-            verifier: Arc::new(Mutex::new(Verifier::new())),
+            control: Control::new(verifier.clone()),
+            verifier,
             provisioned: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
             poisoned: AtomicBool::new(false),
@@ -84,27 +87,9 @@ impl Shared {
         self.provisioned.load(Ordering::Acquire)
     }
 
-    /// Verifies a message outside a session, by the signers and the clock of this moment.
-    pub fn verify(
-        &self,
-        account: &str,
-        client_id: &str,
-        application_topic: &str,
-        payload: &[u8],
-        clock: Clock,
-    ) -> Result<(), Fault> {
-        let payload = kura_formats::payload::decode(payload, &Default::default())
-            .map_err(|e| Fault::new(Code::ProtocolMalformed, e.to_string()))?;
-        let view = SignedView {
-            account,
-            client_id,
-            application_topic,
-            payload: &payload,
-        };
-        lock(&self.verifier)
-            .verify(&view, clock, Freshness::Window)
-            .map(drop)
-            .map_err(|e| super::trusted::of_signature(&e))
+    /// The control messages after the provisioning.
+    pub fn control(&self) -> &Control {
+        &self.control
     }
 
     /// The one idle paho client of the instance.
