@@ -1,5 +1,6 @@
 //! A member of an account, and what the account asks of it: signed, or as somebody else would.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
@@ -164,7 +165,7 @@ fn an_application_is_ordered_after_the_provisioning() {
 
 #[test]
 fn every_request_that_is_wrong_is_refused_for_its_own_reason() {
-    let member = Member::new();
+    let mut member = Member::new();
     for fault in ControlFault::ALL {
         let expected = match fault {
             // The same bytes have the same answer, and no second effect.
@@ -194,6 +195,11 @@ fn every_request_that_is_wrong_is_refused_for_its_own_reason() {
             ("signature.untrusted", 1),
         ]
     );
+    // The component has counted the same, and tells it by itself.
+    let counted =
+        json!({"accepted": 3, "refused": counted.into_iter().collect::<BTreeMap<_, _>>()});
+    let told = |status: &Value| status["control"] == counted;
+    member.site.wait("the counts", WAIT, told).unwrap();
 }
 
 #[test]
@@ -396,7 +402,8 @@ fn a_person_at_the_gateway_sees_what_became_of_control_messages() {
     let wrong = get.with_fault(ControlFault::Unsigned);
     assert_eq!(platform.control(&wrong).unwrap().code, 403);
     let words = "1 accepted, 1 refused (signature.missing 1)";
-    for command in [&["status"][..], &["connection", "list"]] {
+    // By the host, of the connection; and by the component.
+    for (command, shown) in [(&["status"][..], 2), (&["connection", "list"], 1)] {
         let output = Command::new(&gateway)
             .args(command)
             .arg("--data")
@@ -404,6 +411,10 @@ fn a_person_at_the_gateway_sees_what_became_of_control_messages() {
             .output()
             .unwrap();
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(said.contains(words), "{command:?}: {output:?}");
+        assert_eq!(
+            said.matches(words).count(),
+            shown,
+            "{command:?}: {output:?}"
+        );
     }
 }
