@@ -9,6 +9,9 @@ MAKEFLAGS += --no-print-directory
 BUILT := $(or $(CARGO_TARGET_DIR),target)
 PREFIX ?= /usr/local
 tools = @tests/checks/tools.sh
+# About a minute of compiling, unoptimized: it has little to do.
+deny = @cargo deny --version > /dev/null 2>&1 || { echo 'installing: cargo-deny'; \
+	env -u CARGO_TARGET_DIR cargo install --quiet --locked --debug --version '^0.20' cargo-deny; }
 # Always the whole workspace, so that demonstration and tests share what was compiled.
 compile = @cargo build --locked --workspace
 
@@ -19,6 +22,7 @@ help: ## list the targets
 .PHONY: install-tools
 install-tools: ## install everything that any target needs
 	$(tools) build run test bench lint page sbom
+	$(deny)
 
 .PHONY: build
 build: ## compile the plugin, the gateway and the platform
@@ -67,13 +71,14 @@ sanitize: ## run the trials of the contract under AddressSanitizer, the shared u
 	@tests/checks/sanitize.sh
 
 .PHONY: audit
-audit: ## look for known flaws in the parts, with cargo-deny (installs it; needs a network)
-	@cargo deny --version > /dev/null 2>&1 || cargo install --locked cargo-deny
+audit: ## look for known flaws in the parts, by the newest database (needs github.com)
+	$(deny)
 	@cargo deny --locked check
 
 .PHONY: lint
-lint: ## check format, clippy, documentation, shell scripts, file lengths, licences, README
+lint: ## check format, clippy, documentation, shell scripts, file lengths, parts, README
 	$(tools) build lint
+	$(deny)
 	@tests/checks/lint.sh
 
 .PHONY: bench

@@ -1,7 +1,8 @@
 //! KuraPayload: `kura_formats::payload::decode`, and `encode` back.
 
 use kura_formats::payload::{
-    decode, encode, gunzip, gzip, is_gzip, Limits, MetricValue, Payload, PayloadError, Position,
+    decode, decode_owned, encode, gunzip, gzip, is_gzip, Limits, MetricValue, Payload,
+    PayloadError, Position,
 };
 
 use crate::Seed;
@@ -11,6 +12,7 @@ const LIMITS: Limits = Limits {
     decoded: 64 << 10,
     metrics: 50,
     text: 300,
+    beside: 8 << 10,
 };
 
 pub(crate) fn run(data: &[u8]) {
@@ -21,12 +23,17 @@ pub(crate) fn run(data: &[u8]) {
                 error,
                 PayloadError::TooLarge { .. }
                     | PayloadError::TooManyMetrics { .. }
+                    | PayloadError::MetricsTooLarge { .. }
                     | PayloadError::TextTooLong { .. }
             );
             assert_eq!(error.is_limit(), limit);
+            assert!(decode_owned(data.to_vec(), &LIMITS).is_err());
             return;
         }
     };
+    // Where the bytes are kept changes nothing. (Debug, as NaN differs from itself.)
+    let owned = decode_owned(data.to_vec(), &LIMITS).unwrap();
+    assert_eq!(format!("{owned:?}"), format!("{payload:?}"));
     assert!(payload.metrics.len() <= LIMITS.metrics);
     let whole = if is_gzip(data) {
         gunzip(data, LIMITS.decoded).unwrap()

@@ -7,7 +7,9 @@ use crate::Seed;
 
 pub(crate) fn run(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
-    let Ok(entries) = verify(&text) else { return };
+    let Ok(entries) = verify(None, &text) else {
+        return;
+    };
     if entries.is_empty() || !text.ends_with('\n') {
         return;
     }
@@ -23,7 +25,7 @@ pub(crate) fn run(data: &[u8]) {
     append(folder.path(), entry.clone()).unwrap();
     let longer = std::fs::read_to_string(&path).unwrap();
     assert!(longer.starts_with(&*text));
-    let after = verify(&longer).expect("an appended record holds");
+    let after = verify(None, &longer).expect("an appended record holds");
     assert_eq!(after.len(), entries.len() + 1);
     assert_eq!(after.last(), Some(&entry));
 }

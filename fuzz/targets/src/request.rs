@@ -19,10 +19,10 @@ pub(crate) fn run(data: &[u8]) {
     let topic = format!("$EDC/acme/gw-1/{rest}");
     let payload = &data[at + 1..];
     assert!(matches!(
-        inbox.read(&topic, true, payload),
+        inbox.read(&topic, true, payload.to_vec()),
         Incoming::Ignored
     ));
-    let Incoming::Request(request) = inbox.read(&topic, false, payload) else {
+    let Incoming::Request(request) = inbox.read(&topic, false, payload.to_vec()) else {
         return;
     };
     check_id(&request.ids.request_id).unwrap();
@@ -42,7 +42,9 @@ pub(crate) fn run(data: &[u8]) {
                     .bytes()
                     .all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b)));
             }
-            assert_eq!(download.hash.digest.len(), download.hash.algorithm.size());
+            let hash = &download.hash;
+            assert_eq!(hash.digest().len(), hash.algorithm().size());
+            assert_eq!(hash.to_string().parse().as_ref(), Ok(hash));
         }
         Ok(Operation::Configurations {
             pid,

@@ -9,6 +9,7 @@
 //!      packages/       which packages are installed
 //!      downloads/      what the account had downloaded, until it is installed
 //!      connections.jsonl   which cloud connections are held
+//!      trials          which foreign code is being called, should it take the process along
 //!      links/          names for replaced plugins, while they are opened
 //! ```
 //!
@@ -30,7 +31,7 @@ use gateway_component_abi::status;
 use crate::cloud::stack::{self, Stack};
 use crate::cloud::{ConnectionInfo, Connections};
 use crate::component::offer::configuration_error;
-use crate::component::{Action, ComponentInfo, Supervisor};
+use crate::component::{Action, ComponentInfo, ComponentState, Supervisor};
 use crate::configuration::ConfigurationService;
 use crate::crypto::Crypto;
 use crate::events::{Event, Hub};
@@ -206,6 +207,30 @@ impl Framework {
         self.instance(pid)?
             .act(action)
             .map_err(|e| e.to_call_error())
+    }
+
+    /// Gives a component that failed another chance, also one that is held back because it ended
+    /// the gateway. What comes of it, [`components`](Self::components) tells.
+    ///
+    /// # Errors
+    /// `E_NOT_FOUND` if there is no such component, `E_STATE` if it is active.
+    pub fn try_again(&self, pid: &str) -> Result<(), CallError> {
+        let all = self.supervisor.components();
+        let refused = |status, code, what| {
+            let message = format!("the component {pid} {what}");
+            Err(CallError::new(status, code, message))
+        };
+        match all.into_iter().find(|component| component.pid == pid) {
+            None => refused(status::E_NOT_FOUND, "component.unknown", "does not exist"),
+            Some(info) if info.state == ComponentState::Active => {
+                refused(status::E_STATE, "component.active", "is active already")
+            }
+            Some(_) => {
+                self.supervisor.look(pid);
+                self.supervisor.settle();
+                Ok(())
+            }
+        }
     }
 
     /// The metatype descriptor (XML) of a factory pid, its texts in `locale` ("it", or empty).

@@ -1,7 +1,7 @@
 // The plain lists: packages, plugins, and certificates of the keystores.
 
-import { get } from "./api.js";
-import { badge, el, fill, moment } from "./dom.js";
+import { get, post } from "./api.js";
+import { badge, doing, el, fill, moment } from "./dom.js";
 
 function page(title, about, body) {
   return el("section", { class: "panel" }, el("h1", {}, title), el("p", { class: "muted" }, about), body);
@@ -15,7 +15,8 @@ function table(heads, rows, none) {
 }
 
 export async function plugins(place) {
-  const list = (await get("/plugins/v1/plugins")).plugins ?? [];
+  const answer = await get("/plugins/v1/plugins");
+  const list = answer.plugins ?? [];
   const rows = list.map((plugin) => [
     el("div", {}, plugin.name || "?", el("div", { class: "muted mono" }, plugin.path)),
     plugin.version ?? "",
@@ -25,7 +26,27 @@ export async function plugins(place) {
     (plugin.components ?? []).map((component) => el("div", { class: "mono" }, component)),
   ]);
   fill(place, page("Plugins", "A library copied into the plugin folder is loaded while the gateway runs.",
-    table(["Plugin", "Version", "Vendor", "State", "Components"], rows, "No library in the plugin folder.")));
+    table(["Plugin", "Version", "Vendor", "State", "Components"], rows, "No library in the plugin folder.")),
+    idle(place, answer.instances ?? []));
+}
+
+// The components that do not run, each with its reason and another chance.
+function idle(place, instances) {
+  const rows = instances.filter((instance) => instance.error).map((instance) => [
+    el("div", { class: "mono" }, instance.pid),
+    el("div", {}, badge(instance.state === "failed" ? "bad" : "", instance.state), el("div", {}, instance.error)),
+    el("button", { type: "button", onclick: doing(() => again(place, instance.pid)) }, "Try again"),
+  ]);
+  return rows.length === 0 ? null : page("Components that do not run", "Each with its reason.",
+    table(["Component", "State", ""], rows, ""));
+}
+
+async function again(place, pid) {
+  try {
+    await post(`/plugins/v1/instances/${encodeURIComponent(pid)}/try-again`);
+  } finally {
+    await plugins(place);
+  }
 }
 
 export async function packages(place) {

@@ -10,6 +10,8 @@
 
 #[path = "command_line/check_plugin.rs"]
 mod check_plugin;
+#[path = "command_line/crashing.rs"]
+mod crashing;
 mod support;
 
 use std::path::Path;
@@ -365,6 +367,24 @@ fn a_record_is_shown_and_an_altered_one_fails_with_its_first_bad_line() {
     assert!(
         shown.contains("network.refused") && shown.contains("2026-01-01T00:00:02Z"),
         "{shown}"
+    );
+
+    // A full file became the older one; and a still older one is gone.
+    let older = folder.join("record.older.jsonl");
+    std::fs::write(&older, format!("{first}\n")).unwrap();
+    write(format!("{second}\n"));
+    let (code, said, _) = ask("verify");
+    assert!(code == Some(0) && said.contains("2 attempts") && !said.contains("given up"));
+    let third = line(&hash(&second), 3, "tls.expired");
+    std::fs::write(&older, format!("{second}\n")).unwrap();
+    write(format!("{third}\n"));
+    let (code, said, _) = ask("verify");
+    assert!(code == Some(0) && said.contains("2 attempts") && said.contains("given up"));
+    std::fs::remove_file(&older).unwrap();
+    let (code, _, said) = ask("verify");
+    assert!(
+        code == Some(1) && said.contains("record.jsonl was altered"),
+        "{said}"
     );
 
     write(format!("{first}\n{second}\n").replacen("refused", "dns", 1));

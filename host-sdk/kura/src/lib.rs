@@ -1,12 +1,14 @@
 //! What Eclipse Kura puts on the wire and on disk, as pure functions: the KuraPayload
-//! ([`payload`]), the control topics ([`topic`]), requests and replies ([`request`]) and the
-//! configuration XML ([`configurations`], [`snapshot_ids`]).
+//! ([`payload`]), the control topics ([`topic`]), who speaks ([`client_id`]), requests and replies
+//! ([`request`]), packages ([`deploy`]) and the configuration XML ([`configurations`], [`snapshot_ids`]).
 //!
 //! It opens no socket and no file, knows no clock and no key: a timestamp is a parameter, and
 //! what seals or opens a password is handed in by the caller. The component, the hosts and the
 //! platform all call it, so that one reading of Kura's formats serves every side.
 
+pub mod client_id;
 pub mod configurations;
+pub mod deploy;
 pub mod payload;
 pub mod request;
 pub mod snapshot_ids;

@@ -332,15 +332,19 @@ fn every_limit_holds() {
         deep(5),
         Err(ConfigurationsError::Limit { limit: 5, .. })
     ));
-    let attributes = |count: usize| {
-        let list: String = (0..count).map(|n| format!(" a{n}=\"\"")).collect();
+    let attributes = |name: &str, count: usize| {
+        let list: String = (0..count).map(|n| format!(" {name}{n}=\"x\"")).collect();
         try_read(&format!("{HEAD}<x{list}/></esf:configurations>"))
     };
-    attributes(64).unwrap();
-    assert!(matches!(
-        attributes(65),
-        Err(ConfigurationsError::Limit { .. })
-    ));
+    for name in ["a", "xmlns:a"] {
+        attributes(name, 64).unwrap();
+        assert!(matches!(
+            attributes(name, 65),
+            Err(ConfigurationsError::Limit { .. })
+        ));
+        // Nor does what is refused cost memory or time before.
+        assert!(attributes(name, 500_000).is_err());
+    }
 }
 
 #[test]

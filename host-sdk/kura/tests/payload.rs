@@ -8,7 +8,8 @@
 )]
 
 use kura_formats::payload::{
-    decode, encode, gunzip, gzip, is_gzip, Limits, MetricValue, Payload, PayloadError, Position,
+    decode, decode_apart, decode_owned, encode, gunzip, gunzip_owned, gzip, is_gzip, unpacked,
+    Limits, MetricValue, Payload, PayloadError, Position,
 };
 use proptest::prelude::*;
 
@@ -295,6 +296,93 @@ fn damaged_gzip_is_refused_wherever_it_is_cut_or_changed() {
     ));
 }
 
+/// Bytes that do not get smaller.
+fn noise(length: usize) -> Vec<u8> {
+    let mut state = 0x9e37_79b9_7f4a_7c15u64;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()
+    };
+    (0..length.div_ceil(8))
+        .flat_map(|_| next())
+        .take(length)
+        .collect()
+}
+
+#[test]
+fn large_messages_are_inflated_in_place_as_apart() {
+    let limit = 4 << 20;
+    let noise = noise(limit);
+    let (zeros, half) = (vec![0; limit / 2], &noise[..limit / 2]);
+    let mixed = [gzip(&zeros), gzip(half)].concat();
+    let turned = [gzip(half), gzip(&zeros), b"junk".to_vec()].concat();
+    for packed in [gzip(&noise), mixed.clone(), turned] {
+        assert!(packed.len() > 1 << 20);
+        let apart = gunzip(&packed, limit).unwrap();
+        assert_eq!(apart.len(), limit);
+        assert!(gunzip_owned(packed.clone(), limit).unwrap() == apart);
+        assert!(matches!(
+            gunzip_owned(packed.clone(), limit - 1),
+            Err(PayloadError::TooLarge { .. })
+        ));
+        for at in [11, packed.len() / 2, packed.len() - 20] {
+            assert!(gunzip_owned(packed[..at].to_vec(), limit).is_err());
+        }
+    }
+    // What no encoder adds: much that holds nothing.
+    let padded = [mixed, vec![0; 2 << 20]].concat();
+    assert!(gunzip(&padded, limit).is_ok());
+    assert!(matches!(
+        gunzip_owned(padded, limit),
+        Err(PayloadError::TooLarge { .. })
+    ));
+}
+
+#[test]
+fn the_largest_part_stays_in_place_and_the_others_are_bounded() {
+    let large = noise(5 << 20);
+    let messages = [
+        Payload::new()
+            .with_metric("m", &large[..])
+            .with_metric("n", "x"),
+        Payload::new()
+            .with_metric("m", &large[1..9])
+            .with_metric("s", "text")
+            .with_body(large.clone()),
+        Payload::new()
+            .with_metric("m", &large[..3 << 20])
+            .with_metric("n", &large[..1 << 20])
+            .with_metric("o", &b""[..]),
+        Payload::new().with_body(large[..100_000].to_vec()),
+    ];
+    for message in messages {
+        let bytes = encode(&message);
+        assert!(decode_owned(gzip(&bytes), &Limits::default()).unwrap() == message);
+        assert!(decode_owned(bytes, &Limits::default()).unwrap() == message);
+    }
+    let two = Payload::new()
+        .with_metric("m", &large[..])
+        .with_body(large.clone());
+    let texts = (0..80).fold(Payload::new(), |message, n| {
+        message.with_metric(n.to_string(), "x".repeat(64 << 10))
+    });
+    for message in [two, texts] {
+        let bytes = encode(&message);
+        for error in [
+            decode(&bytes, &Limits::default()).unwrap_err(),
+            decode_owned(bytes, &Limits::default()).unwrap_err(),
+        ] {
+            assert!(
+                matches!(error, PayloadError::MetricsTooLarge { .. }),
+                "{error}"
+            );
+            assert!(error.is_limit());
+        }
+    }
+}
+
 #[test]
 fn type_numbers_and_canonical_bytes() {
     for (value, number, bytes) in [
@@ -374,6 +462,13 @@ proptest! {
         prop_assert!(!is_gzip(&bytes));
         for bytes in [bytes.clone(), gzip(&bytes)] {
             let read = read(&bytes);
+            let owned = decode_owned(bytes.clone(), &Limits::default()).unwrap();
+            let plain = unpacked(bytes, &Limits::default()).unwrap();
+            let (mut apart, body) = decode_apart(&plain, &Limits::default()).unwrap();
+            prop_assert!(apart.body.is_none());
+            apart.body = body.map(|at| plain[at].to_vec());
+            prop_assert_eq!(format!("{apart:?}"), format!("{read:?}"));
+            prop_assert_eq!(format!("{owned:?}"), format!("{read:?}"));
             prop_assert!(!read.has_unknown_fields);
             // Debug, because NaN differs from itself.
             prop_assert_eq!(format!("{read:?}"), format!("{payload:?}"));

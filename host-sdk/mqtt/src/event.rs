@@ -3,7 +3,7 @@
 //! Delivered one after the other from the session's link thread, never from a thread of paho, and
 //! never after the [`Session`](crate::Session) has been dropped.
 
-use crate::Failure;
+use crate::{Failure, Hold};
 use openssl::x509::X509;
 use std::fmt;
 use std::net::SocketAddr;
@@ -30,14 +30,14 @@ pub enum Event {
     Subscribed,
     /// The message with this id has been acknowledged (QoS 1, 2) or has left this process (QoS 0).
     Published(u64),
-    /// A message.
+    /// A message to a topic that was subscribed to; others are acknowledged and dropped.
     Message(Message),
     /// The session is over. Last event, sent exactly once, unless the owner ended it.
     Failed(Failure),
 }
 
 /// A message from the broker.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Message {
     /// The topic, without wildcards and NUL.
     pub topic: String,
@@ -49,7 +49,19 @@ pub struct Message {
     pub retained: bool,
     /// Whether it may have been delivered before (QoS 1 only).
     pub duplicate: bool,
+    /// Kept until the message has been dealt with: so long its bytes count, and the broker waits
+    /// when they are too many ([`Limits::max_backlog`](crate::Limits::max_backlog)).
+    pub hold: Hold,
 }
+
+impl PartialEq for Message {
+    fn eq(&self, other: &Message) -> bool {
+        let parts = |m: &Message| (m.qos, m.retained, m.duplicate);
+        self.topic == other.topic && self.payload == other.payload && parts(self) == parts(other)
+    }
+}
+
+impl Eq for Message {}
 
 impl fmt::Debug for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -53,18 +53,25 @@ pub struct Publish {
 pub struct Limits {
     /// The largest MQTT packet in either direction, in bytes. Default 17 MiB.
     pub max_packet: usize,
-    /// Bytes received and not yet handed over (the link stops reading there), bytes of QoS 2
-    /// messages that the broker has not released (the session fails there), and bytes waiting to
-    /// be sent ([`Session::publish`](crate::Session::publish) refuses there). Never less than
-    /// `max_packet`. Default 34 MiB.
+    /// Bytes of messages that have come, or are coming in, and whose [`Hold`](crate::Hold) lives:
+    /// where the next one finds no room, it is left to the network until there is. However large, it
+    /// has room while nothing is held: so a session holds no more than the larger of `max_packet`
+    /// and this. Each message counts as its payload, thrice its topic and 1 KiB. QoS 2 messages that the broker does not
+    /// release count, too, and end the session when it is they that leave no room. Default 4 MiB.
     pub max_backlog: usize,
+    /// Bytes of messages that the broker has not acknowledged, each counted with 1 KiB more:
+    /// [`Session::publish`](crate::Session::publish) refuses beyond. One message is always taken.
+    /// paho keeps up to two copies of each.
+    /// Default 16 MiB.
+    pub max_unacknowledged: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Limits {
             max_packet: 17 << 20,
-            max_backlog: 34 << 20,
+            max_backlog: 4 << 20,
+            max_unacknowledged: 16 << 20,
         }
     }
 }
@@ -138,6 +145,11 @@ impl Publish {
     /// packet id.
     pub(crate) fn wire_size(&self) -> usize {
         9 + self.topic.len() + self.payload.len()
+    }
+
+    /// What it counts as until it is acknowledged: paho keeps it until then.
+    pub(crate) fn cost(&self) -> usize {
+        self.wire_size().saturating_add(1024)
     }
 }
 

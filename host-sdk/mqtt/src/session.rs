@@ -85,7 +85,7 @@ impl Session {
     /// start. Returns the id that [`Event::Published`] will carry, 1 or more.
     ///
     /// Errors: [`Failure::Malformed`] or [`Failure::TooLarge`] for a message that cannot be sent,
-    /// [`Failure::TooLarge`] when too much waits already, or the failure that ended the session.
+    /// [`Failure::TooLarge`] when too much waits for the broker already, or the failure that ended the session.
     pub fn publish(&self, publish: Publish) -> Result<u64, Failure> {
         let shared = self
             .shared
@@ -97,11 +97,11 @@ impl Session {
             if let Some(failure) = &inbox.ended {
                 return Err(failure.clone());
             }
-            let waiting = inbox.outgoing_bytes + publish.wire_size();
-            let limit = self.limits.max_backlog.max(self.limits.max_packet);
+            let waiting = inbox.outgoing_bytes + publish.cost();
+            let limit = self.limits.max_unacknowledged;
             if waiting > limit && inbox.outgoing_bytes > 0 {
                 return Err(Failure::TooLarge {
-                    what: "the queue of messages to send".to_owned(),
+                    what: "the queue of messages that are not acknowledged".to_owned(),
                     size: waiting as u64,
                     limit: limit as u64,
                 });

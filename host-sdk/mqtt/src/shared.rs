@@ -3,6 +3,7 @@
 //! Every change wakes the link thread; nothing in here waits, except for a mutex that nobody holds
 //! across a call into anything. The link thread alone acts on what it finds.
 
+use crate::hold::Room;
 use crate::{Failure, Publish};
 use rustix::event::{eventfd, EventfdFlags};
 use std::collections::VecDeque;
@@ -17,6 +18,8 @@ pub(crate) struct Shared {
     /// Bytes on the TCP connection, TLS included.
     pub(crate) sent: AtomicU64,
     pub(crate) received: AtomicU64,
+    /// Messages of the broker that are not handled yet.
+    pub(crate) room: Room,
     inbox: Mutex<Inbox>,
 }
 
@@ -25,7 +28,7 @@ pub(crate) struct Shared {
 pub(crate) struct Inbox {
     /// Messages the owner wants sent, oldest first.
     pub(crate) outgoing: VecDeque<(u64, Publish)>,
-    /// Their size on the wire.
+    /// What they count as, and with them those that the broker has not acknowledged.
     pub(crate) outgoing_bytes: usize,
     /// Id of the latest of them.
     pub(crate) last_id: u64,
@@ -49,6 +52,7 @@ impl Shared {
             cancelled: AtomicBool::new(false),
             sent: AtomicU64::new(0),
             received: AtomicU64::new(0),
+            room: Room::default(),
             inbox: Mutex::new(Inbox::default()),
         })
     }

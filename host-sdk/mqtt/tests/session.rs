@@ -21,6 +21,8 @@ mod cancel;
 mod exchange;
 #[path = "session/hostile.rs"]
 mod hostile;
+#[path = "session/memory.rs"]
+mod memory;
 #[path = "session/network.rs"]
 mod network;
 #[path = "session/staple.rs"]

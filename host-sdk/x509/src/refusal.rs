@@ -30,6 +30,8 @@ pub enum Reason {
     Library(ErrorStack),
     /// The revocation lists could not be handed to OpenSSL: refused as well.
     RevocationLists(std::io::Error),
+    /// Whoever asked does not want the verdict any more.
+    Stopped,
 }
 
 impl fmt::Display for Reason {
@@ -43,6 +45,7 @@ impl fmt::Display for Reason {
             Self::Pem(_) => out.write_str("it is not the PEM of certificates"),
             Self::Library(_) => out.write_str("OpenSSL could not judge it"),
             Self::RevocationLists(_) => out.write_str("the revocation lists could not be used"),
+            Self::Stopped => out.write_str("it was not judged to the end"),
         }
     }
 }
@@ -79,6 +82,16 @@ impl Refusal {
         }
     }
 
+    /// About one certificate of those that came, before there is a path.
+    #[must_use]
+    pub fn among(certificate: &openssl::x509::X509Ref, reason: Reason) -> Self {
+        Self {
+            depth: None,
+            certificate: Some(Box::new(CertificateFacts::of(certificate))),
+            reason,
+        }
+    }
+
     /// What kind of fault it is; each kind has one code.
     #[must_use]
     pub fn fault(&self) -> Fault {
@@ -89,7 +102,8 @@ impl Refusal {
             Reason::Revocation(_)
             | Reason::Usage(_)
             | Reason::Library(_)
-            | Reason::RevocationLists(_) => Fault::Invalid,
+            | Reason::RevocationLists(_)
+            | Reason::Stopped => Fault::Invalid,
         }
     }
 }
@@ -109,6 +123,9 @@ impl fmt::Display for Refusal {
                     "certificate {depth} of the chain, {facts}: {}",
                     self.reason
                 )
+            }
+            (None, Some(facts)) => {
+                write!(out, "certificate of the chain, {facts}: {}", self.reason)
             }
             _ => write!(out, "certificate chain: {}", self.reason),
         }

@@ -94,8 +94,8 @@ codes! {
         "The broker's TLS certificate is not valid yet."
         "Check the date and time of the gateway; if they are right, the platform presents a certificate too early.";
     TlsProtocol "tls.protocol" Cloud
-        "The TLS handshake failed: no common protocol version or cipher, or the other end does not speak TLS."
-        "Check that scheme and port in broker-url belong together (mqtts 8883, wss 443); if they do, the platform must offer TLS 1.2 or later.";
+        "The TLS handshake failed: no common protocol version or cipher, the other end does not speak TLS, or it refuses the client certificate of the gateway or the lack of one."
+        "Check that scheme and port in broker-url belong together (mqtts 8883, wss 443); if they do, the platform must offer TLS 1.2 or later. Where the message speaks of a client certificate, put the one that the platform has issued for this gateway into the SSLKeystore, with its key.";
 
     BrokerBadCredentials "broker.bad-credentials" Cloud
         "The broker refused username or password."
@@ -143,8 +143,8 @@ codes! {
         "A certificate of the chain that the platform sent is not valid yet."
         "Check the date and time of the gateway first; if they are right, the platform must send a chain that is valid now.";
     TrustWeak "trust.weak" Cloud
-        "A certificate of the chain that the platform sent uses a key or a signature that is too weak."
-        "Reissue the certificate that the message names with RSA 2048, EC P-256 or better, and SHA-256 or better.";
+        "A certificate of the chain that the platform sent uses a key or a signature that is too weak, or a key larger than is judged."
+        "Reissue the certificate that the message names with RSA of 2048 to 4096 bits, or EC P-256 or better, and SHA-256 or better.";
     TrustInvalid "trust.invalid" Cloud
         "The certificate chain that the platform sent is no valid chain, or is not made for signing."
         "Reissue the certificate that the message names; the message carries the reason.";

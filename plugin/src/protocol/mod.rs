@@ -32,9 +32,7 @@ pub mod trigger;
 
 pub use ledger::{Ledger, Lookup};
 pub use manifest::{Item, Manifest, Slot};
-pub use operation::{
-    Commit, Csr, Download, Hash, HashAlgorithm, KeystoreCertificate, Operation, Reject,
-};
+pub use operation::{Commit, Csr, Download, KeystoreCertificate, Operation, Reject};
 pub use reply::{DownloadState, Outgoing, Replies};
 pub use request::{Inbox, Incoming, Request};
 pub use trigger::{Birth, Trigger};

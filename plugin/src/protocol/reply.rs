@@ -191,7 +191,6 @@ fn coded(payload: &Payload, accepts_gzip: bool) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use super::super::operation::{Hash, HashAlgorithm};
     use super::super::testing::{inbox, payload, request};
     use super::*;
     use crate::diagnosis::Code;
@@ -273,10 +272,7 @@ mod tests {
             name: "heater".into(),
             version: "1".into(),
             job_id: 42,
-            hash: Hash {
-                algorithm: HashAlgorithm::Sha256,
-                digest: vec![0; 32],
-            },
+            hash: format!("SHA-256:{}", "0".repeat(64)).parse().unwrap(),
             credentials: None,
         };
         let failed = Fault::new(Code::PackageCorrupt, "heater 1");

@@ -1,6 +1,8 @@
 //! Is this message a request to us, and from whom? What it asks for is in `operation`.
 
-use kura_formats::payload::{decode, Limits, Payload, PayloadError};
+use std::sync::Arc;
+
+use kura_formats::payload::{decode_owned, Limits, Payload, PayloadError};
 use kura_formats::request::{self, Ids, IdsError};
 use kura_formats::topic::{self, Method, RequestTopic, Topics};
 use openssl::sha::Sha256;
@@ -29,7 +31,7 @@ pub enum Incoming {
     /// counted.
     Unanswerable(IdsError),
     /// A request.
-    Request(Box<Request>),
+    Request(Arc<Request>),
 }
 
 /// A request to us, decoded; nothing else of it is checked yet.
@@ -74,8 +76,9 @@ impl Inbox {
         &self.topics
     }
 
-    /// Reads one message; allocates no more than `kura_formats::payload::Limits` says.
-    pub fn read(&self, topic: &str, retained: bool, bytes: &[u8]) -> Incoming {
+    /// Reads one message, whose bytes become its content; allocates no more than
+    /// `kura_formats::payload::Limits` says.
+    pub fn read(&self, topic: &str, retained: bool, bytes: Vec<u8>) -> Incoming {
         let parts = match self.topics.classify(topic) {
             topic::Incoming::Request(parts)
                 if !retained
@@ -86,7 +89,8 @@ impl Inbox {
             }
             _ => return Incoming::Ignored,
         };
-        let payload = match decode(bytes, &self.limits) {
+        let digest = digest(topic, &bytes);
+        let payload = match decode_owned(bytes, &self.limits) {
             Ok(payload) => payload,
             Err(error) => return Incoming::Undecodable(error),
         };
@@ -94,12 +98,12 @@ impl Inbox {
             Ok(ids) => ids,
             Err(error) => return Incoming::Unanswerable(error),
         };
-        Incoming::Request(Box::new(Request {
+        Incoming::Request(Arc::new(Request {
             application_topic: parts.application_topic(),
             topic: parts,
             ids,
             payload,
-            digest: digest(topic, bytes),
+            digest,
         }))
     }
 }
@@ -132,6 +136,12 @@ impl Request {
         self.app() == names::PROV_V1
             && self.method() == Method::Exec
             && self.topic.resources == ["reject"]
+    }
+
+    /// Whether it is `PUT CONF-V1/configurations`, whose body takes more memory to read than it has
+    /// itself.
+    pub fn is_configurations(&self) -> bool {
+        operation::is_configurations(self)
     }
 
     /// What it asks for. Only after the signature was checked, where one is due.
@@ -179,22 +189,22 @@ mod tests {
             "acme/gw-1/PROV-V1/EXEC/commit",
             "",
         ] {
-            let read = inbox().read(topic, false, &bytes);
+            let read = inbox().read(topic, false, bytes.clone());
             assert!(matches!(read, Incoming::Ignored), "{topic}: {read:?}");
         }
         assert!(matches!(
-            inbox().read(TOPIC, true, &bytes),
+            inbox().read(TOPIC, true, bytes.clone()),
             Incoming::Ignored
         ));
         assert!(matches!(
-            inbox().read(TOPIC, false, &bytes),
+            inbox().read(TOPIC, false, bytes),
             Incoming::Request(_)
         ));
     }
 
     #[test]
     fn what_cannot_be_answered_says_why() {
-        let read = |bytes: &[u8]| inbox().read(TOPIC, false, bytes);
+        let read = |bytes: &[u8]| inbox().read(TOPIC, false, bytes.to_vec());
         assert!(matches!(read(b"\xff\xff"), Incoming::Undecodable(_)));
         assert!(matches!(read(b""), Incoming::Unanswerable(_)));
         let only = Payload::new().with_metric("request.id", "r1");
@@ -225,7 +235,7 @@ mod tests {
     fn gzip_is_read_and_its_acceptance_seen() {
         let plain = payload().with_body(vec![b'x'; 5000]);
         let packed = gzip(&encode(&plain));
-        let Incoming::Request(read) = inbox().read(TOPIC, false, &packed) else {
+        let Incoming::Request(read) = inbox().read(TOPIC, false, packed) else {
             panic!("not read");
         };
         assert_eq!(read.body().len(), 5000);
@@ -248,8 +258,8 @@ mod tests {
     proptest! {
         #[test]
         fn arbitrary_input_never_panics(topic in ".{0,80}", bytes: Vec<u8>, retained: bool) {
-            let _ = inbox().read(&topic, retained, &bytes);
-            let _ = inbox().read(TOPIC, retained, &bytes);
+            let _ = inbox().read(&topic, retained, bytes.clone());
+            let _ = inbox().read(TOPIC, retained, bytes);
         }
 
         #[test]

@@ -58,7 +58,7 @@ mod tests {
             let (account, client_id) = (text("account"), text("client_id"));
             let topic = format!("$EDC/{account}/{client_id}/{}", text("application_topic"));
             let inbox = Inbox::new(Topics::default(), account, client_id);
-            let read = inbox.read(&topic, false, &unhex(&text("payload_hex")));
+            let read = inbox.read(&topic, false, unhex(&text("payload_hex")));
             let Incoming::Request(request) = read else {
                 println!("{name}: {read:?}");
                 continue;

@@ -19,8 +19,8 @@ pub(super) fn payload() -> Payload {
 
 pub(super) fn request(app: &str, method: &str, resource: &str, payload: Payload) -> Request {
     let topic = format!("$EDC/acme/gw-1/{app}/{method}/{resource}");
-    match inbox().read(&topic, false, &encode(&payload)) {
-        Incoming::Request(request) => *request,
+    match inbox().read(&topic, false, encode(&payload)) {
+        Incoming::Request(request) => (*request).clone(),
         other => panic!("{topic} is no request: {other:?}"),
     }
 }

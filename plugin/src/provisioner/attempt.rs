@@ -83,7 +83,7 @@ impl Provisioner {
                 topic,
                 payload,
                 retained,
-            } => self.converse(|c, wall| c.message(&topic, &payload, retained, wall)),
+            } => self.converse(|c, wall| c.message(&topic, payload, retained, wall)),
             SessionEvent::Flushed => {
                 self.hang_up();
             }

@@ -7,6 +7,8 @@
 
 mod packages;
 
+use std::sync::Arc;
+
 use kura_formats::topic::Topics;
 
 use super::outputs::Output;
@@ -51,7 +53,7 @@ pub enum Decision {
 #[derive(Clone, Debug)]
 pub struct ReplyTo {
     replies: Replies,
-    request: Box<Request>,
+    request: Arc<Request>,
     /// Lower hex of the manifest.
     manifest: String,
 }
@@ -99,7 +101,7 @@ pub struct Conversation {
 }
 
 struct AtHand {
-    request: Box<Request>,
+    request: Arc<Request>,
     /// What is entered in the manifest once it is accepted.
     item: Option<protocol::Item>,
     /// Its place in the manifest, where it has one already.
@@ -157,7 +159,7 @@ impl Conversation {
     pub fn message(
         &mut self,
         topic: &str,
-        payload: &[u8],
+        payload: Vec<u8>,
         retained: bool,
         wall_ms: i64,
     ) -> Vec<Decision> {
@@ -181,7 +183,7 @@ impl Conversation {
         self.ledger.open(&request);
         let certificates = application_topic == CERTIFICATES;
         self.at_hand = Some(AtHand {
-            request: request.clone(),
+            request: Arc::clone(&request),
             item: None,
             slot: None,
             wall_ms,
@@ -198,10 +200,19 @@ impl Conversation {
         self.reprovisioning || (self.certificates.is_some() && !certificates)
     }
 
-    /// Counted and logged: nobody can be answered (rulings, 9).
+    /// Counted and logged: nobody can be answered (rulings, 9). The 1st, 2nd, 4th, 8th, ... are
+    /// worth a line, the others for debugging only: who floods the gateway must not fill its disk.
     fn cannot_answer(&mut self, topic: &str, reason: &dyn std::error::Error) -> Vec<Decision> {
-        self.unanswered += 1;
-        log::warn!("a message on {topic} cannot be answered: {reason}");
+        self.unanswered = self.unanswered.saturating_add(1);
+        let level = match self.unanswered.is_power_of_two() {
+            true => log::Level::Warn,
+            false => log::Level::Debug,
+        };
+        let n = self.unanswered;
+        log::log!(
+            level,
+            "message {n} of this attempt that cannot be answered, on {topic}: {reason}"
+        );
         Vec::new()
     }
 
@@ -218,24 +229,28 @@ impl Conversation {
         let Some(at_hand) = &self.at_hand else {
             return Vec::new();
         };
-        let operation = match at_hand.request.operation() {
+        let request = Arc::clone(&at_hand.request);
+        if request.is_configurations() && self.certificates.is_none() {
+            // Nobody has signed it: it is not even read.
+            return self.refuse(unexpected("PROV-V1/certificates comes first"), true);
+        }
+        let operation = match request.operation() {
             Ok(operation) => operation,
             // Before the certificates nothing else is looked into, the reject excepted.
-            Err(_) if self.certificates.is_none() && !at_hand.request.is_reject() => {
+            Err(_) if self.certificates.is_none() && !request.is_reject() => {
                 return self.refuse(unexpected("PROV-V1/certificates comes first"), true);
             }
             Err(fault) => return self.refuse(fault, true),
         };
         if operation == Operation::Unknown {
-            let fault = Operation::not_found(&at_hand.request);
+            let fault = Operation::not_found(&request);
             return self.refuse(fault, true);
         }
         if self.applying {
             return self.refuse(unexpected("the commit is being carried out"), true);
         }
-        let body = at_hand.request.body().to_vec();
         match operation {
-            Operation::Certificates => self.take_certificates(body),
+            Operation::Certificates => self.take_certificates(request),
             Operation::Reject(reject) => self.rejected(&reject),
             Operation::GetConfigurations { pid } => {
                 vec![Decision::Do(Output::ReadConfigurations { pid })]
@@ -250,8 +265,8 @@ impl Conversation {
             } => {
                 let item = Item::Configurations(configurations);
                 let entry = protocol::Item::Configurations { pid };
-                if let Some(decisions) = self.hold(item.clone(), &entry) {
-                    return decisions;
+                if self.packages.is_busy() {
+                    return self.hold(item, &entry);
                 }
                 self.configurations += 1;
                 self.stage(item, entry)
@@ -265,7 +280,7 @@ impl Conversation {
                 protocol::Item::KeystoreCertificate,
             ),
             Operation::CredentialsCertificate => {
-                let Some((keystore, alias)) = self.key_of(&body) else {
+                let Some((keystore, alias)) = self.key_of(request.body()) else {
                     return self.refuse(
                         unexpected("the certificate is for none of the requested keys"),
                         true,
@@ -275,7 +290,7 @@ impl Conversation {
                     Item::Chain {
                         keystore,
                         alias,
-                        pem: String::from_utf8_lossy(&body).into_owned(),
+                        pem: String::from_utf8_lossy(request.body()).into_owned(),
                     },
                     protocol::Item::CredentialsCertificate,
                 )
@@ -286,10 +301,10 @@ impl Conversation {
         }
     }
 
-    fn take_certificates(&mut self, pem: Vec<u8>) -> Vec<Decision> {
-        let digest = openssl::sha::sha256(&pem);
+    fn take_certificates(&mut self, request: Arc<Request>) -> Vec<Decision> {
+        let digest = openssl::sha::sha256(request.body());
         match self.certificates {
-            None => vec![Decision::Do(Output::CheckChain { pem })],
+            None => vec![Decision::Do(Output::CheckChain { request })],
             Some(before) if before == digest => self.accept(None),
             Some(_) => self.refuse(
                 unexpected("another chain was accepted in this attempt"),

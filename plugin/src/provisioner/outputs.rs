@@ -1,5 +1,6 @@
 //! What the state machine wants done.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::memory::GaveUp;
@@ -49,12 +50,12 @@ pub enum Output {
     /// Publish on the link, QoS 1.
     Publish(Outgoing),
     /// Verify the signature of the request at hand: [`super::Input::Verified`].
-    Verify(Box<Request>),
+    Verify(Arc<Request>),
     /// Validate a received chain and, if it holds, take its leaf as signer of this session:
     /// [`super::Input::ChainChecked`].
     CheckChain {
-        /// The body.
-        pem: Vec<u8>,
+        /// With the chain as its body, PEM.
+        request: Arc<Request>,
     },
     /// Keep an item for the commit: [`super::Input::Staged`].
     Stage(Item),

@@ -5,6 +5,7 @@
 //! standing at the gateway compares the result with the provision request, so it is derived in
 //! one place only.
 
+use kura_formats::client_id::bare_mac;
 use serde::{Deserialize, Serialize};
 
 use super::bounds::mqtt_text;
@@ -160,21 +161,6 @@ fn source(parameter: bool, found: bool, otherwise: Source) -> Source {
         (false, true) => otherwise,
         (false, false) => Source::Unknown,
     }
-}
-
-/// Upper case hex without separators.
-fn bare_mac(given: &str) -> Option<String> {
-    let bare: String = given
-        .trim()
-        .chars()
-        .filter(|c| !matches!(c, ':' | '-' | '.' | ' '))
-        .map(|c| c.to_ascii_uppercase())
-        .collect();
-    let holds = bare.bytes().all(|b| b.is_ascii_hexdigit())
-        && bare.len() % 2 == 0
-        && (12..=40).contains(&bare.len())
-        && bare.bytes().any(|b| b != b'0');
-    holds.then_some(bare)
 }
 
 fn known(given: &str) -> Option<String> {

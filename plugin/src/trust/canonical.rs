@@ -6,8 +6,10 @@
 //! verifier, and by whoever signs.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use kura_formats::payload::{MetricValue, Payload};
+use openssl::hash::{DigestBytes, Hasher, MessageDigest};
 
 /// Begins every canonical form; a later form begins otherwise.
 const FORM: &[u8] = b"KURA-CMS-1";
@@ -23,8 +25,8 @@ pub struct SignedView<'a> {
     pub client_id: &'a str,
     /// The rest of the topic, `PROV-V1/EXEC/commit`.
     pub application_topic: &'a str,
-    /// The message itself. Of a metric that occurs twice both are signed, but not
-    /// which one comes first: readers take the last.
+    /// The message itself. Of a metric that occurs twice both are signed, but not which one comes
+    /// first, and readers take the last: whoever verifies must refuse such a message.
     pub payload: &'a Payload,
 }
 
@@ -34,11 +36,52 @@ impl<'a> SignedView<'a> {
     /// are not covered: whoever verifies must refuse them.
     #[must_use]
     pub fn canonical(&self) -> Option<Vec<u8>> {
+        self.whole(self.body())
+    }
+
+    /// The message's own body.
+    pub(super) fn body(&self) -> &'a [u8] {
+        self.payload.body.as_deref().unwrap_or_default()
+    }
+
+    /// The canonical bytes with this body.
+    pub(super) fn whole(&self, body: &[u8]) -> Option<Vec<u8>> {
+        let mut out = Vec::with_capacity(self.size(body));
+        self.write(body, &mut |bytes| out.extend_from_slice(bytes))?;
+        Some(out)
+    }
+
+    /// The digest of the canonical bytes with this body, without those bytes themselves.
+    pub(super) fn digest(&self, body: &[u8], by: MessageDigest) -> Option<DigestBytes> {
+        let mut hasher = Hasher::new(by).ok()?;
+        let mut result = Ok(());
+        self.write(body, &mut |bytes| {
+            if result.is_ok() {
+                result = hasher.update(bytes);
+            }
+        })?;
+        result.and_then(|()| hasher.finish()).ok()
+    }
+
+    /// How many canonical bytes there are at most.
+    pub(super) fn size(&self, body: &[u8]) -> usize {
+        let metrics = self.payload.metrics.iter().map(|metric| {
+            let value = match &metric.value {
+                MetricValue::String(value) => value.len(),
+                MetricValue::Bytes(value) => value.len(),
+                _ => 8,
+            };
+            metric.name.len() + value + 9
+        });
+        let topic = [self.account, self.client_id, self.application_topic];
+        let topic: usize = topic.iter().map(|part| part.len() + 4).sum();
+        metrics.sum::<usize>() + body.len() + topic + 64
+    }
+
+    /// Writes the canonical bytes, piece by piece.
+    fn write(&self, body: &[u8], out: &mut dyn FnMut(&[u8])) -> Option<()> {
         let Payload {
-            timestamp,
-            metrics,
-            body,
-            ..
+            timestamp, metrics, ..
         } = self.payload;
         let mut metrics: Vec<_> = metrics
             .iter()
@@ -49,33 +92,31 @@ impl<'a> SignedView<'a> {
             })
             .collect();
         metrics.sort();
-        let size: usize = metrics
-            .iter()
-            .map(|(name, _, value)| name.len() + value.len() + 9)
-            .sum();
-        let body = body.as_deref().unwrap_or_default();
-        let topic = [self.account, self.client_id, self.application_topic];
-        let topic_size: usize = topic.iter().map(|part| part.len() + 4).sum();
-        let mut out = Vec::with_capacity(size + body.len() + topic_size + 64);
-        field(&mut out, FORM)?;
-        for part in topic {
-            field(&mut out, part.as_bytes())?;
+        field(out, FORM)?;
+        for part in [self.account, self.client_id, self.application_topic] {
+            field(out, part.as_bytes())?;
         }
         match timestamp {
-            None => out.push(0),
+            None => out(&[0]),
             Some(timestamp) => {
-                out.push(1);
-                out.extend(timestamp.to_be_bytes());
+                out(&[1]);
+                out(&timestamp.to_be_bytes());
             }
         }
-        out.extend(u32::try_from(metrics.len()).ok()?.to_be_bytes());
+        out(&u32::try_from(metrics.len()).ok()?.to_be_bytes());
         for (name, number, value) in &metrics {
-            field(&mut out, name)?;
-            out.push(*number);
-            field(&mut out, value)?;
+            field(out, name)?;
+            out(&[*number]);
+            field(out, value)?;
         }
-        field(&mut out, body)?;
-        Some(out)
+        field(out, body)
+    }
+
+    /// Whether two metrics have one name.
+    pub(super) fn has_a_metric_twice(&self) -> bool {
+        let mut names = HashSet::with_capacity(self.payload.metrics.len());
+        let mut metrics = self.payload.metrics.iter();
+        !metrics.all(|metric| names.insert(metric.name.as_str()))
     }
 
     /// The one value of a metric.
@@ -109,9 +150,9 @@ fn bytes_of(value: &MetricValue) -> Cow<'_, [u8]> {
     }
 }
 
-fn field(out: &mut Vec<u8>, bytes: &[u8]) -> Option<()> {
-    out.extend(u32::try_from(bytes.len()).ok()?.to_be_bytes());
-    out.extend(bytes);
+fn field(out: &mut dyn FnMut(&[u8]), bytes: &[u8]) -> Option<()> {
+    out(&u32::try_from(bytes.len()).ok()?.to_be_bytes());
+    out(bytes);
     Some(())
 }
 

@@ -2,25 +2,39 @@
 //!
 //! The `openssl` crate cannot say how many signers a SignedData has, who they are
 //! or which digest they used, so the head of the structure is read here first.
-//! Only then does CMS_verify run, with the one certificate that was chosen by its
+//! All of it must be DER: of a message that is accepted nobody on the way can make another one by
+//! writing the same signature otherwise. Only then does CMS_verify run, with the one certificate that was chosen by its
 //! trust and not by the message: certificates within the message never count
 //! (CMS_NOINTERN). Chains and dates of signers are no matter of this file. Called
 //! by `verifier`; [`sign`] by the platform side.
 
 use openssl::cms::{CMSOptions, CmsContentInfo};
 use openssl::error::ErrorStack;
+use openssl::hash::{DigestBytes, MessageDigest};
+use openssl::nid::Nid;
 use openssl::pkey::{HasPrivate, PKeyRef};
 use openssl::stack::Stack;
 use openssl::x509::{X509Name, X509Ref, X509};
 
 use super::der::{self, tag, Reader};
+use super::der_form::is_der;
 use super::{extensions, key_policy};
 
 /// A signature is refused above this many bytes: it would hold ten certificates.
 pub const MAX_SIGNATURE_BYTES: usize = 64 * 1024;
 
+/// Content above this many bytes is verified by its digest alone: [`Signature::verify_digest`].
+pub const MAX_WHOLE: usize = 1 << 20;
+
+/// id-messageDigest, 1.2.840.113549.1.9.4.
+const OID_MESSAGE_DIGEST: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 9, 4];
 /// id-signedData, 1.2.840.113549.1.7.2.
 const OID_SIGNED_DATA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 7, 2];
+
+/// What is read, and checked, would not be what is written.
+const NOT_DER: &str = "it is not DER";
+/// OpenSSL says no more of what may be anybody's.
+const UNFIT: &str = "it does not fit the message";
 
 /// Whom a signature names as its signer.
 #[derive(Debug, PartialEq, Eq)]
@@ -34,6 +48,9 @@ enum SignerId<'a> {
 pub(super) struct Signature<'a> {
     der: &'a [u8],
     signer: SignerId<'a>,
+    digest: Nid,
+    /// The one messageDigest among the signed attributes.
+    signed_digest: Option<&'a [u8]>,
 }
 
 impl<'a> Signature<'a> {
@@ -43,11 +60,19 @@ impl<'a> Signature<'a> {
             return Err("it is longer than 64 KiB");
         }
         let signer_info = the_signer_info(der)?;
-        let (signer, digest) = identity(signer_info).ok_or("its signer info is not DER")?;
-        if key_policy::sha2_nid(digest).is_none() {
-            return Err("its digest is not SHA-256, SHA-384 or SHA-512");
+        if !is_der(der) {
+            return Err(NOT_DER);
         }
-        Ok(Self { der, signer })
+        let (signer, digest, signed_digest) =
+            identity(signer_info).ok_or("its signer info is not DER")?;
+        let digest =
+            key_policy::sha2_nid(digest).ok_or("its digest is not SHA-256, SHA-384 or SHA-512")?;
+        Ok(Self {
+            der,
+            signer,
+            digest,
+            signed_digest,
+        })
     }
 
     /// Whether the signature claims to be by this certificate. It proves nothing.
@@ -72,18 +97,62 @@ impl<'a> Signature<'a> {
     /// Whether the certificate's key made this signature over `content`.
     ///
     /// # Errors
-    /// OpenSSL's, when it did not or when that cannot be told.
-    pub(super) fn verify(&self, content: &[u8], signer: &X509) -> Result<(), ErrorStack> {
+    /// In words, when it did not or when that cannot be told.
+    pub(super) fn verify(&self, content: &[u8], signer: &X509) -> Result<(), &'static str> {
+        self.judged(content, signer, CMSOptions::empty())
+    }
+
+    /// As [`Signature::verify`], of content that is not in one piece: `digest` gives its digest.
+    /// A signature that signs its content directly, and not a digest of it, cannot be verified
+    /// so. OpenSSL judges the signature over the signed attributes; what it would do besides is
+    /// to compare the digest among them with that of the content.
+    ///
+    /// # Errors
+    /// In words, when it did not or when that cannot be told.
+    pub(super) fn verify_digest(
+        &self,
+        digest: impl FnOnce(MessageDigest) -> Option<DigestBytes>,
+        signer: &X509,
+    ) -> Result<(), &'static str> {
+        let signed = self
+            .signed_digest
+            .ok_or("a message of more than 1 MiB needs signed attributes")?;
+        let by = MessageDigest::from_nid(self.digest).ok_or(UNFIT)?;
+        let digest = digest(by).ok_or(UNFIT)?;
+        if signed.len() != digest.len() || !openssl::memcmp::eq(signed, &digest) {
+            return Err(UNFIT);
+        }
+        self.judged(&[], signer, CMSOptions::NO_CONTENT_VERIFY)
+    }
+
+    fn judged(&self, content: &[u8], signer: &X509, more: CMSOptions) -> Result<(), &'static str> {
+        let verdict = self.judged_by_openssl(content, signer, more);
+        drop(ErrorStack::get());
+        match verdict {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(NOT_DER),
+            Err(_) => Err(UNFIT),
+        }
+    }
+
+    /// Whether the signature, which fits, is DER: OpenSSL would write it as it stands here.
+    fn judged_by_openssl(
+        &self,
+        content: &[u8],
+        signer: &X509,
+        more: CMSOptions,
+    ) -> Result<bool, ErrorStack> {
         let mut candidates = Stack::new()?;
         candidates.push(signer.clone())?;
         let flags = CMSOptions::NOINTERN
             | CMSOptions::NO_SIGNER_CERT_VERIFY
             | CMSOptions::DETACHED
-            | CMSOptions::BINARY;
-        let verdict = CmsContentInfo::from_der(self.der)
-            .and_then(|mut cms| cms.verify(Some(&candidates), None, Some(content), None, flags));
-        drop(ErrorStack::get());
-        verdict
+            | CMSOptions::BINARY
+            | more;
+        let mut cms = CmsContentInfo::from_der(self.der)?;
+        let written = cms.to_der()?;
+        cms.verify(Some(&candidates), None, Some(content), None, flags)?;
+        Ok(written == self.der)
     }
 }
 
@@ -118,8 +187,9 @@ fn the_signer_info(der: &[u8]) -> Result<&[u8], &'static str> {
     }
 }
 
-/// The signer identifier and the OID of the digest algorithm.
-fn identity(signer_info: &[u8]) -> Option<(SignerId<'_>, &[u8])> {
+/// The signer identifier, the OID of the digest algorithm, and the digest that is signed.
+#[allow(clippy::type_complexity)]
+fn identity(signer_info: &[u8]) -> Option<(SignerId<'_>, &[u8], Option<&[u8]>)> {
     let mut reader = Reader::new(signer_info);
     reader.expect(tag::INTEGER)?;
     let sid = reader.element()?;
@@ -140,7 +210,25 @@ fn identity(signer_info: &[u8]) -> Option<(SignerId<'_>, &[u8])> {
         _ => return None,
     };
     let digest = Reader::new(reader.expect(tag::SEQUENCE)?).expect(tag::OID)?;
-    Some((signer, digest))
+    let attributes = reader.optional(tag::CONTEXT_0);
+    Some((signer, digest, attributes.and_then(signed_digest)))
+}
+
+/// The value of messageDigest, if it is there once and has one (RFC 5652, 11.2).
+fn signed_digest(attributes: &[u8]) -> Option<&[u8]> {
+    let mut found = None;
+    for attribute in Reader::new(attributes).all()? {
+        let mut parts = Reader::new(attribute.content);
+        if attribute.tag != tag::SEQUENCE || parts.expect(tag::OID)? != OID_MESSAGE_DIGEST {
+            continue;
+        }
+        let values = parts.expect(tag::SET)?;
+        let value = der::only(values, tag::OCTET_STRING)?;
+        if !parts.is_empty() || found.replace(value).is_some() {
+            return None;
+        }
+    }
+    found
 }
 
 /// Signs canonical bytes: a detached SignedData in DER over SHA-256, with the
@@ -160,7 +248,8 @@ pub fn sign<K: HasPrivate>(
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+    use super::der::Element;
     use super::*;
     use crate::trust::fixtures::{ed25519_key, p256, rsa_key, Ca, Leaf};
 
@@ -242,6 +331,150 @@ mod tests {
         assert!(Signature::parse(&vec![0x30; MAX_SIGNATURE_BYTES + 1])
             .unwrap_err()
             .contains("64 KiB"));
+    }
+
+    /// An element with a tag and a content, and its length in `octets` octets beyond the first; in
+    /// the shortest form with `None`.
+    fn element(tag: u8, content: &[u8], octets: Option<usize>) -> Vec<u8> {
+        let length = content.len().to_be_bytes();
+        let shortest = match content.len() {
+            0..=0x7f => 0,
+            0x80..=0xff => 1,
+            _ => 2,
+        };
+        let mut whole = vec![tag];
+        match octets.unwrap_or(shortest) {
+            0 => whole.push(length[7]),
+            n => {
+                whole.push(0x80 | n as u8);
+                whole.extend(&length[8 - n..]);
+            }
+        }
+        whole.extend(content);
+        whole
+    }
+
+    /// `der` with the element changed that `path` leads to: at each step the index of the child.
+    fn changed(der: &[u8], path: &[usize], change: &dyn Fn(Element<'_>) -> Vec<u8>) -> Vec<u8> {
+        let whole = Reader::new(der).all().unwrap()[0];
+        let Some((index, path)) = path.split_first() else {
+            return change(whole);
+        };
+        let mut children: Vec<Vec<u8>> = Reader::new(whole.content)
+            .all()
+            .unwrap()
+            .iter()
+            .map(|child| child.whole.to_vec())
+            .collect();
+        children[*index] = changed(&children[*index], path, change);
+        element(whole.tag, &children.concat(), None)
+    }
+
+    /// Somebody on the way may not give a signed message other bytes that mean the same.
+    #[test]
+    fn what_is_not_der_is_refused_wherever_it_stands_in_it() {
+        let signer = signer(p256());
+        let mut others = Stack::new().unwrap();
+        others.push(Ca::root("Other").certificate).unwrap();
+        let cms = CmsContentInfo::sign(
+            Some(&signer.certificate),
+            Some(&signer.key),
+            Some(&others),
+            Some(CONTENT),
+            CMSOptions::DETACHED | CMSOptions::BINARY,
+        )
+        .unwrap();
+        let der = cms.to_der().unwrap();
+        let verdict = |der: &[u8]| {
+            let signature = Signature::parse(der)?;
+            signature.verify(CONTENT, &signer.certificate)
+        };
+        assert_eq!(verdict(&der), Ok(()));
+        let long = |e: Element<'_>| element(e.tag, e.content, Some(3));
+        let padded = |e: Element<'_>| element(e.tag, &[&[0], e.content].concat(), None);
+        let swapped = |e: Element<'_>| {
+            let mut children = Reader::new(e.content).all().unwrap();
+            children.reverse();
+            let content: Vec<_> = children.iter().flat_map(|c| c.whole).copied().collect();
+            element(e.tag, &content, None)
+        };
+        let chunked = |e: Element<'_>| element(e.tag | 0x20, e.whole, None);
+        // ContentInfo, [0], SignedData: version, digests, content, certificates, signer infos.
+        let info = [1, 0, 4, 0];
+        let in_info = |rest: &[usize]| [&info[..], rest].concat();
+        type Change<'a> = (&'a str, Vec<usize>, &'a dyn Fn(Element<'_>) -> Vec<u8>);
+        let changes: [Change<'_>; 11] = [
+            ("length of the signature", in_info(&[5]), &long),
+            ("signature in pieces", in_info(&[5]), &chunked),
+            ("length of a signed attribute", in_info(&[3, 0]), &long),
+            ("length in a signed attribute", in_info(&[3, 0, 0]), &long),
+            ("length of a value of one", in_info(&[3, 0, 1, 0]), &long),
+            ("order of the signed attributes", in_info(&[3]), &swapped),
+            ("version", vec![1, 0, 0], &padded),
+            ("length of a certificate", vec![1, 0, 3, 0], &long),
+            ("length within a certificate", vec![1, 0, 3, 0, 0, 2], &long),
+            ("order of the certificates", vec![1, 0, 3], &swapped),
+            ("length of the whole", vec![], &long),
+        ];
+        for (what, path, change) in changes {
+            let changed = changed(&der, &path, change);
+            assert_ne!(changed, der, "{what}");
+            assert!(verdict(&changed).is_err(), "{what}");
+        }
+    }
+
+    /// The verdict over content that is not in one piece.
+    fn by_digest(signature: &Signature<'_>, content: &[u8], signer: &X509) -> bool {
+        let digest = |by| openssl::hash::hash(by, content).ok();
+        signature.verify_digest(digest, signer).is_ok()
+    }
+
+    #[test]
+    fn the_digest_alone_is_judged_as_the_content_whichever_octet_is_changed() {
+        let signer = signer(p256());
+        let der = sign(CONTENT, &signer.certificate, &signer.key).unwrap();
+        let signature = Signature::parse(&der).unwrap();
+        assert!(by_digest(&signature, CONTENT, &signer.certificate));
+        assert!(!by_digest(&signature, b"other", &signer.certificate));
+        let mut refused = 0;
+        for at in 0..der.len() {
+            for change in [0x01, 0x41, 0x80, 0xff] {
+                let mut changed = der.clone();
+                if let Some(octet) = changed.get_mut(at) {
+                    *octet ^= change;
+                }
+                if let Ok(signature) = Signature::parse(&changed) {
+                    let whole = signature.verify(CONTENT, &signer.certificate).is_ok();
+                    let digest = by_digest(&signature, CONTENT, &signer.certificate);
+                    assert_eq!(digest, whole, "octet {at}, {change:x}");
+                    refused += u32::from(!whole);
+                }
+            }
+        }
+        assert!(refused > 100, "{refused}");
+    }
+
+    #[test]
+    fn a_signature_without_signed_attributes_says_nothing_of_a_digest() {
+        let signer = signer(p256());
+        let der = CmsContentInfo::sign(
+            Some(&signer.certificate),
+            Some(&signer.key),
+            None,
+            Some(CONTENT),
+            CMSOptions::DETACHED | CMSOptions::BINARY | CMSOptions::NOATTR,
+        )
+        .and_then(|cms| cms.to_der())
+        .unwrap();
+        let signature = Signature::parse(&der).unwrap();
+        signature.verify(CONTENT, &signer.certificate).unwrap();
+        // OpenSSL, told to leave the content aside, has nothing to verify and is content.
+        signature
+            .judged(&[], &signer.certificate, CMSOptions::NO_CONTENT_VERIFY)
+            .unwrap();
+        for content in [CONTENT, b"other"] {
+            assert!(!by_digest(&signature, content, &signer.certificate));
+        }
     }
 
     /// Ends with no panic and no acceptance, whichever octet is changed.

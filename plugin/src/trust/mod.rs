@@ -17,13 +17,17 @@
 
 pub mod canonical;
 pub mod chain;
+#[cfg(test)]
+mod chain_cost_tests;
 mod chain_error;
 #[cfg(test)]
 mod chain_tests;
 pub mod cms;
+mod der_form;
 #[cfg(test)]
 #[path = "../../../host-sdk/x509/src/fixtures.rs"]
-mod fixtures;
+pub(crate) mod fixtures;
+mod issuance;
 mod message;
 mod replay;
 pub mod verifier;
@@ -31,7 +35,7 @@ pub mod verifier;
 mod verifier_tests;
 
 pub use canonical::SignedView;
-pub use chain::{is_ca, validate_received, ChainError, RootCheck, ValidChain};
+pub use chain::{is_ca, validate_received, ChainCheck, ChainError, RootCheck, ValidChain};
 pub use cms::sign;
 pub use verifier::{Accepted, Clock, Counters, Freshness, SignatureError, Verifier};
 use x509_policy::{der, extensions, key_policy, path, revocation};

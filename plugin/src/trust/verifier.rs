@@ -14,7 +14,7 @@ use openssl::x509::{CrlStatus, X509Crl, X509};
 
 use super::canonical::{Found, SignedView, SIGNATURE_METRIC};
 use super::chain::{check_signer, ChainError};
-use super::cms::Signature;
+use super::cms::{Signature, MAX_WHOLE};
 use super::facts::{self, CertificateFacts};
 use super::replay::{Replay, ReplayWindow};
 use super::revocation;
@@ -195,7 +195,22 @@ impl Verifier {
         clock: Clock,
         freshness: Freshness<'_>,
     ) -> Result<Accepted, SignatureError> {
-        let verdict = self.judge(message, clock, freshness);
+        self.verify_apart(message, message.body(), clock, freshness)
+    }
+
+    /// As [`Verifier::verify`], with the body apart from the message: large bodies need not be
+    /// copied into it.
+    ///
+    /// # Errors
+    /// As [`Verifier::verify`].
+    pub fn verify_apart(
+        &mut self,
+        message: &SignedView<'_>,
+        body: &[u8],
+        clock: Clock,
+        freshness: Freshness<'_>,
+    ) -> Result<Accepted, SignatureError> {
+        let verdict = self.judge(message, body, clock, freshness);
         let counter = match &verdict {
             Ok(accepted) => {
                 self.window.remember(&accepted.id, accepted.timestamp);
@@ -214,6 +229,7 @@ impl Verifier {
     fn judge(
         &self,
         message: &SignedView<'_>,
+        body: &[u8],
         clock: Clock,
         freshness: Freshness<'_>,
     ) -> Result<Accepted, SignatureError> {
@@ -222,13 +238,18 @@ impl Verifier {
             Found::None => return Err(Missing),
             Found::One(MetricValue::Bytes(der)) => der,
             Found::One(_) => return Err(Invalid("the metric is not BYTES")),
-            Found::Several => return Err(Invalid("there are several")),
+            Found::Several => return Err(Invalid("it is there twice")),
         };
         if message.payload.position.is_some() {
             return Err(Invalid("it does not cover the position"));
         }
         if message.payload.has_unknown_fields {
             return Err(Invalid("it does not cover unknown fields"));
+        }
+        if message.has_a_metric_twice() {
+            return Err(Invalid(
+                "it does not cover which comes first of a metric that is there twice",
+            ));
         }
         let Found::One(&MetricValue::Int64(timestamp)) = message.metric("sig.timestamp") else {
             return Err(Invalid("there is not one sig.timestamp of type INT64"));
@@ -238,7 +259,7 @@ impl Verifier {
             _ => return Err(Invalid("there is not one sig.id of type STRING")),
         };
         let signature = Signature::parse(der).map_err(Invalid)?;
-        let signer = self.signer_of(&signature, message)?;
+        let signer = self.signer_of(&signature, message, body)?;
         let Clock::Plausible(now) = clock else {
             return Err(SignatureError::ClockImplausible);
         };
@@ -285,6 +306,7 @@ impl Verifier {
         &self,
         signature: &Signature<'_>,
         message: &SignedView<'_>,
+        body: &[u8],
     ) -> Result<&Signer, SignatureError> {
         let mut named = self
             .signers
@@ -297,12 +319,23 @@ impl Verifier {
                 signer: None,
             });
         }
-        let content = message.canonical().ok_or(SignatureError::Invalid(
-            "the message is too long to be signed",
-        ))?;
+        let content = match message.size(body) > MAX_WHOLE {
+            true => None,
+            false => Some(message.whole(body).ok_or(SignatureError::Invalid(
+                "the message is too long to be signed",
+            ))?),
+        };
+        let mut why = "it does not fit the message";
         named
-            .find(|signer| signature.verify(&content, &signer.certificate).is_ok())
-            .ok_or(SignatureError::Invalid("it does not fit the message"))
+            .find(|signer| {
+                let certificate = &signer.certificate;
+                let verdict = match &content {
+                    Some(content) => signature.verify(content, certificate),
+                    None => signature.verify_digest(|by| message.digest(body, by), certificate),
+                };
+                verdict.map_err(|unfit| why = unfit).is_ok()
+            })
+            .ok_or(SignatureError::Invalid(why))
     }
 
     fn may_sign(&self, signer: &Signer, now_ms: i64) -> Result<(), SignatureError> {

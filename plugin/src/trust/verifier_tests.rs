@@ -217,6 +217,33 @@ fn ambiguous_or_mistyped_metrics_are_invalid() {
     }
 }
 
+/// Whoever passes a message on could choose which of the two a reader takes: both orders have the
+/// same canonical bytes.
+#[test]
+fn a_metric_that_is_there_twice_is_refused_in_either_order() {
+    let mut world = world();
+    for second in [
+        MetricValue::String("second".into()),
+        MetricValue::String("first".into()),
+        MetricValue::Int32(1),
+    ] {
+        let twice = Message::new("x")
+            .with("dup", MetricValue::String("first".into()))
+            .with("dup", second);
+        let signed = twice.signed_by(&world.signer);
+        let mut swapped = signed.clone();
+        swapped.payload.metrics.reverse();
+        for message in [signed, swapped] {
+            let refusal = world.judge(&message).unwrap_err();
+            assert_eq!(refusal.code(), "signature.invalid");
+            assert!(refusal.to_string().contains("twice"), "{refusal}");
+        }
+    }
+    world
+        .judge(&Message::new("x").signed_by(&world.signer))
+        .unwrap();
+}
+
 #[test]
 fn the_window_is_300_s_either_way() {
     let mut world = world();

@@ -10,12 +10,13 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use file_download::{fetch, Algorithm, Credentials, DownloadError, Progress, Request};
+use kura_formats::deploy::HashAlgorithm;
 use mqtt_session::{Cancel, Tls};
 use zeroize::Zeroizing;
 
 use super::{link, trusted, Command, Worker};
 use crate::diagnosis::{Code, Fault};
-use crate::protocol::{Download, HashAlgorithm};
+use crate::protocol::Download;
 use crate::provisioner::{Arrived, Input};
 use crate::status::Bytes;
 
@@ -76,12 +77,12 @@ impl Worker {
             .parse()
             .map_err(|e| Fault::new(Code::PackageUnavailable, format!("{title}: dp.uri: {e}")))?;
         let found = trusted::tls_anchors(&*self.host)?;
-        let algorithm = match download.hash.algorithm {
+        let algorithm = match download.hash.algorithm() {
             HashAlgorithm::Sha256 => Algorithm::Sha256,
             HashAlgorithm::Sha384 => Algorithm::Sha384,
             HashAlgorithm::Sha512 => Algorithm::Sha512,
         };
-        let mut request = Request::new(address, algorithm, download.hash.digest.clone(), file);
+        let mut request = Request::new(address, algorithm, download.hash.digest().to_vec(), file);
         request.credentials =
             download
                 .credentials

@@ -46,7 +46,9 @@ impl Worker {
                     wall_ms(),
                 )))
             }
-            Output::CheckChain { pem } => Some(Input::ChainChecked(self.check_chain(&pem))),
+            Output::CheckChain { request } => {
+                Some(Input::ChainChecked(self.check_chain(request.body())))
+            }
             Output::Stage(item) => Some(Input::Staged(self.with_engine(|e| e.stage(item)))),
             Output::Download { n, download } => {
                 let result = self.begin_download(n, &download);

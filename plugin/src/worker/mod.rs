@@ -8,6 +8,8 @@ mod claim;
 mod download;
 mod effects;
 mod link;
+#[cfg(test)]
+mod memory_tests;
 mod pace;
 mod preflight;
 mod proof;
@@ -18,6 +20,8 @@ mod trusted;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use mqtt_session::Hold;
 
 use crate::diagnosis::Fault;
 use crate::host::Host;
@@ -71,6 +75,8 @@ pub struct Worker {
     link: Option<Link>,
     proof: Option<Proof>,
     download: Option<Downloading>,
+    /// Of the message at hand: the broker's next one waits until there is room for it.
+    hold: Option<Hold>,
     /// Numbers the sessions, so that a late event of an ended one is known.
     sessions: u64,
     plan: Option<Plan>,
@@ -104,9 +110,10 @@ impl Worker {
             link: None,
             proof: None,
             download: None,
+            hold: None,
             sessions: 0,
             plan: None,
-            trusted: Trusted::new(shared.verifier()),
+            trusted: Trusted::new(Arc::clone(&shared)),
             tls_cache: mqtt_session::SessionCache::default(),
             extras: Extras::new(shared.pid()),
             shared,
@@ -124,23 +131,23 @@ impl Worker {
         log::debug!("{}: active", self.shared.pid());
         loop {
             self.drain();
+            // What came over the link has been dealt with.
+            self.hold = None;
             if self.shared.stopping() {
                 break;
             }
             self.show();
             self.let_go();
+            if self.is_due() {
+                // Before whatever else waits: a peer that never stops talking gains no time.
+                self.input(Input::Timeout);
+                continue;
+            }
             match self.next() {
                 Ok(Command::Stop) | Err(RecvTimeoutError::Disconnected) => break,
                 Ok(command) => self.take(command),
-                Err(RecvTimeoutError::Timeout) => {
-                    if self
-                        .provisioner
-                        .timeout()
-                        .is_some_and(|at| at <= self.now().mono)
-                    {
-                        self.input(Input::Timeout);
-                    }
-                }
+                // Something is due, or the status is to be told.
+                Err(RecvTimeoutError::Timeout) => {}
             }
         }
         // The last change is never lost, not even to an end within a tenth of a second.
@@ -152,6 +159,11 @@ impl Worker {
             self.shared.notify();
         }
         log::debug!("{}: inactive", self.shared.pid());
+    }
+
+    fn is_due(&self) -> bool {
+        let due = self.provisioner.timeout();
+        due.is_some_and(|at| at <= self.now().mono)
     }
 
     fn next(&self) -> Result<Command, RecvTimeoutError> {

@@ -193,7 +193,7 @@ impl Worker {
     }
 
     /// Facts of the system; what is not known is `None`.
-    fn system_facts(&self) -> Result<SystemFacts, Fault> {
+    pub(super) fn system_facts(&self) -> Result<SystemFacts, Fault> {
         let get = |name: &str| {
             self.host
                 .system(name)

@@ -1,14 +1,15 @@
 //! The proof: the component itself connects to the target account with the new credentials.
 //!
-//! Clean session, the client-id of the new configuration, nothing subscribed, nothing
+//! Clean session, the client-id that the new configuration gives the cloud connection, nothing subscribed, nothing
 //! published. CONNACK 0 is the proof.
 
 use std::time::{Duration, Instant};
 
 use gateway_component_abi::value::{Properties, Secret, Value};
+use kura_formats::client_id;
+use mqtt_session::client_key::{self, ClientKeyError};
 use mqtt_session::{BrokerUrl, ClientIdentity, Event, Options, Session, Tls};
 use openssl::pkey::PKey;
-use openssl::x509::X509;
 
 use super::{link, trusted, Command, Worker};
 use crate::diagnosis::{Code, Fault};
@@ -76,18 +77,9 @@ impl Worker {
         let broker: BrokerUrl = url
             .parse()
             .map_err(|e| Fault::new(Code::ProofFailed, format!("{pid}: broker-url {url}: {e}")))?;
-        let client_id = match text("client-id") {
-            "" => match &self.plan {
-                Some(plan) => plan.identity.client_id.clone(),
-                None => {
-                    return Err(Fault::new(
-                        Code::ProofFailed,
-                        format!("{pid}: no client-id"),
-                    ))
-                }
-            },
-            id => id.to_owned(),
-        };
+        let mac = self.system_facts()?.mac;
+        let client_id = client_id::of_connection(text("client-id"), mac.as_deref())
+            .map_err(|e| Fault::new(Code::ProofFailed, format!("{pid}: {e}")))?;
         let mut options = Options::new(broker, client_id);
         let username = text("username");
         options.username = (!username.is_empty()).then(|| username.to_owned());
@@ -115,41 +107,35 @@ impl Worker {
         Ok(options)
     }
 
-    /// The client certificate for a broker that asks, as the cloud connection chooses it: the key of
-    /// SSLKeystore with this alias, which must have a chain then, or the first that has one.
+    /// The client certificate for a broker that asks, as the cloud connection chooses it: that of
+    /// the key of SSLKeystore with this alias; without one, as [`client_key`] says.
     pub(super) fn client_identity(
         &self,
         alias: Option<&str>,
     ) -> Result<Option<ClientIdentity>, Fault> {
         let refused = |e| of_host(SSL_KEYSTORE, &e);
-        let broken = |e: openssl::error::ErrorStack| {
+        let entries = self.host.keystore(SSL_KEYSTORE).map_err(refused)?;
+        let keys = entries
+            .iter()
+            .filter(|entry| entry.kind == EntryKind::PrivateKey)
+            .map(|entry| (entry.alias.as_str(), entry.pem.as_str()));
+        let Some(chosen) = client_key::choose(keys, alias).map_err(|e| unusable(&e))? else {
+            return Ok(None);
+        };
+        let key = self
+            .host
+            .private_key(SSL_KEYSTORE, &chosen.alias)
+            .map_err(refused)?;
+        let key = PKey::private_key_from_pem(key.expose().as_bytes()).map_err(|e| {
             Fault::new(
                 Code::ProofFailed,
-                format!("{SSL_KEYSTORE}: client key: {e}"),
+                format!("{SSL_KEYSTORE}: the client key {}: {e}", chosen.alias),
             )
-        };
-        for entry in self.host.keystore(SSL_KEYSTORE).map_err(refused)? {
-            let wanted = alias.is_none_or(|alias| alias == entry.alias);
-            if !wanted || entry.kind != EntryKind::PrivateKey || entry.pem.is_empty() {
-                continue;
-            }
-            let chain = X509::stack_from_pem(entry.pem.as_bytes()).map_err(broken)?;
-            let key = self
-                .host
-                .private_key(SSL_KEYSTORE, &entry.alias)
-                .map_err(refused)?;
-            let key = PKey::private_key_from_pem(key.expose().as_bytes()).map_err(broken)?;
-            return Ok(Some(ClientIdentity { chain, key }));
-        }
-        match alias {
-            None => Ok(None),
-            Some(alias) => Err(Fault::new(
-                Code::ProofFailed,
-                format!(
-                    "ssl.certificate.alias: the {SSL_KEYSTORE} has no key {alias:?} with a certificate"
-                ),
-            )),
-        }
+        })?;
+        Ok(Some(ClientIdentity {
+            chain: chosen.chain,
+            key,
+        }))
     }
 
     pub(super) fn proof_event(&mut self, number: u64, event: Event) {
@@ -171,4 +157,12 @@ impl Worker {
         }
         self.input(Input::Proved(result));
     }
+}
+
+fn unusable(error: &ClientKeyError) -> Fault {
+    let what = match error {
+        ClientKeyError::Absent { .. } => format!("ssl.certificate.alias: {SSL_KEYSTORE}: {error}"),
+        ClientKeyError::Damaged { source, .. } => format!("{SSL_KEYSTORE}: {error}: {source}"),
+    };
+    Fault::new(Code::ProofFailed, what)
 }

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use kura_formats::payload::{self, Limits};
 use mqtt_session::{Anchor, Failure};
 
 use crate::component::Watcher;
@@ -90,19 +91,28 @@ impl Shared {
         account: &str,
         client_id: &str,
         application_topic: &str,
-        payload: &[u8],
+        bytes: &[u8],
         clock: Clock,
     ) -> Result<(), Fault> {
-        let payload = kura_formats::payload::decode(payload, &Default::default())
-            .map_err(|e| Fault::new(Code::ProtocolMalformed, e.to_string()))?;
+        // The bytes are the host's: of what is large no second copy is made.
+        let limits = Limits::default();
+        let (payload, body) = match payload::is_gzip(bytes) {
+            true => payload::decode(bytes, &limits).map(|payload| (payload, None)),
+            false => payload::decode_apart(bytes, &limits),
+        }
+        .map_err(|e| Fault::new(Code::ProtocolMalformed, e.to_string()))?;
         let view = SignedView {
             account,
             client_id,
             application_topic,
             payload: &payload,
         };
+        let body = match body {
+            Some(at) => bytes.get(at).unwrap_or_default(),
+            None => payload.body.as_deref().unwrap_or_default(),
+        };
         lock(&self.verifier)
-            .verify(&view, clock, Freshness::Window)
+            .verify_apart(&view, body, clock, Freshness::Window)
             .map(drop)
             .map_err(|e| super::trusted::of_signature(&e))
     }

@@ -4,13 +4,13 @@ use std::sync::{Arc, Mutex};
 
 use openssl::x509::{X509Crl, X509};
 
-use super::shared::lock;
+use super::shared::{lock, Shared};
 use crate::diagnosis::{Code, Fault};
 use crate::host::{EntryKind, Host, DM_KEYSTORE, SSL_KEYSTORE};
 use crate::protocol::Request;
 use crate::transaction::of_host;
 use crate::trust::{
-    self, ChainError, Clock, Freshness, RootCheck, SignatureError, ValidChain, Verifier,
+    self, ChainCheck, ChainError, Clock, Freshness, RootCheck, SignatureError, ValidChain, Verifier,
 };
 
 /// Certificates and lists of a keystore.
@@ -64,6 +64,7 @@ pub fn tls_anchors(host: &dyn Host) -> Result<Certificates, Fault> {
 /// The signers of the session at hand, and of the time after it.
 pub struct Trusted {
     verifier: Arc<Mutex<Verifier>>,
+    shared: Arc<Shared>,
     /// Leaf of the accepted chain.
     leaf_pem: Option<String>,
     chain: Vec<String>,
@@ -73,9 +74,10 @@ pub struct Trusted {
 
 impl Trusted {
     /// Around the verifier that the host's threads use, too.
-    pub fn new(verifier: Arc<Mutex<Verifier>>) -> Self {
+    pub fn new(shared: Arc<Shared>) -> Self {
         Trusted {
-            verifier,
+            verifier: shared.verifier(),
+            shared,
             leaf_pem: None,
             chain: Vec::new(),
             said: Vec::new(),
@@ -111,7 +113,8 @@ impl Trusted {
     }
 
     /// Validates a received chain; at a first provisioning its leaf becomes the signer of the
-    /// session.
+    /// session. Gives up when the worker is to end: a hostile chain may take a small gateway
+    /// longer than `deactivate` waits.
     pub fn check_chain(
         &mut self,
         host: &dyn Host,
@@ -121,7 +124,8 @@ impl Trusted {
         becomes_signer: bool,
     ) -> Result<ValidChain, Fault> {
         let found = certificates(host, DM_KEYSTORE)?;
-        let chain = trust::validate_received(pem, &found.roots, &found.crls, mode, now_s)
+        let chain = ChainCheck::of_signer(&found.roots, &found.crls, mode, now_s)
+            .validate_unless(pem, &|| self.shared.stopping())
             .map_err(|e| of_chain(&e))?;
         let leaf = chain
             .leaf

@@ -15,6 +15,7 @@ const KURA_LIMITS: Limits = Limits {
     decoded: 512 << 20,
     metrics: usize::MAX,
     text: usize::MAX,
+    beside: usize::MAX,
 };
 
 #[derive(Deserialize)]

@@ -3,11 +3,13 @@
 //! [`Site`] is a gateway in a temporary folder with one credential and its trusted roots; it is
 //! started, watched through its status document, restarted, and gone when dropped. The other side
 //! is [`provision_platform::harness::TestPlatform`]. [`capture`] keeps every log line of the
-//! process; [`process`] runs the program `gateway` over the same folder instead. No test is in here.
+//! process; [`process`] runs the program `gateway` over the same folder instead, and [`rest`] talks to it
+//! as an operator does. No test is in here.
 
 pub mod canaries;
 pub mod capture;
 pub mod process;
+pub mod rest;
 pub mod site;
 
 pub use site::{Site, SiteError};

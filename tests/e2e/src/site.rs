@@ -203,11 +203,19 @@ impl Site {
 
     /// Changes parameters of the ProvisioningService while the gateway does not run.
     pub fn reconfigure(&self, changes: &Properties) -> Result<(), SiteError> {
+        let update = self.configuration()?.update(PID, changes);
+        update.map(drop).map_err(|e| failed(PID)(&e))
+    }
+
+    /// The configurations: those of the framework in this process, or what lies in the files.
+    fn configuration(&self) -> Result<Arc<ConfigurationService>, SiteError> {
+        if let Some((framework, _)) = &self.running {
+            return Ok(Arc::clone(framework.configuration()));
+        }
         let crypto = Crypto::open(&self.data()).map_err(|e| failed("key")(&e))?;
         ConfigurationService::open(&self.data().join("snapshots"), Arc::new(crypto), None)
-            .and_then(|service| service.update(PID, changes))
-            .map(drop)
-            .map_err(|e| failed(PID)(&e))
+            .map(Arc::new)
+            .map_err(|e| failed("configurations")(&e))
     }
 
     /// Starts the gateway.
@@ -362,10 +370,11 @@ impl Site {
     }
 
     /// What must be as before when an attempt failed: all configurations but that of the
-    /// ProvisioningService itself, the keystores, the plugins.
+    /// ProvisioningService itself, the keystores, the plugins. Of a gateway that runs as a process
+    /// it may be asked while that one writes nothing.
     pub fn world(&self) -> Result<BTreeMap<String, Vec<u8>>, SiteError> {
         let mut world = BTreeMap::new();
-        let configuration = self.framework()?.configuration();
+        let configuration = self.configuration()?;
         for pid in configuration.pids() {
             if pid != PID {
                 let properties = configuration.get(&pid).unwrap_or_default();

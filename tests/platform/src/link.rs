@@ -101,6 +101,7 @@ impl Link {
         options.limits = Limits {
             max_packet: LARGEST,
             max_backlog: 2 * LARGEST,
+            max_unacknowledged: 2 * LARGEST,
         };
         options.deadline = Some(Instant::now() + PATIENCE);
         let (ready, outcome) = channel();

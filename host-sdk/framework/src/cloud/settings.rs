@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use gateway_component_abi::value::{Properties, Scalar, Secret, Value};
+use kura_formats::client_id::{self, ClientIdError};
 use kura_formats::topic::{check_id, Topics};
 use mqtt_session::BrokerUrl;
 
@@ -188,20 +189,12 @@ impl Link {
     }
 }
 
-/// The client-id, made fit for topics as Kura does it: each of `/ + # .` becomes `-`.
 fn client_id(transport: &Properties, mac: Option<&str>) -> Result<String, SettingsError> {
-    let given = text(transport, "client-id").filter(|id| !id.is_empty());
-    let id = match given {
-        Some(id) => id,
-        // Without the colons that Kura leaves in: its documentation and ESF know it so.
-        None => mac
-            .ok_or(SettingsError::NoIdentity)?
-            .replace(':', "")
-            .to_uppercase(),
-    };
-    let id = id.replace(['/', '+', '#', '.'], "-");
-    check_id(&id).map_err(|e| invalid("client-id", e))?;
-    Ok(id)
+    let configured = text(transport, "client-id").unwrap_or_default();
+    client_id::of_connection(&configured, mac).map_err(|e| match e {
+        ClientIdError::NoMac => SettingsError::NoIdentity,
+        ClientIdError::Unfit(e) => invalid("client-id", e),
+    })
 }
 
 fn will(

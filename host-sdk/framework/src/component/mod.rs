@@ -14,6 +14,7 @@ pub mod keys;
 pub mod offer;
 pub mod services;
 mod supervisor;
+pub mod trials;
 
 use serde::Serialize;
 

@@ -11,11 +11,12 @@ use gateway_component_abi::value::Value;
 
 use super::delivery::{self, Entry, Origin};
 use super::services::Services;
+use super::trials::{Held, Trials};
 use super::{Action, ComponentInfo, ComponentState};
 use crate::cloud::Components;
 use crate::configuration::{ConfigurationService, KURA_SERVICE_PID};
 use crate::events::{Event, Hub};
-use crate::loader::{ComponentError, Instance};
+use crate::loader::{ComponentError, Instance, Library};
 use crate::packages::PluginHost;
 use crate::plugins::watch::{Change as File, Stamp};
 use crate::plugins::{PluginInfo, Registry};
@@ -46,6 +47,7 @@ struct Shared {
     hub: Hub,
     instances: Mutex<BTreeMap<String, Entry>>,
     plugins: Mutex<Registry>,
+    trials: Arc<Trials>,
 }
 
 enum Command {
@@ -64,6 +66,7 @@ impl Supervisor {
         environment: Arc<dyn Environment>,
         hub: Hub,
         plugins: Registry,
+        trials: Arc<Trials>,
     ) -> io::Result<Supervisor> {
         let (commands, receiver) = channel();
         let shared = Arc::new(Shared {
@@ -72,6 +75,7 @@ impl Supervisor {
             hub: hub.clone(),
             instances: Mutex::new(BTreeMap::new()),
             plugins: Mutex::new(plugins),
+            trials,
         });
         let control = Arc::clone(&shared);
         let thread = thread::Builder::new()
@@ -407,37 +411,64 @@ impl Shared {
         };
         properties.insert(KURA_SERVICE_PID.to_owned(), Value::from(pid));
         let mut entry = Entry::new(&factory_pid);
+        if changed {
+            // Whatever it did with the old one.
+            self.trials.forgive(pid);
+        }
         let outcome = match running {
             Some(instance) => {
                 let outcome = match changed {
-                    true => delivery::update(&instance, &properties),
+                    true => self
+                        .tried(pid, &library, || delivery::update(&instance, &properties))
+                        .and_then(|result| result.map_err(|e| crate::one_line(&e))),
                     false => Ok(()),
                 };
                 entry.instance = Some(instance);
                 outcome
             }
-            None => {
-                let services = self.environment.services(pid);
-                delivery::start(
-                    &library,
-                    &factory_pid,
-                    pid,
-                    services,
-                    &self.hub,
-                    &properties,
-                )
-                .map(|instance| entry.instance = Some(instance))
-            }
+            None => self
+                .tried(pid, &library, || {
+                    let services = self.environment.services(pid);
+                    delivery::start(
+                        &library,
+                        &factory_pid,
+                        pid,
+                        services,
+                        &self.hub,
+                        &properties,
+                    )
+                })
+                .and_then(|result| result.map_err(|e| crate::one_line(&e)))
+                .map(|instance| entry.instance = Some(instance)),
         };
         entry.origin = wanted.filter(|_| entry.instance.is_some());
         (entry.state, entry.error) = match outcome {
             Ok(()) => (ComponentState::Active, None),
-            Err(e) => {
-                let line = crate::one_line(&e);
+            Err(line) => {
                 log::error!("{line}");
                 (ComponentState::Failed, Some(line))
             }
         };
         self.instances().insert(pid.to_owned(), entry);
+    }
+
+    /// Makes a call into a component that may take the process with it, unless it has done so too
+    /// often; then that is the error.
+    fn tried<R>(
+        &self,
+        pid: &str,
+        library: &Library,
+        call: impl FnOnce() -> R,
+    ) -> Result<R, String> {
+        let stamp = self.plugins().stamp(library.path());
+        let form = stamp.map(|stamp| stamp.form()).unwrap_or_default();
+        match self.trials.begin(pid, &form) {
+            Ok(_trial) => Ok(call()),
+            Err(Held { strikes }) => Err(format!(
+                "{pid} is held back: it ended the gateway {strikes} times in a row when it was \
+                 given its configuration; change that, replace its library, or try it again \
+                 (gateway plugins --try-again {pid})"
+            )),
+        }
     }
 }

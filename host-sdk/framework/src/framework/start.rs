@@ -12,6 +12,7 @@ use super::environment::{create_stack, Surroundings};
 use super::{Framework, Options};
 use crate::cloud::stack::{self, Stack};
 use crate::cloud::{self, Connections, Deployment, Memory};
+use crate::component::trials::Trials;
 use crate::component::Supervisor;
 use crate::configuration::{ConfigurationError, ConfigurationService};
 use crate::crypto::{Crypto, CryptoError};
@@ -153,11 +154,13 @@ pub(super) fn start(options: Options) -> Result<Framework, StartError> {
         allow_insecure: options.allow_insecure_plugins,
         ..LoadOptions::default()
     };
+    let trials = Arc::new(Trials::open(&data));
     let supervisor = Supervisor::start(
         Arc::clone(&configuration),
         Arc::new(surroundings),
         hub.clone(),
-        Registry::new(load, links),
+        Registry::new(load, links, Arc::clone(&trials)),
+        trials,
     )
     .map_err(StartError::Thread)?;
     packages.attach(Arc::new(supervisor.adopter()));

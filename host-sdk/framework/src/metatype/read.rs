@@ -20,6 +20,8 @@ pub const MAX_DOCUMENT: usize = 4 << 20;
 pub const MAX_ELEMENTS: usize = 50_000;
 /// Deepest nesting.
 pub const MAX_DEPTH: usize = 32;
+/// Most attributes of one element: an AD of the specification has nine.
+pub const MAX_ATTRIBUTES: usize = 64;
 
 /// Why a document is no metatype. Positions are bytes from its start.
 #[derive(Debug, thiserror::Error)]
@@ -166,7 +168,7 @@ impl Document {
             let (limit, of) = (MAX_DEPTH, "levels");
             return Err(MetatypeError::TooLarge { limit, of });
         }
-        let name = String::from_utf8_lossy(element.name().into_inner()).into_owned();
+        let name = element.name().into_inner().to_owned();
         let attributes = Attributes::of(element, at)?;
         let place = match self.path.last() {
             None => self.root(&name, &attributes, at)?,
@@ -268,16 +270,16 @@ impl Document {
         })
     }
 
-    fn text(&self, text: &[u8], at: u64) -> Result<(), MetatypeError> {
-        if self.path.is_empty() && !text.iter().all(u8::is_ascii_whitespace) {
+    fn text(&self, text: &str, at: u64) -> Result<(), MetatypeError> {
+        if self.path.is_empty() && !text.trim_ascii().is_empty() {
             return Err(syntax(at, "text outside the root element".to_owned()));
         }
         Ok(())
     }
 
-    fn entity(&self, entity: &[u8], at: u64) -> Result<(), MetatypeError> {
-        let known = matches!(entity, b"amp" | b"lt" | b"gt" | b"quot" | b"apos");
-        if self.path.is_empty() || !(known || entity.starts_with(b"#")) {
+    fn entity(&self, entity: &str, at: u64) -> Result<(), MetatypeError> {
+        let known = matches!(entity, "amp" | "lt" | "gt" | "quot" | "apos");
+        if self.path.is_empty() || !(known || entity.starts_with('#')) {
             return Err(syntax(at, "an unknown entity".to_owned()));
         }
         Ok(())

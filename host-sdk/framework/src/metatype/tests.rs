@@ -169,7 +169,22 @@ fn bounds_hold() {
     let deep = "<MetaData>".to_owned() + &"<a>".repeat(100);
     let many = format!("<MetaData>{}</MetaData>", "<a/>".repeat(read::MAX_ELEMENTS));
     let long = vec![b' '; read::MAX_DOCUMENT + 1];
-    for document in [deep.into_bytes(), many.into_bytes(), long] {
+    // Each is compared with those before it, and a namespace is kept while its element is open.
+    let of_one_element = |attribute: &str| {
+        let attributes: String = (0..200_000)
+            .map(|n| format!(" {attribute}{n}=''"))
+            .collect();
+        format!("<MetaData{attributes}/>").into_bytes()
+    };
+    let (attributes, namespaces) = (of_one_element("a"), of_one_element("xmlns:a"));
+    assert!(attributes.len().max(namespaces.len()) <= read::MAX_DOCUMENT);
+    for document in [
+        deep.into_bytes(),
+        many.into_bytes(),
+        long,
+        attributes,
+        namespaces,
+    ] {
         assert!(matches!(
             read(&document),
             Err(MetatypeError::TooLarge { .. })

@@ -3,6 +3,7 @@
 
 use quick_xml::events::BytesStart;
 
+use super::read::MAX_ATTRIBUTES;
 use super::MetatypeError;
 
 /// The attributes of one element, white space normalized and references resolved.
@@ -11,16 +12,22 @@ pub(super) struct Attributes(Vec<(String, String)>);
 impl Attributes {
     pub(super) fn of(element: &BytesStart<'_>, at: u64) -> Result<Attributes, MetatypeError> {
         // quick-xml looks for the end of a tag only.
-        if element.contains(&b'<') {
+        if element.contains('<') {
             return Err(syntax(at, "a '<' within a tag".to_owned()));
         }
         let mut attributes = Vec::new();
-        for attribute in element.attributes() {
+        for (index, attribute) in element.attributes().enumerate() {
+            if index >= MAX_ATTRIBUTES {
+                let (limit, of) = (MAX_ATTRIBUTES, "attributes in one element");
+                return Err(MetatypeError::TooLarge { limit, of });
+            }
             let attribute = attribute.map_err(|e| syntax(at, e.to_string()))?;
-            let name = String::from_utf8_lossy(attribute.key.into_inner()).into_owned();
-            let raw = String::from_utf8_lossy(&attribute.value);
+            let name = attribute.key.into_inner().to_owned();
             // XML 1.0, 3.3.3: white space as such is a blank, as a reference it is itself.
-            let normal = raw.replace("\r\n", " ").replace(['\r', '\n', '\t'], " ");
+            let normal = attribute
+                .value
+                .replace("\r\n", " ")
+                .replace(['\r', '\n', '\t'], " ");
             let value = quick_xml::escape::unescape(&normal)
                 .map_err(|e| syntax(at, format!("the attribute {name:?}: {e}")))?;
             if !value.chars().all(is_xml_char) {

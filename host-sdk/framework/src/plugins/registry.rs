@@ -4,9 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::watch::Stamp;
 use super::{descriptor, version, PluginInfo, PluginState};
+use crate::component::trials::{Held, Trials};
 use crate::loader::{Library, LoadError, OpenOptions};
 use crate::metatype::Ocd;
 
@@ -17,6 +19,7 @@ pub struct Registry {
     options: OpenOptions,
     /// Private folder for links to files whose name the linker has seen before.
     links: PathBuf,
+    trials: Arc<Trials>,
     serial: u64,
     seen: BTreeSet<PathBuf>,
     entries: BTreeMap<PathBuf, Entry>,
@@ -37,10 +40,11 @@ struct Loaded {
 
 impl Registry {
     /// An empty one. `links` is an existing private folder.
-    pub fn new(options: OpenOptions, links: PathBuf) -> Registry {
+    pub fn new(options: OpenOptions, links: PathBuf, trials: Arc<Trials>) -> Registry {
         Registry {
             options,
             links,
+            trials,
             serial: 0,
             seen: BTreeSet::new(),
             entries: BTreeMap::new(),
@@ -67,7 +71,15 @@ impl Registry {
 
     /// Opens a file that arrived, or is another one than before.
     pub fn arrived(&mut self, path: &Path, stamp: Stamp) {
-        let outcome = self.load(path).map_err(|e| crate::one_line(&e));
+        let trials = Arc::clone(&self.trials);
+        let outcome = match trials.begin(&path.display().to_string(), &stamp.form()) {
+            Ok(_trial) => self.load(path).map_err(|e| crate::one_line(&e)),
+            Err(Held { strikes }) => Err(format!(
+                "{} is not opened: it ended the gateway {strikes} times in a row while it was; \
+                 replace it, or touch the file to have it tried again",
+                path.display()
+            )),
+        };
         match &outcome {
             Ok(loaded) => {
                 let module = loaded.library.module();

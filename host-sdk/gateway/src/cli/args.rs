@@ -50,8 +50,8 @@ pub enum Command {
     /// Read and change configurations
     #[command(subcommand)]
     Config(Config),
-    /// The loaded plugins, and those that could not be loaded
-    Plugins(Listed),
+    /// The loaded plugins, and those that could not be loaded; components that do not run, and why
+    Plugins(Plugins),
     /// Try whether a library keeps to the contract of components: pass, fail, crash or hang
     CheckPlugin(CheckPlugin),
     /// Cloud connections
@@ -294,6 +294,17 @@ pub struct Listed {
     /// As JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// `gateway plugins`.
+#[derive(Debug, Args)]
+pub struct Plugins {
+    /// The list.
+    #[command(flatten)]
+    pub listed: Listed,
+    /// Give the component of this pid, which failed or is held back, another chance
+    #[arg(long, value_name = "PID")]
+    pub try_again: Option<String>,
 }
 
 /// `gateway config`.

@@ -5,7 +5,7 @@ use serde_json::{json, Map, Value};
 use super::args::{Record, RecordOf};
 use super::error::CliError;
 use super::out;
-use crate::record::{self, Entries, FILE};
+use crate::record::{self, Content, Entries};
 
 /// Runs the command.
 ///
@@ -57,13 +57,18 @@ fn show(of: &RecordOf) -> Result<(), CliError> {
 fn verify(of: &RecordOf) -> Result<(), CliError> {
     let found = read(of)?;
     if of.json {
-        out::json(&json!({"verified": true, "entries": found.entries.len(), "torn": found.torn}));
+        out::json(
+            &json!({"verified": true, "entries": found.entries.len(), "torn": found.torn, "shortened": found.shortened}),
+        );
         return Ok(());
     }
     out::line(&format!(
         "{} attempts, the chain holds",
         found.entries.len()
     ));
+    if found.shortened {
+        out::line("older attempts were given up for room");
+    }
     if found.torn {
         out::line("the last line is torn (power was lost while it was written) and does not count");
     }
@@ -75,12 +80,10 @@ fn read(of: &RecordOf) -> Result<Entries, CliError> {
     if of.pid.is_empty() || of.pid.starts_with('.') || of.pid.contains('/') {
         return Err(CliError::Usage(format!("{:?} is no pid", of.pid)));
     }
-    let path = of.data.data.join("components").join(&of.pid).join(FILE);
-    let content = durable_file::read(&path).map_err(|source| CliError::File {
-        path: path.clone(),
-        source,
-    })?;
-    record::read(&content).map_err(|e| CliError::host(format!("{} was altered", path.display()), e))
+    let folder = of.data.data.join("components").join(&of.pid);
+    let content = Content::of(&folder).map_err(|(path, source)| CliError::File { path, source })?;
+    record::read(&content)
+        .map_err(|e| CliError::host(format!("{} was altered", folder.join(e.file).display()), e))
 }
 
 fn cell(entry: &Map<String, Value>, key: &str) -> String {

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use percent_encoding::{utf8_percent_encode, NON_ALPHANUMERIC};
 use serde_json::{json, Value};
 
-use super::args::{Asked, Listed, Reach, Target};
+use super::args::{Asked, Plugins, Reach, Target};
 use super::client::{door, Client};
 use super::error::CliError;
 use super::out;
@@ -102,36 +102,41 @@ pub fn act(target: &Target, action: &str) -> Result<(), CliError> {
 ///
 /// # Errors
 /// As the client.
-pub fn plugins(listed: &Listed) -> Result<(), CliError> {
-    let answer = Client::find(&listed.reach)?.get("/plugins/v1/plugins")?;
+pub fn plugins(wanted: &Plugins) -> Result<(), CliError> {
+    let Plugins { listed, try_again } = wanted;
+    let client = Client::find(&listed.reach)?;
+    if let Some(pid) = try_again {
+        let pid = utf8_percent_encode(pid, NON_ALPHANUMERIC);
+        client.post(
+            &format!("/plugins/v1/instances/{pid}/try-again"),
+            &json!({}),
+        )?;
+    }
+    let answer = client.get("/plugins/v1/plugins")?;
     if listed.json {
         out::json(&answer);
         return Ok(());
     }
-    let heading = ["NAME", "VERSION", "VENDOR", "STATE", "FILE", ""]
-        .map(str::to_owned)
-        .to_vec();
-    let mut rows = vec![heading];
-    for plugin in answer
-        .get("plugins")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-    {
-        let cell = |key: &str| {
-            plugin
-                .get(key)
-                .and_then(Value::as_str)
-                .unwrap_or_default()
-                .to_owned()
-        };
-        rows.push(
-            ["name", "version", "vendor", "state", "path", "error"]
-                .map(cell)
-                .to_vec(),
-        );
-    }
+    let all = |list: &str| {
+        let list = answer.get(list).and_then(Value::as_array);
+        list.into_iter().flatten()
+    };
+    let heading = |words: &[&str]| vec![words.iter().map(|word| (*word).to_owned()).collect()];
+    let row = |of: &Value, keys: &[&str]| {
+        let cell = |key: &&str| of.get(*key).and_then(Value::as_str).unwrap_or_default();
+        keys.iter().map(|key| cell(key).to_owned()).collect()
+    };
+    let mut rows: Vec<Vec<String>> = heading(&["NAME", "VERSION", "VENDOR", "STATE", "FILE", ""]);
+    let keys = ["name", "version", "vendor", "state", "path", "error"];
+    rows.extend(all("plugins").map(|plugin| row(plugin, &keys)));
     out::table(&rows);
+    let mut rows: Vec<Vec<String>> = heading(&["COMPONENT", "STATE", ""]);
+    let idle = all("instances").filter(|of| of.get("error").is_some_and(|e| !e.is_null()));
+    rows.extend(idle.map(|instance| row(instance, &["pid", "state", "error"])));
+    if rows.len() > 1 {
+        out::line("");
+        out::table(&rows);
+    }
     Ok(())
 }
 

@@ -75,6 +75,12 @@ static gwc_status say(gwc_component *self, const char *s, uint64_t len) {
     return self->changed.put ? put(self->changed, copy, len) : GWC_OK;
 }
 
+#ifdef CRASH_WHEN_OPENED
+__attribute__((constructor)) static void crash(void) {
+    abort();
+}
+#endif
+
 static gwc_status take(gwc_component *self, const gwc_properties *properties, gwc_error *err) {
     (void)err;
     gwc_str document = text("{\"version\":1}");
@@ -83,6 +89,8 @@ static gwc_status take(gwc_component *self, const gwc_properties *properties, gw
         if (is(p->name, "document") && p->type == GWC_TYPE_STRING && p->count == 1)
             document = *(const gwc_str *)p->values;
     }
+    if (is(document, "\"crash\""))
+        abort();
     return document.len ? say(self, document.ptr, document.len) : say(self, "{}", 2);
 }
 

@@ -227,6 +227,11 @@ impl Running {
         Events(told)
     }
 
+    /// Waits until it ends by itself; killed at the deadline.
+    pub fn ended(mut self) -> std::process::ExitStatus {
+        wait(self.child.take().unwrap()).status
+    }
+
     /// Sends a signal and waits for the end: exit code, standard output, standard error.
     pub fn end(mut self, signal: Signal) -> (Option<i32>, String, String) {
         let child = self.child.take().unwrap();

@@ -20,10 +20,16 @@ pub fn home() -> Option<Home> {
 
 /// Builds the test plugin and puts it into the folder as a whole file.
 pub fn install(folder: &Path) -> bool {
+    install_with(folder, &[])
+}
+
+/// The same with defines.
+pub fn install_with(folder: &Path, defines: &[&str]) -> bool {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let part = folder.join(".part");
     let mut compiler = Command::new("cc");
     compiler
+        .args(defines)
         .args([
             "-std=c11",
             "-Wall",

@@ -49,7 +49,7 @@ pub(super) struct Cursor<'a> {
     line: usize,
 }
 
-/// quick-xml compares each with all others, so that more would cost too much.
+/// A configuration has two; no document needs the memory of more.
 const MAX_ATTRIBUTES: usize = 64;
 
 impl<'a> Cursor<'a> {
@@ -143,7 +143,7 @@ impl<'a> Cursor<'a> {
                     return Ok(Node::End);
                 }
                 Event::Text(text) => {
-                    let raw = text.decode().map_err(|e| self.xml(e.to_string()))?;
+                    let raw = text.into_inner();
                     if self.depth > 0 {
                         return Ok(Node::Text(Zeroizing::new(line_ends(&raw))));
                     }
@@ -152,14 +152,14 @@ impl<'a> Cursor<'a> {
                     }
                 }
                 Event::CData(text) => {
-                    let raw = text.decode().map_err(|e| self.xml(e.to_string()))?;
+                    let raw = text.into_inner();
                     if self.depth == 0 {
                         return Err(self.xml("CDATA outside the root element"));
                     }
                     return Ok(Node::Text(Zeroizing::new(line_ends(&raw))));
                 }
                 Event::GeneralRef(reference) => {
-                    let name = reference.decode().map_err(|e| self.xml(e.to_string()))?;
+                    let name = reference.into_inner();
                     if self.depth == 0 {
                         return Err(self.xml("a reference outside the root element"));
                     }
@@ -195,21 +195,20 @@ impl<'a> Cursor<'a> {
 
     fn element(&self, start: &BytesStart<'_>) -> Result<Element, ConfigurationsError> {
         // quick-xml looks for the end of a tag only.
-        if start.contains(&b'<') {
+        if start.contains('<') {
             return Err(self.xml("'<' in a tag"));
         }
-        let (namespace, local) = self.reader.resolve_element(start.name());
+        let (namespace, local) = self.reader.resolver().resolve_element(start.name());
         let esf = match namespace {
-            ResolveResult::Bound(namespace) => namespace.as_ref() == ESF_NAMESPACE.as_bytes(),
+            ResolveResult::Bound(namespace) => namespace.as_ref() == ESF_NAMESPACE,
             ResolveResult::Unbound => false,
             // Kura looks at the literal prefix, and does not ask what it is bound to.
-            ResolveResult::Unknown(prefix) if prefix == b"esf" => true,
+            ResolveResult::Unknown(prefix) if prefix == "esf" => true,
             ResolveResult::Unknown(prefix) => {
-                let prefix = String::from_utf8_lossy(&prefix).into_owned();
                 return Err(self.xml(format!("prefix {prefix:?} is not bound to a namespace")));
             }
         };
-        let local = String::from_utf8_lossy(local.as_ref()).into_owned();
+        let local = local.as_ref().to_owned();
         let mut attributes = Vec::new();
         for (index, attribute) in start.attributes().enumerate() {
             if index >= MAX_ATTRIBUTES {
@@ -222,8 +221,7 @@ impl<'a> Cursor<'a> {
             let attribute = attribute.map_err(|e| self.xml(e.to_string()))?;
             let value = self.attribute_value(&attribute)?;
             if attribute.key.prefix().is_none() {
-                let name = String::from_utf8_lossy(attribute.key.as_ref()).into_owned();
-                attributes.push((name, value));
+                attributes.push((attribute.key.as_ref().to_owned(), value));
             }
         }
         Ok(Element {
@@ -236,8 +234,7 @@ impl<'a> Cursor<'a> {
     /// With the normalisation of XML 1.0, 3.3.3: literal white space becomes a space, a reference
     /// stays what it is.
     fn attribute_value(&self, attribute: &Attribute<'_>) -> Result<String, ConfigurationsError> {
-        let raw = std::str::from_utf8(&attribute.value).map_err(|e| self.xml(e.to_string()))?;
-        let raw = line_ends(raw).replace(['\n', '\t'], " ");
+        let raw = line_ends(&attribute.value).replace(['\n', '\t'], " ");
         let mut value = String::with_capacity(raw.len());
         let mut rest = raw.as_str();
         while let Some((before, after)) = rest.split_once('&') {
@@ -283,8 +280,8 @@ fn digits(text: &str, radix: u32) -> Option<u32> {
         .flatten()
 }
 
-fn is_utf8(encoding: &[u8]) -> bool {
-    encoding.eq_ignore_ascii_case(b"UTF-8") || encoding.eq_ignore_ascii_case(b"US-ASCII")
+fn is_utf8(encoding: &str) -> bool {
+    encoding.eq_ignore_ascii_case("UTF-8") || encoding.eq_ignore_ascii_case("US-ASCII")
 }
 
 /// `Char` of XML 1.0, 2.2.

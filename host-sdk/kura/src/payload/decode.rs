@@ -1,7 +1,12 @@
 //! From the wire to a [`Payload`]: what Kura's `CloudPayloadProtoBufDecoderImpl` does, with bounds
 //! that are checked before anything is allocated.
 
-use super::gzip::{gunzip, is_gzip};
+use std::ops::Range;
+
+use zeroize::Zeroize;
+
+use super::gzip::{gunzip, gunzip_owned, is_gzip};
+use super::room::LARGE;
 use super::text::lossy;
 use super::wire::{Field, Reader};
 use super::{Metric, MetricValue, Payload, Position};
@@ -15,6 +20,9 @@ pub struct Limits {
     pub metrics: usize,
     /// Bytes of a metric's name, and of a String metric.
     pub text: usize,
+    /// Bytes of all names, Strings and Bytes together, and of the body, but for the largest of
+    /// the two latter: what has to be copied out of the message.
+    pub beside: usize,
 }
 
 impl Default for Limits {
@@ -23,6 +31,7 @@ impl Default for Limits {
             decoded: 16 << 20,
             metrics: 1000,
             text: 64 << 10,
+            beside: 4 << 20,
         }
     }
 }
@@ -39,6 +48,12 @@ pub enum PayloadError {
     /// More than [`Limits::metrics`].
     #[error("KuraPayload has more than {limit} metrics")]
     TooManyMetrics {
+        /// The limit.
+        limit: usize,
+    },
+    /// More than [`Limits::beside`].
+    #[error("KuraPayload has metrics of more than {limit} bytes beside its largest part")]
+    MetricsTooLarge {
         /// The limit.
         limit: usize,
     },
@@ -83,6 +98,7 @@ impl PayloadError {
             self,
             PayloadError::TooLarge { .. }
                 | PayloadError::TooManyMetrics { .. }
+                | PayloadError::MetricsTooLarge { .. }
                 | PayloadError::TextTooLong { .. }
         )
     }
@@ -94,20 +110,131 @@ impl PayloadError {
 /// [`PayloadError`]; nothing beyond `limits` was allocated.
 pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Payload, PayloadError> {
     if is_gzip(bytes) {
-        return read(&gunzip(bytes, limits.decoded)?, limits);
+        return within(gunzip(bytes, limits.decoded)?, limits);
     }
+    let (mut payload, parts) = read(bytes, limits)?;
+    for part in parts {
+        part.put(&mut payload, bytes.get(part.at.clone()).map(<[u8]>::to_vec));
+    }
+    Ok(payload)
+}
+
+/// As [`decode`], of bytes that are not needed any more: the largest part of the message stays in
+/// their memory, and a large message in gzip is inflated within it. So a message costs little more
+/// than [`Limits::decoded`] and [`Limits::beside`], however it was sent.
+///
+/// # Errors
+/// As [`decode`] and [`gunzip_owned`].
+pub fn decode_owned(bytes: Vec<u8>, limits: &Limits) -> Result<Payload, PayloadError> {
+    if is_gzip(&bytes) {
+        return within(gunzip_owned(bytes, limits.decoded)?, limits);
+    }
+    within(bytes, limits)
+}
+
+/// The message out of gzip, if it is in it. As with [`decode_owned`] a large one stays where it is.
+///
+/// # Errors
+/// As [`gunzip_owned`].
+pub fn unpacked(bytes: Vec<u8>, limits: &Limits) -> Result<Vec<u8>, PayloadError> {
+    match is_gzip(&bytes) {
+        true => gunzip_owned(bytes, limits.decoded),
+        false => Ok(bytes),
+    }
+}
+
+/// Reads a message that is not in gzip, without its body: tells where in the bytes that is, if
+/// there is one.
+///
+/// # Errors
+/// As [`decode`]; but no Bytes are an exception to [`Limits::beside`].
+pub fn decode_apart(
+    bytes: &[u8],
+    limits: &Limits,
+) -> Result<(Payload, Option<Range<usize>>), PayloadError> {
+    let (mut payload, mut parts) = read(bytes, limits)?;
+    let of_metrics = |part: &Part| part.metric.is_some();
+    let body = parts.iter().find(|part| !of_metrics(part));
+    let body = body.map(|part| part.at.clone());
+    parts.retain(of_metrics);
+    let copied: usize = parts.iter().map(|part| part.at.len()).sum();
+    if copied > limits.beside {
+        return Err(PayloadError::MetricsTooLarge {
+            limit: limits.beside,
+        });
+    }
+    for part in parts {
+        part.put(&mut payload, bytes.get(part.at.clone()).map(<[u8]>::to_vec));
+    }
+    Ok((payload, body))
+}
+
+/// Reads a message whose largest part stays where it is.
+fn within(mut bytes: Vec<u8>, limits: &Limits) -> Result<Payload, PayloadError> {
+    let (mut payload, mut parts) = read(&bytes, limits)?;
+    parts.sort_by_key(|part| part.at.len());
+    let largest = parts.pop();
+    for part in parts {
+        part.put(&mut payload, bytes.get(part.at.clone()).map(<[u8]>::to_vec));
+    }
+    let Some(largest) = largest else {
+        return Ok(payload);
+    };
+    let length = largest.at.len();
+    if length <= bytes.capacity() / 2 && length <= LARGE {
+        let copy = bytes.get(largest.at.clone()).map(<[u8]>::to_vec);
+        largest.put(&mut payload, copy);
+    } else {
+        bytes.copy_within(largest.at.clone(), 0);
+        // It may be a secret that stood there.
+        if let Some(behind) = bytes.get_mut(length..) {
+            behind.zeroize();
+        }
+        bytes.truncate(length);
+        largest.put(&mut payload, Some(bytes));
+    }
+    Ok(payload)
+}
+
+/// Bytes that are still in the message.
+struct Part {
+    /// Of which metric; `None` is the body.
+    metric: Option<usize>,
+    at: Range<usize>,
+}
+
+impl Part {
+    fn put(&self, payload: &mut Payload, bytes: Option<Vec<u8>>) {
+        let bytes = bytes.unwrap_or_default();
+        match self.metric {
+            None => payload.body = Some(bytes),
+            Some(metric) => {
+                if let Some(metric) = payload.metrics.get_mut(metric) {
+                    metric.value = MetricValue::Bytes(bytes);
+                }
+            }
+        }
+    }
+}
+
+/// Everything but the body and what is in Bytes.
+fn read(bytes: &[u8], limits: &Limits) -> Result<(Payload, Vec<Part>), PayloadError> {
     if bytes.len() > limits.decoded {
         return Err(PayloadError::TooLarge {
             limit: limits.decoded,
         });
     }
-    read(bytes, limits)
-}
-
-fn read(bytes: &[u8], limits: &Limits) -> Result<Payload, PayloadError> {
     let mut payload = Payload::new();
     let mut position = None;
     let mut body = None;
+    let mut parts = Vec::new();
+    let mut beside = 0;
+    let crowded = |beside: usize| match beside > limits.beside {
+        true => Err(PayloadError::MetricsTooLarge {
+            limit: limits.beside,
+        }),
+        false => Ok(()),
+    };
     let mut reader = Reader::new(bytes);
     while let Some((number, field)) = reader.next()? {
         match (number, field) {
@@ -123,11 +250,21 @@ fn read(bytes: &[u8], limits: &Limits) -> Result<Payload, PayloadError> {
                         limit: limits.metrics,
                     });
                 }
-                let (metric, unknown) = read_metric(reader.embedded(bytes), limits)?;
+                let (metric, at, unknown) = read_metric(reader.embedded(bytes), limits)?;
+                beside += metric.name.len();
+                if let MetricValue::String(text) = &metric.value {
+                    beside += text.len();
+                }
+                crowded(beside)?;
+                if let Some(at) = at {
+                    let metric = Some(payload.metrics.len());
+                    parts.push(Part { metric, at });
+                }
                 payload.metrics.push(metric);
                 payload.has_unknown_fields |= unknown;
             }
-            (5001, Field::Bytes(bytes)) => body = Some(bytes),
+            // The last one counts.
+            (5001, Field::Bytes(bytes)) => body = Some(before(&reader, bytes)),
             _ => payload.has_unknown_fields = true,
         }
     }
@@ -135,8 +272,16 @@ fn read(bytes: &[u8], limits: &Limits) -> Result<Payload, PayloadError> {
         Some(partial) => Some(partial.complete(reader.offset())?),
         None => None,
     };
-    payload.body = body.map(<[u8]>::to_vec);
-    Ok(payload)
+    parts.extend(body.map(|at| Part { metric: None, at }));
+    let sizes = parts.iter().map(|part| part.at.len());
+    let largest = sizes.clone().max().unwrap_or_default();
+    crowded(beside + sizes.sum::<usize>() - largest)?;
+    Ok((payload, parts))
+}
+
+/// Where in the message the field is that was read last.
+fn before(reader: &Reader<'_>, field: &[u8]) -> Range<usize> {
+    reader.offset() - field.len()..reader.offset()
 }
 
 #[derive(Default)]
@@ -190,10 +335,14 @@ struct Values<'a> {
     int32: Option<i32>,
     bool: Option<bool>,
     string: Option<&'a [u8]>,
-    bytes: Option<&'a [u8]>,
+    bytes: Option<Range<usize>>,
 }
 
-fn read_metric(mut reader: Reader<'_>, limits: &Limits) -> Result<(Metric, bool), PayloadError> {
+/// The metric, where its Bytes are, and whether there was something not known.
+fn read_metric(
+    mut reader: Reader<'_>,
+    limits: &Limits,
+) -> Result<(Metric, Option<Range<usize>>, bool), PayloadError> {
     let mut name = None;
     let mut kind = None;
     let mut values = Values::default();
@@ -209,7 +358,7 @@ fn read_metric(mut reader: Reader<'_>, limits: &Limits) -> Result<(Metric, bool)
             (6, Field::Varint(value)) => values.int32 = Some(value as i32),
             (7, Field::Varint(value)) => values.bool = Some(value != 0),
             (8, Field::Bytes(bytes)) => values.string = Some(bytes),
-            (9, Field::Bytes(bytes)) => values.bytes = Some(bytes),
+            (9, Field::Bytes(bytes)) => values.bytes = Some(before(&reader, bytes)),
             _ => unknown = true,
         }
         if let (1 | 8, Field::Bytes(bytes)) = (number, field) {
@@ -229,6 +378,7 @@ fn read_metric(mut reader: Reader<'_>, limits: &Limits) -> Result<(Metric, bool)
     let name = name.ok_or_else(|| missing("a metric's name"))?;
     let kind = kind.ok_or_else(|| missing("a metric's type"))?;
     let name = text(name, &mut unknown);
+    let mut at = None;
     let value = match kind {
         0 => MetricValue::Double(values.double.take().unwrap_or_default()),
         1 => MetricValue::Float(values.float.take().unwrap_or_default()),
@@ -236,7 +386,10 @@ fn read_metric(mut reader: Reader<'_>, limits: &Limits) -> Result<(Metric, bool)
         3 => MetricValue::Int32(values.int32.take().unwrap_or_default()),
         4 => MetricValue::Bool(values.bool.take().unwrap_or_default()),
         5 => MetricValue::String(text(values.string.take().unwrap_or_default(), &mut unknown)),
-        _ => MetricValue::Bytes(values.bytes.take().unwrap_or_default().to_vec()),
+        _ => {
+            at = values.bytes.take();
+            MetricValue::Bytes(Vec::new())
+        }
     };
     // What is left is a value that nobody is shown.
     unknown |= values.double.is_some()
@@ -246,7 +399,7 @@ fn read_metric(mut reader: Reader<'_>, limits: &Limits) -> Result<(Metric, bool)
         || values.bool.is_some()
         || values.string.is_some()
         || values.bytes.is_some();
-    Ok((Metric { name, value }, unknown))
+    Ok((Metric { name, value }, at, unknown))
 }
 
 fn text(bytes: &[u8], replaced: &mut bool) -> String {

@@ -1,15 +1,21 @@
 //! Gzip around a message, read as `java.util.zip.GZIPInputStream` reads it (RFC 1952): several
 //! members are joined, what follows the last one and is no member is ignored.
 
-use std::io::{Read, Write};
+use std::io::Write;
 
 use flate2::write::GzEncoder;
 use flate2::{Compression, Crc, Decompress, FlushDecompress, Status};
 
+use zeroize::Zeroize;
+
+use super::room::{self, LARGE};
 use super::PayloadError;
 
 const MAGIC: [u8; 2] = [0x1f, 0x8b];
 const CHUNK: usize = 16 << 10;
+/// The most by which packing makes 16 MiB larger: headers, and five bytes for each piece of 16 KiB that
+/// is stored as it is.
+const PACKING: usize = 64 << 10;
 /// Fewer bytes behind a member are never looked at: no header and trailer fit into them.
 const SMALLEST_MEMBER: usize = 18;
 
@@ -36,16 +42,124 @@ pub fn gzip(bytes: &[u8]) -> Vec<u8> {
 /// [`PayloadError::Gzip`], or [`PayloadError::TooLarge`] as soon as `limit` bytes are exceeded,
 /// whatever the ratio.
 pub fn gunzip(bytes: &[u8], limit: usize) -> Result<Vec<u8>, PayloadError> {
-    let mut out = Vec::new();
-    let mut rest = header(bytes).ok_or(gzip_error("the header is damaged"))?;
-    loop {
-        rest = member(rest, limit, &mut out)?;
-        if rest.len() <= SMALLEST_MEMBER {
-            return Ok(out);
+    let mut apart = Apart {
+        rest: bytes,
+        out: Vec::new(),
+        limit,
+    };
+    inflate(&mut apart)?;
+    Ok(apart.out)
+}
+
+/// As [`gunzip`], of a message that is not needed any more: where it is large it is inflated within
+/// its own memory, so that both together take little more than `limit`.
+///
+/// # Errors
+/// As [`gunzip`]. [`PayloadError::TooLarge`] also where what is still compressed and what is
+/// inflated already are more than `limit` together, which takes padding: no encoder makes what it
+/// packs larger.
+pub fn gunzip_owned(mut bytes: Vec<u8>, limit: usize) -> Result<Vec<u8>, PayloadError> {
+    if bytes.len() <= LARGE {
+        return gunzip(&bytes, limit);
+    }
+    let (packed, size) = (bytes.len(), limit.saturating_add(PACKING));
+    let Some(at) = size.checked_sub(packed) else {
+        return Err(PayloadError::TooLarge { limit });
+    };
+    room::make(&mut bytes, at);
+    bytes.resize(size, 0);
+    bytes.copy_within(..packed, at);
+    let mut within = Within {
+        bytes,
+        at,
+        out: 0,
+        limit,
+    };
+    inflate(&mut within)?;
+    let Within { mut bytes, out, .. } = within;
+    if let Some(rest) = bytes.get_mut(out..) {
+        rest.zeroize();
+    }
+    bytes.truncate(out);
+    Ok(bytes)
+}
+
+/// What is inflated, and where to.
+trait Inflation {
+    /// What is still compressed.
+    fn rest(&self) -> &[u8];
+    /// So many bytes of it are done with.
+    fn skip(&mut self, bytes: usize);
+    /// Takes what came out of them.
+    fn put(&mut self, inflated: &[u8]) -> Result<(), PayloadError>;
+}
+
+/// Into memory of its own.
+struct Apart<'a> {
+    rest: &'a [u8],
+    out: Vec<u8>,
+    limit: usize,
+}
+
+impl Inflation for Apart<'_> {
+    fn rest(&self) -> &[u8] {
+        self.rest
+    }
+
+    fn skip(&mut self, bytes: usize) {
+        self.rest = self.rest.get(bytes..).unwrap_or_default();
+    }
+
+    fn put(&mut self, inflated: &[u8]) -> Result<(), PayloadError> {
+        if self.out.len() + inflated.len() > self.limit {
+            return Err(PayloadError::TooLarge { limit: self.limit });
         }
-        match header(rest) {
-            Some(next) => rest = next,
-            None => return Ok(out),
+        room::make(&mut self.out, inflated.len());
+        self.out.extend_from_slice(inflated);
+        Ok(())
+    }
+}
+
+/// Within one piece of memory: inflated up to `out`, still compressed from `at`.
+struct Within {
+    bytes: Vec<u8>,
+    at: usize,
+    out: usize,
+    limit: usize,
+}
+
+impl Inflation for Within {
+    fn rest(&self) -> &[u8] {
+        self.bytes.get(self.at..).unwrap_or_default()
+    }
+
+    fn skip(&mut self, bytes: usize) {
+        self.at += bytes;
+    }
+
+    fn put(&mut self, inflated: &[u8]) -> Result<(), PayloadError> {
+        let end = self.out + inflated.len();
+        let free = self.at.min(self.limit);
+        let place = self.bytes.get_mut(self.out..end).filter(|_| end <= free);
+        let place = place.ok_or(PayloadError::TooLarge { limit: self.limit })?;
+        place.copy_from_slice(inflated);
+        self.out = end;
+        Ok(())
+    }
+}
+
+fn inflate(it: &mut impl Inflation) -> Result<(), PayloadError> {
+    let mut chunk = vec![0u8; CHUNK];
+    let mut begin = header(it.rest()).ok_or(gzip_error("the header is damaged"))?;
+    loop {
+        it.skip(begin);
+        member(it, &mut chunk)?;
+        if it.rest().len() <= SMALLEST_MEMBER {
+            return Ok(());
+        }
+        match header(it.rest()) {
+            Some(next) => begin = next,
+            None => return Ok(()),
         }
     }
 }
@@ -54,8 +168,8 @@ fn gzip_error(what: &'static str) -> PayloadError {
     PayloadError::Gzip { what }
 }
 
-/// What follows the header of a member, or `None` if that is not one.
-fn header(bytes: &[u8]) -> Option<&[u8]> {
+/// The length of a member's header, or `None` if that is not one.
+fn header(bytes: &[u8]) -> Option<usize> {
     const FHCRC: u8 = 2;
     const FEXTRA: u8 = 4;
     const FNAME: u8 = 8;
@@ -84,33 +198,25 @@ fn header(bytes: &[u8]) -> Option<&[u8]> {
         }
         rest = after;
     }
-    Some(rest)
+    Some(bytes.len() - rest.len())
 }
 
-/// Inflates one member behind its header; gives what follows its trailer.
-fn member<'a>(
-    mut rest: &'a [u8],
-    limit: usize,
-    out: &mut Vec<u8>,
-) -> Result<&'a [u8], PayloadError> {
+/// Inflates one member behind its header, and skips its trailer.
+fn member(it: &mut impl Inflation, chunk: &mut [u8]) -> Result<(), PayloadError> {
     let damaged = || gzip_error("the compressed data is damaged");
     let mut inflate = Decompress::new(false);
     let mut crc = Crc::new();
-    let mut chunk = vec![0u8; CHUNK];
     loop {
         let (read, written) = (inflate.total_in(), inflate.total_out());
         let status = inflate
-            .decompress(rest, &mut chunk, FlushDecompress::None)
+            .decompress(it.rest(), chunk, FlushDecompress::None)
             .map_err(|_| damaged())?;
         let read = (inflate.total_in() - read) as usize;
         let written = (inflate.total_out() - written) as usize;
-        rest = rest.get(read..).ok_or_else(damaged)?;
         let inflated = chunk.get(..written).ok_or_else(damaged)?;
-        if out.len() + inflated.len() > limit {
-            return Err(PayloadError::TooLarge { limit });
-        }
+        it.skip(read);
         crc.update(inflated);
-        out.extend_from_slice(inflated);
+        it.put(inflated)?;
         if status == Status::StreamEnd {
             break;
         }
@@ -118,14 +224,15 @@ fn member<'a>(
             return Err(gzip_error("the compressed data ends early"));
         }
     }
-    let mut trailer = [0u8; 8];
-    rest.read_exact(&mut trailer)
-        .map_err(|_| gzip_error("the trailer is cut off"))?;
-    let [a, b, c, d, e, f, g, h] = trailer;
+    let Some(trailer) = it.rest().first_chunk::<8>() else {
+        return Err(gzip_error("the trailer is cut off"));
+    };
+    let [a, b, c, d, e, f, g, h] = *trailer;
+    it.skip(trailer.len());
     if u32::from_le_bytes([a, b, c, d]) != crc.sum()
         || u32::from_le_bytes([e, f, g, h]) != inflate.total_out() as u32
     {
         return Err(gzip_error("checksum or length do not match"));
     }
-    Ok(rest)
+    Ok(())
 }

@@ -8,11 +8,12 @@
 mod decode;
 mod encode;
 mod gzip;
+mod room;
 mod text;
 mod value;
 mod wire;
 
-pub use decode::{decode, Limits, PayloadError};
+pub use decode::{decode, decode_apart, decode_owned, unpacked, Limits, PayloadError};
 pub use encode::encode;
-pub use gzip::{gunzip, gzip, is_gzip};
+pub use gzip::{gunzip, gunzip_owned, gzip, is_gzip};
 pub use value::{Metric, MetricValue, Payload, Position};

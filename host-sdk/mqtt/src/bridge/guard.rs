@@ -5,8 +5,9 @@
 //! of what is outstanding, and names the fault instead. It knows MQTT 3.1.1 only, sends nothing and
 //! never waits.
 
+use super::intake::Head;
 use super::packet::{kind, Fields, Packet};
-use crate::{check, Failure};
+use crate::{check, hold, Failure};
 use std::collections::{HashMap, VecDeque};
 
 /// What a packet of the broker means. Everything but [`Incoming::Connected`] goes on to paho.
@@ -17,32 +18,50 @@ pub(crate) enum Incoming {
     /// The SUBACK, all granted.
     Subscribed,
     /// The last acknowledgement of this message.
-    Published(u64),
-    /// paho will deliver a message of this size at once.
-    Delivers { size: usize, duplicate: bool },
+    Published(Handed),
+    /// The broker releases a message of QoS 2: paho will deliver it at once.
+    Delivers,
     /// Nothing to tell.
     Other,
 }
 
+/// A message of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Handed {
+    /// Its id with the owner.
+    pub(crate) id: u64,
+    /// What it counts as while it is not acknowledged, in bytes.
+    pub(crate) cost: usize,
+}
+
 enum Outstanding {
     Subscribe(Vec<String>),
-    Once { id: u64 },
-    Twice { id: u64, received: bool },
+    Once(Handed),
+    Twice { message: Handed, received: bool },
+}
+
+/// A message of QoS 2 that the broker has not released.
+#[derive(Clone, Copy)]
+struct Held {
+    ticket: u64,
+    cost: usize,
 }
 
 /// The state of one session.
 pub(crate) struct Guard {
     connected: bool,
     outstanding: HashMap<u16, Outstanding>,
-    /// Messages of QoS 2 that the broker has not released: id and size.
-    held: HashMap<u16, usize>,
+    /// By packet id.
+    held: HashMap<u16, Held>,
     held_bytes: usize,
     held_limit: usize,
     pings: u32,
+    /// Acknowledgements that paho owes the broker.
+    owed: usize,
 }
 
 impl Guard {
-    /// Refuses to hold more than `held_limit` bytes of unreleased messages.
+    /// Refuses to hold more than `held_limit` bytes of unreleased messages, if they are several.
     pub(crate) fn new(held_limit: usize) -> Guard {
         Guard {
             connected: false,
@@ -51,6 +70,7 @@ impl Guard {
             held_bytes: 0,
             held_limit,
             pings: 0,
+            owed: 0,
         }
     }
 
@@ -61,18 +81,23 @@ impl Guard {
             .any(|o| !matches!(o, Outstanding::Subscribe(_)))
     }
 
+    /// Acknowledgements that the broker asked for and that have not come out of paho.
+    pub(crate) fn owed(&self) -> usize {
+        self.owed
+    }
+
     /// Notes a PINGREQ.
     pub(crate) fn pinged(&mut self) {
         self.pings += 1;
     }
 
-    /// Notes what paho sends. `published` holds the ids of the messages handed to paho, oldest
-    /// first; returns the id of a message that needs no acknowledgement.
+    /// Notes what paho sends. `published` holds the messages handed to paho, oldest first; returns
+    /// a message that needs no acknowledgement.
     pub(crate) fn outgoing(
         &mut self,
         packet: &Packet,
-        published: &mut VecDeque<u64>,
-    ) -> Result<Option<u64>, Failure> {
+        published: &mut VecDeque<Handed>,
+    ) -> Result<Option<Handed>, Failure> {
         let odd = || Failure::internal(format_args!("paho sent a strange {}", packet.name()));
         let mut fields = Fields(packet.body());
         match packet.kind() {
@@ -88,28 +113,32 @@ impl Guard {
                 Ok(None)
             }
             kind::PUBLISH => {
-                let id = published.pop_front().ok_or_else(odd)?;
+                let message = published.pop_front().ok_or_else(odd)?;
                 let qos = (packet.flags() >> 1) & 3;
                 if qos == 0 {
-                    return Ok(Some(id));
+                    return Ok(Some(message));
                 }
                 fields.prefixed().ok_or_else(odd)?;
                 let packet_id = fields.u16().ok_or_else(odd)?;
                 let entry = match qos {
-                    1 => Outstanding::Once { id },
+                    1 => Outstanding::Once(message),
                     _ => Outstanding::Twice {
-                        id,
+                        message,
                         received: false,
                     },
                 };
                 self.outstanding.insert(packet_id, entry);
                 Ok(None)
             }
+            kind::PUBACK | kind::PUBREC | kind::PUBCOMP => {
+                self.owed = self.owed.saturating_sub(1);
+                Ok(None)
+            }
             _ => Ok(None),
         }
     }
 
-    /// Judges a packet of the broker.
+    /// Judges a packet of the broker that is no PUBLISH.
     pub(crate) fn incoming(&mut self, packet: &Packet) -> Result<Incoming, Failure> {
         if !self.connected {
             if packet.kind() != kind::CONNACK {
@@ -121,7 +150,6 @@ impl Guard {
             return self.connack(packet);
         }
         match packet.kind() {
-            kind::PUBLISH => self.publish(packet),
             kind::PUBACK | kind::PUBREC | kind::PUBCOMP => self.acknowledgement(packet),
             kind::PUBREL => self.release(packet),
             kind::SUBACK => self.suback(packet),
@@ -164,68 +192,83 @@ impl Guard {
         }
     }
 
-    fn publish(&mut self, packet: &Packet) -> Result<Incoming, Failure> {
-        let short = || Failure::malformed("PUBLISH that ends within its header");
-        let qos = (packet.flags() >> 1) & 3;
-        if qos == 3 {
+    /// Judges the head of a PUBLISH; gives its topic.
+    pub(crate) fn publish<'a>(&self, head: &Head<'a>) -> Result<&'a str, Failure> {
+        if !self.connected {
+            return Err(Failure::unexpected("PUBLISH before CONNACK"));
+        }
+        if head.qos() == 3 {
             return Err(Failure::malformed("PUBLISH with QoS 3"));
         }
-        let mut fields = Fields(packet.body());
-        check::topic(fields.prefixed().ok_or_else(short)?)?;
-        let size = packet.bytes().len();
-        if qos == 0 {
-            return Ok(Incoming::Delivers {
-                size,
-                duplicate: false,
-            });
-        }
-        let id = fields.u16().ok_or_else(short)?;
-        if id == 0 {
+        let topic = check::topic(head.topic())?;
+        if head.id() == Some(0) && head.qos() > 0 {
             return Err(Failure::malformed("PUBLISH with the packet id 0"));
         }
-        if qos == 1 {
-            return Ok(Incoming::Delivers {
-                size,
-                duplicate: packet.flags() & 8 != 0,
-            });
-        }
-        // paho keeps it until PUBREL. The same id again replaces what it keeps.
-        let before = self.held.insert(id, size).unwrap_or(0);
-        self.held_bytes = self.held_bytes.saturating_sub(before) + size;
-        if self.held_bytes > self.held_limit {
+        Ok(topic)
+    }
+
+    /// Refuses a message for which there is no room as long as the broker does not release what it
+    /// sent before with QoS 2. It would wait for ever, and the release behind it.
+    pub(crate) fn has_room(&self, cost: usize) -> Result<(), Failure> {
+        let held = self.held_bytes.saturating_add(cost);
+        if !hold::fits(self.held_bytes, cost, self.held_limit) {
             return Err(Failure::TooLarge {
                 what: "the backlog of unreleased QoS 2 messages".to_owned(),
-                size: self.held_bytes as u64,
+                size: held as u64,
                 limit: self.held_limit as u64,
             });
         }
-        Ok(Incoming::Other)
+        Ok(())
+    }
+
+    /// The same id again replaces what was sent with it before: gives the ticket of that.
+    pub(crate) fn replaced(&mut self, head: &Head<'_>) -> Option<u64> {
+        let id = head.id().filter(|_| head.qos() == 2)?;
+        let before = self.held.remove(&id)?;
+        self.held_bytes = self.held_bytes.saturating_sub(before.cost);
+        Some(before.ticket)
+    }
+
+    /// Notes a PUBLISH that goes on to paho. True if paho delivers it at once; it keeps one of QoS 2
+    /// until PUBREL.
+    pub(crate) fn taken(&mut self, head: &Head<'_>, ticket: u64, cost: usize) -> bool {
+        self.owed += usize::from(head.qos() > 0);
+        let Some(id) = head.id().filter(|_| head.qos() == 2) else {
+            return true;
+        };
+        self.held.insert(id, Held { ticket, cost });
+        self.held_bytes += cost;
+        false
     }
 
     fn release(&mut self, packet: &Packet) -> Result<Incoming, Failure> {
         plain(packet, 2)?;
         let id = packet_id(packet)?;
+        self.owed += 1;
         // For an id it does not hold paho answers PUBCOMP, as it should.
-        let Some(size) = self.held.remove(&id) else {
+        let Some(Held { cost, .. }) = self.held.remove(&id) else {
             return Ok(Incoming::Other);
         };
-        self.held_bytes = self.held_bytes.saturating_sub(size);
-        Ok(Incoming::Delivers {
-            size,
-            duplicate: false,
-        })
+        self.held_bytes = self.held_bytes.saturating_sub(cost);
+        Ok(Incoming::Delivers)
     }
 
     fn acknowledgement(&mut self, packet: &Packet) -> Result<Incoming, Failure> {
         plain(packet, 0)?;
         let packet_id = packet_id(packet)?;
         let done = match (packet.kind(), self.outstanding.get_mut(&packet_id)) {
-            (kind::PUBACK, Some(Outstanding::Once { id })) => *id,
+            (kind::PUBACK, Some(Outstanding::Once(message))) => *message,
             (kind::PUBREC, Some(Outstanding::Twice { received, .. })) if !*received => {
                 *received = true;
                 return Ok(Incoming::Other);
             }
-            (kind::PUBCOMP, Some(Outstanding::Twice { id, received: true })) => *id,
+            (
+                kind::PUBCOMP,
+                Some(Outstanding::Twice {
+                    message,
+                    received: true,
+                }),
+            ) => *message,
             _ => return Err(unasked(packet)),
         };
         self.outstanding.remove(&packet_id);

@@ -1,7 +1,8 @@
 //! Cutting a byte stream into MQTT packets (MQTT 3.1.1, section 2.2).
 //!
 //! A packet that announces more than the limit is refused before a byte of it is kept; memory grows
-//! with what has arrived, not with what was announced.
+//! with what has arrived, not with what was announced. [`Deframer`] is for what paho sends; the
+//! broker's packets come through `intake`, which keeps no message twice.
 
 use crate::Failure;
 use zeroize::{Zeroize, Zeroizing};
@@ -53,11 +54,12 @@ pub(crate) struct Packet {
 }
 
 impl Packet {
-    /// Overwrites the payload if it is this one.
-    pub(crate) fn wipe_if_it_says(&mut self, payload: &[u8]) {
-        if !payload.is_empty() && self.body().ends_with(payload) {
-            let from = self.bytes.len() - payload.len();
-            self.bytes.iter_mut().skip(from).for_each(|byte| *byte = 0);
+    /// Of these bytes, whose fixed header is so long.
+    pub(crate) fn new(bytes: &[u8], header: usize) -> Packet {
+        Packet {
+            first: bytes.first().copied().unwrap_or_default(),
+            body_at: header,
+            bytes: Zeroizing::new(bytes.to_vec()),
         }
     }
 
@@ -114,24 +116,15 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// Collects bytes, gives packets.
-pub(crate) struct Deframer {
+/// Bytes that have come and of which nothing has been made.
+#[derive(Default)]
+pub(crate) struct Stream {
     buffer: Vec<u8>,
-    /// Bytes at the front that have been given out.
+    /// Bytes at the front that have been given out, and wiped.
     used: usize,
-    limit: usize,
 }
 
-impl Deframer {
-    /// Refuses packets larger than `limit` bytes.
-    pub(crate) fn new(limit: usize) -> Deframer {
-        Deframer {
-            buffer: Vec::new(),
-            used: 0,
-            limit,
-        }
-    }
-
+impl Stream {
     pub(crate) fn push(&mut self, bytes: &[u8]) {
         if self.used > 0 && self.used >= self.buffer.len() / 2 {
             self.buffer.drain(..self.used);
@@ -140,57 +133,87 @@ impl Deframer {
         self.buffer.extend_from_slice(bytes);
     }
 
+    /// What has not been given out.
+    pub(crate) fn rest(&self) -> &[u8] {
+        self.buffer.get(self.used..).unwrap_or_default()
+    }
+
+    /// Gives out so many bytes: they may hold a secret, and are wiped.
+    pub(crate) fn consume(&mut self, bytes: usize) {
+        if let Some(given) = self.buffer.get_mut(self.used..self.used + bytes) {
+            given.zeroize();
+            self.used += bytes;
+        }
+        if self.used < self.buffer.len() {
+            return;
+        }
+        self.used = 0;
+        if self.buffer.capacity() > 256 << 10 {
+            // The memory of a large packet goes back.
+            self.buffer = Vec::new();
+        } else {
+            self.buffer.clear();
+        }
+    }
+}
+
+/// The size of the packet that begins here, and that of its fixed header, once both are known.
+///
+/// Errors: the length never ends, or the packet is larger than `limit`.
+pub(crate) fn measure(bytes: &[u8], limit: usize) -> Result<Option<(usize, usize)>, Failure> {
+    let Some((&first, _)) = bytes.split_first() else {
+        return Ok(None);
+    };
+    let Some((length, header)) = remaining_length(bytes)? else {
+        return Ok(None);
+    };
+    let total = header + length;
+    if total > limit {
+        return Err(Failure::TooLarge {
+            what: format!("{} packet", kind::name(first >> 4)),
+            size: total as u64,
+            limit: limit as u64,
+        });
+    }
+    Ok(Some((total, header)))
+}
+
+/// Collects bytes, gives packets.
+pub(crate) struct Deframer {
+    stream: Stream,
+    limit: usize,
+}
+
+impl Deframer {
+    /// Refuses packets larger than `limit` bytes.
+    pub(crate) fn new(limit: usize) -> Deframer {
+        Deframer {
+            stream: Stream::default(),
+            limit,
+        }
+    }
+
+    pub(crate) fn push(&mut self, bytes: &[u8]) {
+        self.stream.push(bytes);
+    }
+
     /// The next whole packet, if it is there.
     pub(crate) fn next(&mut self) -> Result<Option<Packet>, Failure> {
-        let rest = self.buffer.get(self.used..).unwrap_or_default();
-        let Some((&first, _)) = rest.split_first() else {
-            self.release();
+        let rest = self.stream.rest();
+        let Some((total, header)) = measure(rest, self.limit)? else {
             return Ok(None);
         };
-        let Some((length, header)) = remaining_length(rest)? else {
-            return Ok(None);
-        };
-        let total = header + length;
-        if total > self.limit {
-            return Err(Failure::TooLarge {
-                what: format!("{} packet", kind::name(first >> 4)),
-                size: total as u64,
-                limit: self.limit as u64,
-            });
-        }
         let Some(bytes) = rest.get(..total) else {
             return Ok(None);
         };
-        let packet = Packet {
-            first,
-            body_at: header,
-            bytes: Zeroizing::new(bytes.to_vec()),
-        };
-        if let Some(given) = self.buffer.get_mut(self.used..self.used + total) {
-            given.zeroize();
-        }
-        self.used += total;
+        let packet = Packet::new(bytes, header);
+        self.stream.consume(total);
         Ok(Some(packet))
     }
 
     /// Whether part of a packet waits for the rest.
     pub(crate) fn is_mid_packet(&self) -> bool {
-        self.used < self.buffer.len()
-    }
-
-    /// The bytes that have not been given out.
-    pub(crate) fn pending(&self) -> &[u8] {
-        self.buffer.get(self.used..).unwrap_or_default()
-    }
-
-    /// Gives the memory of a large packet back.
-    fn release(&mut self) {
-        self.used = 0;
-        if self.buffer.capacity() > 256 << 10 {
-            self.buffer = Vec::new();
-        } else {
-            self.buffer.clear();
-        }
+        !self.stream.rest().is_empty()
     }
 }
 
@@ -231,21 +254,18 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn a_payload_that_comes_back_is_wiped_and_others_stay() {
+    fn what_was_given_out_is_wiped() {
         let mut deframer = Deframer::new(100);
-        for payload in [b"secret", b"public"] {
-            deframer.push(b"\x30\x09\x00\x01t");
-            deframer.push(payload);
-        }
-        let mut packet = deframer.next().unwrap().unwrap();
-        packet.wipe_if_it_says(b"");
-        packet.wipe_if_it_says(b"secret");
-        assert_eq!(packet.bytes(), b"\x30\x09\x00\x01t\0\0\0\0\0\0");
-        let mut packet = deframer.next().unwrap().unwrap();
-        packet.wipe_if_it_says(b"secret");
-        assert_eq!(packet.body(), b"\x00\x01tpublic");
-        let left = deframer.buffer.windows(6).any(|bytes| bytes == b"secret");
+        deframer.push(b"\x30\x09\x00\x01tsecret\x30\x09\x00\x01tpub");
+        let packet = deframer.next().unwrap().unwrap();
+        assert_eq!(packet.body(), b"\x00\x01tsecret");
+        let left = deframer
+            .stream
+            .buffer
+            .windows(6)
+            .any(|bytes| bytes == b"secret");
         assert!(!left, "what was given out is wiped");
+        assert!(deframer.is_mid_packet());
     }
 
     #[test]

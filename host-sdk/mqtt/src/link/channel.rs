@@ -4,7 +4,7 @@
 
 use super::transport::{End, Io, Transport};
 use super::web_socket::{self, Frames};
-use crate::bridge::Deframer;
+use crate::bridge::Intake;
 use crate::Failure;
 use rustix::event::PollFlags;
 use std::time::Instant;
@@ -12,6 +12,9 @@ use zeroize::{Zeroize, Zeroizing};
 
 /// What is read before others get their turn.
 const TURN: usize = 512 << 10;
+
+/// Bytes that wait for the network, beyond which pings go unanswered.
+const PONG_LIMIT: usize = 64 << 10;
 
 pub(super) struct Channel {
     transport: Transport,
@@ -106,7 +109,7 @@ impl Channel {
 
     /// Reads a turn's worth of MQTT bytes. The outer error is the broker's fault, the inner result
     /// tells whether the connection lives.
-    pub(super) fn read(&mut self, into: &mut Deframer) -> Result<Result<(), End>, Failure> {
+    pub(super) fn read(&mut self, into: &mut Intake) -> Result<Result<(), End>, Failure> {
         self.read_wants_write = false;
         self.more = false;
         if !self.early.is_empty() {
@@ -148,7 +151,7 @@ impl Channel {
     }
 
     /// Passes on what the scratch space holds.
-    fn take_in(&mut self, length: usize, into: &mut Deframer) -> Result<Option<End>, Failure> {
+    fn take_in(&mut self, length: usize, into: &mut Intake) -> Result<Option<End>, Failure> {
         let bytes = self.scratch.get(..length).unwrap_or_default();
         let Some(frames) = &mut self.frames else {
             into.push(bytes);
@@ -157,6 +160,10 @@ impl Channel {
         let unframed = frames.feed(bytes)?;
         into.push(&unframed.data);
         for ping in unframed.pings {
+            // A server that reads no answers has no use for more of them (RFC 6455, 5.5.3).
+            if self.unsent() > PONG_LIMIT {
+                break;
+            }
             let before = self.out.len();
             web_socket::frame(&mut self.out, 10, &ping)?;
             self.queued_total += (self.out.len() - before) as u64;
@@ -169,7 +176,10 @@ impl Channel {
         let mut flags = PollFlags::empty();
         flags.set(PollFlags::IN, reading || self.write_wants_read);
         let writing = self.unsent() > 0 && !self.write_wants_read;
-        flags.set(PollFlags::OUT, writing || self.read_wants_write);
+        flags.set(
+            PollFlags::OUT,
+            writing || (reading && self.read_wants_write),
+        );
         flags
     }
 }

@@ -3,7 +3,8 @@
 //! No part of the interface: nothing but those targets calls it, and it may change at any time.
 
 use super::web_socket;
-use crate::bridge::{Deframer, Guard, Incoming};
+use crate::bridge::{Admission, Arrival, Deframer, Guard, Handed, Intake};
+use crate::Failure;
 use std::collections::VecDeque;
 
 /// What a stream of MQTT came to.
@@ -13,7 +14,7 @@ pub struct Session {
     pub packets: Vec<Vec<u8>>,
     /// Bytes of a packet that is not whole.
     pub pending: usize,
-    /// Bytes of the messages that would be delivered.
+    /// Bytes of the payloads among them.
     pub delivered: usize,
     /// Why it ended, if it did.
     pub failure: Option<String>,
@@ -26,7 +27,7 @@ pub fn session(stream: &[u8], cut: usize, limit: usize) -> Session {
     let mut sent = Deframer::new(usize::MAX);
     sent.push(b"\x82\x0a\x00\x01\x00\x01a\x01\x00\x01b\x00");
     sent.push(b"\x32\x05\x00\x01a\x00\x02\x34\x05\x00\x01a\x00\x03");
-    let mut published = VecDeque::from([2, 3]);
+    let mut published = VecDeque::from([2, 3].map(|id| Handed { id, cost: 0 }));
     while let Ok(Some(packet)) = sent.next() {
         if let Err(failure) = guard.outgoing(&packet, &mut published) {
             return Session::failed(failure.to_string());
@@ -34,7 +35,7 @@ pub fn session(stream: &[u8], cut: usize, limit: usize) -> Session {
     }
     guard.pinged();
 
-    let mut deframer = Deframer::new(limit);
+    let mut intake = Intake::new(limit);
     let mut seen = Session {
         packets: Vec::new(),
         pending: 0,
@@ -42,23 +43,14 @@ pub fn session(stream: &[u8], cut: usize, limit: usize) -> Session {
         failure: None,
     };
     for piece in stream.chunks(cut.max(1)) {
-        deframer.push(piece);
+        intake.push(piece);
         loop {
-            let packet = match deframer.next() {
-                Ok(Some(packet)) => packet,
+            match arrival(&mut intake, &mut guard) {
+                Ok(Some((packet, payload))) => {
+                    seen.packets.push(packet);
+                    seen.delivered += payload;
+                }
                 Ok(None) => break,
-                Err(failure) => {
-                    seen.failure = Some(failure.to_string());
-                    return seen;
-                }
-            };
-            match guard.incoming(&packet) {
-                Ok(incoming) => {
-                    if let Incoming::Delivers { size, .. } = incoming {
-                        seen.delivered += size;
-                    }
-                    seen.packets.push(packet.bytes().to_vec());
-                }
                 Err(failure) => {
                     seen.failure = Some(failure.to_string());
                     return seen;
@@ -66,8 +58,30 @@ pub fn session(stream: &[u8], cut: usize, limit: usize) -> Session {
             }
         }
     }
-    seen.pending = deframer.pending().len();
+    seen.pending = intake.unfinished();
     seen
+}
+
+/// The next packet as on the wire, and the size of its payload.
+fn arrival(intake: &mut Intake, guard: &mut Guard) -> Result<Option<(Vec<u8>, usize)>, Failure> {
+    let arrived = intake.next(|head| {
+        guard.replaced(head);
+        guard.publish(head)?;
+        guard.has_room(head.payload())?;
+        Ok(Admission::Keep)
+    })?;
+    match arrived {
+        None => Ok(None),
+        Some(Arrival::Packet(packet)) => {
+            guard.incoming(&packet)?;
+            Ok(Some((packet.bytes().to_vec(), 0)))
+        }
+        Some(Arrival::Message(payload)) => {
+            let head = intake.head();
+            guard.taken(&head, 1, payload.len());
+            Ok(Some(([head.bytes(), &payload].concat(), payload.len())))
+        }
+    }
 }
 
 impl Session {

@@ -5,7 +5,8 @@
 //! (`docs/decisions/synthetic-connack.md`). Non-blocking; the link polls.
 
 use super::door::Door;
-use crate::bridge::{packet::kind, Deframer, Packet, CONNACK, PINGRESP};
+use crate::bridge::packet::{kind, put_remaining_length};
+use crate::bridge::{Deframer, Handed, Head, Packet, CONNACK, PINGRESP};
 use crate::paho::Paho;
 use crate::shared::Shared;
 use crate::{Anchor, Failure, Limits, Publish};
@@ -34,8 +35,8 @@ pub(super) struct Local {
     /// paho waits for room in its socket and must be woken to use it.
     nudge: bool,
     subscribed: bool,
-    /// Ids of the messages handed to paho that have not come out of it.
-    pub(super) handed: VecDeque<u64>,
+    /// The messages handed to paho that have not come out of it.
+    pub(super) handed: VecDeque<Handed>,
     handed_bytes: usize,
 }
 
@@ -100,7 +101,7 @@ impl Local {
     pub(super) fn hand_over(
         &mut self,
         subscriptions: &[(String, u8)],
-        mut next: impl FnMut() -> Option<(u64, Publish)>,
+        mut next: impl FnMut() -> Option<(Handed, Publish)>,
     ) -> Result<(), Failure> {
         if !matches!(self.paho.result(), Some(Ok(()))) {
             return Ok(());
@@ -112,9 +113,11 @@ impl Local {
             }
         }
         while self.handed.is_empty() || self.handed_bytes < READY_LIMIT {
-            let Some((id, publish)) = next() else { break };
+            let Some((message, publish)) = next() else {
+                break;
+            };
             self.handed_bytes += publish.wire_size();
-            self.handed.push_back(id);
+            self.handed.push_back(message);
             self.paho.publish(publish)?;
         }
         Ok(())
@@ -130,6 +133,16 @@ impl Local {
     /// Queues a packet of the broker for paho.
     pub(super) fn give(&mut self, bytes: &[u8]) {
         self.to_paho.extend_from_slice(bytes);
+    }
+
+    /// Queues a PUBLISH of the broker with a ticket in the place of its payload, which paho never
+    /// sees.
+    pub(super) fn give_ticket(&mut self, head: &Head<'_>, ticket: u64) {
+        let (variable, ticket) = (head.variable(), ticket.to_be_bytes());
+        self.to_paho.push(head.first());
+        put_remaining_length(&mut self.to_paho, variable.len() + ticket.len());
+        self.to_paho.extend_from_slice(variable);
+        self.to_paho.extend_from_slice(&ticket);
     }
 
     /// Whether a packet waits to be taken.

@@ -4,12 +4,14 @@
 //! WebSocket, then [`relay`] until the end. They are those of any [`Way`]; while they wait, paho's
 //! loopback connection is served. Made by `Session`, tells its owner through events.
 
+mod alert;
 mod channel;
 mod connection;
 mod dial;
 mod door;
 #[doc(hidden)]
 pub mod fuzzing;
+mod keep;
 mod local;
 mod relay;
 mod resolve;
@@ -24,6 +26,7 @@ mod web_socket;
 pub use connection::{Cancel, Connection, Ended, Read};
 pub use session_cache::SessionCache;
 
+use crate::bridge::Handed;
 use crate::shared::Shared;
 use crate::{check, Anchor, Event, Failure, Options, Publish, Session};
 use channel::Channel;
@@ -177,12 +180,13 @@ impl Link {
 }
 
 /// The first message of the options, then what the owner has handed over.
-fn next_message(first: &mut Option<Publish>, shared: &Shared) -> Option<(u64, Publish)> {
+fn next_message(first: &mut Option<Publish>, shared: &Shared) -> Option<(Handed, Publish)> {
     if let Some(publish) = first.take() {
-        return Some((Session::FIRST, publish));
+        let id = Session::FIRST;
+        // It was never counted.
+        return Some((Handed { id, cost: 0 }, publish));
     }
-    let mut inbox = shared.inbox();
-    let (id, publish) = inbox.outgoing.pop_front()?;
-    inbox.outgoing_bytes = inbox.outgoing_bytes.saturating_sub(publish.wire_size());
-    Some((id, publish))
+    let (id, publish) = shared.inbox().outgoing.pop_front()?;
+    let cost = publish.cost();
+    Some((Handed { id, cost }, publish))
 }

@@ -4,21 +4,28 @@
 //! CONNACK. The keep-alive is here, not in paho, whose clients share one interval for checking it.
 
 use super::channel::Channel;
+use super::keep::Keep;
+use super::transport::End;
 use super::upgrade::closed;
 use super::way::{poll_until, Aside as _};
 use super::{Link, Stop};
 use crate::bridge::packet::kind;
-use crate::bridge::{connect, Deframer, Guard, Incoming, Packet, DISCONNECT, PINGREQ};
-use crate::{Event, Failure, Message, Stage};
+use crate::bridge::{connect, Guard, Handed, Incoming, Packet, DISCONNECT, PINGREQ};
+use crate::bridge::{Arrival, Intake};
+use crate::{Event, Failure, Stage};
 use rustix::event::PollFd;
 use std::collections::VecDeque;
 use std::os::fd::AsFd;
 use std::sync::atomic::Ordering;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
 
 /// Bytes for the broker that wait in memory; beyond, paho waits.
 const OUT_LIMIT: usize = 256 << 10;
+/// Acknowledgements that wait to be sent; beyond, the broker is not listened to until it has taken
+/// some. paho keeps each in a list.
+const OWED_LIMIT: usize = 1024;
 /// How long messages that have arrived may take through paho once the connection has ended.
 const LAST_DELIVERIES: Duration = Duration::from_millis(500);
 
@@ -34,6 +41,14 @@ pub(super) fn relay(link: &mut Link, channel: Channel) -> Stop {
         relay.deliver_rest();
     }
     stop
+}
+
+/// Overwrites a payload that ends with this one.
+fn wipe_if_it_says(payload: &mut [u8], secret: &[u8]) {
+    if !secret.is_empty() && payload.ends_with(secret) {
+        let from = payload.len() - secret.len();
+        payload.iter_mut().skip(from).for_each(|byte| *byte = 0);
+    }
 }
 
 /// The first message, as paho made it, with its payload in the place of the zeros at its end.
@@ -58,40 +73,36 @@ struct Relay<'a> {
     link: &'a mut Link,
     channel: Channel,
     guard: Guard,
-    deframer: Deframer,
+    intake: Intake,
+    keep: Keep,
     stage: Stage,
-    backlog_limit: usize,
-    /// Messages that paho has been given and has not delivered: size and whether a duplicate.
-    expected: VecDeque<(usize, bool)>,
-    backlog: usize,
     /// Messages of QoS 0 and the position in the stream behind each.
-    leaving: VecDeque<(u64, u64)>,
+    leaving: VecDeque<(Handed, u64)>,
     keep_alive: Option<Duration>,
     /// When the outstanding PINGREQ was sent.
     pinged: Option<Instant>,
     /// Whether the first message of the options has been queued.
     first_sent: bool,
-    /// The connection ended while there was still something to write.
+    /// The connection ended, perhaps while there was still something to take in, or to write.
+    end: Option<End>,
     write_error: Option<Failure>,
 }
 
 impl<'a> Relay<'a> {
     fn new(link: &'a mut Link, channel: Channel) -> Relay<'a> {
         let limits = link.aside.options.limits;
-        let backlog_limit = limits.max_backlog.max(limits.max_packet);
         let seconds = connect::keep_alive_seconds(&link.aside.options);
         Relay {
             channel,
-            guard: Guard::new(backlog_limit),
-            deframer: Deframer::new(limits.max_packet),
+            guard: Guard::new(limits.max_backlog),
+            intake: Intake::new(limits.max_packet),
+            keep: Keep::new(Arc::clone(&link.shared), limits.max_backlog),
             stage: Stage::Connack,
-            backlog_limit,
-            expected: VecDeque::new(),
-            backlog: 0,
             leaving: VecDeque::new(),
             keep_alive: (seconds > 0).then(|| Duration::from_secs(u64::from(seconds))),
             pinged: None,
             first_sent: false,
+            end: None,
             write_error: None,
             link,
         }
@@ -161,38 +172,65 @@ impl<'a> Relay<'a> {
                 }
                 None => self.channel.queue(packet.bytes())?,
             }
-            if let Some(id) = unacknowledged {
-                self.leaving.push_back((id, self.channel.queued_total));
+            if let Some(message) = unacknowledged {
+                self.leaving.push_back((message, self.channel.queued_total));
             }
         }
         Ok(())
     }
 
     fn take_from_broker(&mut self) -> Result<(), Stop> {
-        let end = if self.reads() {
-            self.channel.read(&mut self.deframer)?
-        } else {
-            Ok(())
-        };
-        if self.stage == Stage::Connack {
-            self.recognise()?;
-        }
-        while let Some(mut packet) = self.deframer.next()? {
-            let incoming = self.guard.incoming(&packet)?;
-            // A broker sends it back to whoever subscribes to its topic.
-            if let (kind::PUBLISH, Some(first)) = (packet.kind(), &self.link.aside.first_payload) {
-                packet.wipe_if_it_says(first);
+        self.take_in()?;
+        if self.reads() {
+            if let Err(end) = self.channel.read(&mut self.intake)? {
+                self.end = Some(end);
             }
-            if !matches!(incoming, Incoming::Connected { .. }) {
-                self.link.aside.local.give(packet.bytes());
+            if self.stage == Stage::Connack {
+                self.recognise()?;
             }
-            self.act(incoming);
+            self.take_in()?;
         }
-        match (end, self.write_error.take()) {
-            (Err(end), _) => Err(Stop::Failed(self.lost(closed(end, self.stage)))),
-            (Ok(()), Some(failure)) => Err(Stop::Failed(self.lost(failure))),
-            (Ok(()), None) => Ok(()),
+        if self.intake.waits() {
+            // What came before the end is still the owner's, who has no room for it yet.
+            return Ok(());
         }
+        let stage = self.stage;
+        let end = self.end.take().map(|end| closed(end, stage));
+        match end.or_else(|| self.write_error.take()) {
+            Some(failure) => Err(Stop::Failed(self.lost(failure))),
+            None => Ok(()),
+        }
+    }
+
+    /// Makes packets and messages of what has been read.
+    fn take_in(&mut self) -> Result<(), Stop> {
+        while !self.owes_too_much() {
+            let (keep, guard) = (&mut self.keep, &mut self.guard);
+            let subscriptions = &self.link.aside.options.subscriptions;
+            let arrived = self
+                .intake
+                .next(|head| keep.admit(head, guard, subscriptions))?;
+            match arrived {
+                None => break,
+                Some(Arrival::Message(mut payload)) => {
+                    // A broker sends it back to whoever subscribes to its topic.
+                    if let Some(first) = &self.link.aside.first_payload {
+                        wipe_if_it_says(&mut payload, first);
+                    }
+                    let head = self.intake.head();
+                    let ticket = self.keep.arrived(&head, payload, &mut self.guard)?;
+                    self.link.aside.local.give_ticket(&head, ticket);
+                }
+                Some(Arrival::Packet(packet)) => {
+                    let incoming = self.guard.incoming(&packet)?;
+                    if !matches!(incoming, Incoming::Connected { .. }) {
+                        self.link.aside.local.give(packet.bytes());
+                    }
+                    self.act(incoming);
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Adds what a silent end in clear may mean.
@@ -214,7 +252,7 @@ impl<'a> Relay<'a> {
     /// What is no CONNACK is named by its first bytes: the rest may never come.
     fn recognise(&self) -> Result<(), Failure> {
         let tls = self.link.aside.options.broker.scheme.is_tls();
-        match *self.deframer.pending() {
+        match *self.intake.pending() {
             [] | [0x20] | [0x20, 2, ..] => Ok(()),
             [0x20, ..] => Err(Failure::malformed("CONNACK that is not of two bytes")),
             [0x15] if !tls => Ok(()),
@@ -238,11 +276,8 @@ impl<'a> Relay<'a> {
                 }
             }
             Incoming::Subscribed => self.subscribed(),
-            Incoming::Published(id) => self.link.emit(Event::Published(id)),
-            Incoming::Delivers { size, duplicate } => {
-                self.expected.push_back((size, duplicate));
-                self.backlog += size;
-            }
+            Incoming::Published(message) => self.published(message),
+            Incoming::Delivers => self.keep.released(),
             Incoming::Other => {}
         }
     }
@@ -252,24 +287,44 @@ impl<'a> Relay<'a> {
         self.link.emit(Event::Subscribed);
     }
 
-    /// Reading goes on while the owner keeps up.
+    fn published(&mut self, message: Handed) {
+        {
+            let mut inbox = self.link.shared.inbox();
+            inbox.outgoing_bytes = inbox.outgoing_bytes.saturating_sub(message.cost);
+        }
+        self.link.emit(Event::Published(message.id));
+    }
+
+    /// Reading goes on while the owner, and the broker, keep up.
     fn reads(&self) -> bool {
-        self.backlog < self.backlog_limit
+        self.end.is_none() && !self.intake.waits() && !self.owes_too_much()
+    }
+
+    fn owes_too_much(&self) -> bool {
+        self.guard.owed() >= OWED_LIMIT && !self.is_over()
+    }
+
+    /// Whether the connection has ended, although what it brought is not all taken in.
+    fn is_over(&self) -> bool {
+        self.end.is_some() || self.write_error.is_some()
     }
 
     fn send(&mut self) -> Result<(), Stop> {
+        if self.is_over() {
+            return Ok(());
+        }
         if let Err(end) = self.channel.flush() {
             // The broker may have said why before it closed: read that first.
             self.write_error = Some(closed(end, self.stage));
             self.channel.more = true;
         }
         let written = self.channel.written_total;
-        while let Some(&(id, behind)) = self.leaving.front() {
+        while let Some(&(message, behind)) = self.leaving.front() {
             if behind > written || matches!(self.stage, Stage::Connack) {
                 break;
             }
             self.leaving.pop_front();
-            self.link.emit(Event::Published(id));
+            self.published(message);
         }
         Ok(())
     }
@@ -280,15 +335,9 @@ impl<'a> Relay<'a> {
             let Some(message) = self.link.shared.inbox().delivered.pop_front() else {
                 return Ok(());
             };
-            let (size, duplicate) = self.expected.pop_front().unwrap_or_default();
-            self.backlog = self.backlog.saturating_sub(size);
-            self.link.emit(Event::Message(Message {
-                topic: message.topic().to_owned(),
-                payload: message.payload().to_vec(),
-                qos: message.qos() as u8,
-                retained: message.retained(),
-                duplicate,
-            }));
+            if let Some(message) = self.keep.redeem(&message)? {
+                self.link.emit(Event::Message(message));
+            }
             if self.link.shared.is_cancelled() {
                 return Err(Stop::Cancelled);
             }
@@ -300,24 +349,32 @@ impl<'a> Relay<'a> {
             return Ok(());
         };
         let now = Instant::now();
+        let stage = self.stage;
+        let lost = |what: &str, time: Duration| {
+            Err(Stop::Failed(Failure::Lost {
+                stage,
+                reason: format!("the broker {what} {} s", time.as_secs()),
+            }))
+        };
+        if self.channel.unsent() > 0 && now >= self.last_moved() + 2 * interval && !self.is_over() {
+            return lost("took nothing for", 2 * interval);
+        }
+        // While the owner has no room it is not the broker that is silent.
+        let deaf = self.intake.waits();
         if let Some(pinged) = self.pinged {
             let heard = self.channel.last_received;
             if heard > pinged {
                 self.pinged = None;
+            } else if deaf {
+                self.pinged = Some(now);
             } else if now >= pinged + interval {
-                let reason = format!(
-                    "the broker did not answer a PINGREQ within {} s",
-                    interval.as_secs()
-                );
-                return Err(Stop::Failed(Failure::Lost {
-                    stage: self.stage,
-                    reason,
-                }));
+                return lost("did not answer a PINGREQ within", interval);
             }
         }
-        if self.pinged.is_none()
+        if (self.pinged.is_none() || deaf)
             && now >= self.channel.last_sent + interval
             && self.channel.unsent() == 0
+            && !self.is_over()
         {
             self.guard.pinged();
             self.channel.queue(&PINGREQ)?;
@@ -327,14 +384,24 @@ impl<'a> Relay<'a> {
         Ok(())
     }
 
+    /// When bytes last moved, either way.
+    fn last_moved(&self) -> Instant {
+        self.channel.last_sent.max(self.channel.last_received)
+    }
+
+    /// When the keep-alive has something to do next.
+    fn next_ping(&self) -> Option<Instant> {
+        let interval = self.keep_alive.filter(|_| !self.is_over())?;
+        match self.pinged.filter(|_| !self.intake.waits()) {
+            _ if self.stage == Stage::Connack => None,
+            _ if self.channel.unsent() > 0 => Some(self.last_moved() + 2 * interval),
+            Some(pinged) => Some(pinged + interval),
+            None => Some(self.channel.last_sent + interval),
+        }
+    }
+
     fn poll(&mut self, drain: Option<Instant>) -> Result<(), Stop> {
-        let next_ping = match (self.keep_alive, self.pinged) {
-            (Some(interval), Some(pinged)) => Some(pinged + interval),
-            (Some(interval), None) if self.stage != Stage::Connack => {
-                Some(self.channel.last_sent + interval)
-            }
-            _ => None,
-        };
+        let next_ping = self.next_ping();
         let has_work = (self.channel.more && self.reads())
             || (self.link.aside.local.has_ready() && self.channel.unsent() < OUT_LIMIT);
         let at_once = has_work.then(Instant::now);
@@ -347,7 +414,7 @@ impl<'a> Relay<'a> {
             self.link.shared.wake_fd(),
             rustix::event::PollFlags::IN,
         )];
-        if !interest.is_empty() {
+        if !interest.is_empty() && !self.is_over() {
             fds.push(PollFd::from_borrowed_fd(self.channel.as_fd(), interest));
         }
         self.link.aside.local.register(&mut fds);
@@ -375,7 +442,7 @@ impl<'a> Relay<'a> {
     fn deliver_rest(&mut self) {
         let until = Instant::now() + LAST_DELIVERIES;
         loop {
-            if self.deliver().is_err() || self.expected.is_empty() || Instant::now() >= until {
+            if self.deliver().is_err() || self.keep.is_settled() || Instant::now() >= until {
                 return;
             }
             if self.link.shared.is_cancelled() || self.link.aside.local.service().is_err() {

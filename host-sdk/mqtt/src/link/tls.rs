@@ -203,7 +203,9 @@ fn explain(error: &openssl::ssl::Error, wire: &Wire) -> Failure {
                 "the server wants another TLS version than 1.2 or 1.3 (alert protocol version)"
                     .to_owned()
             }
-            _ if text.contains("alert") => format!("the server refused: {text}"),
+            _ if text.contains(" alert ") && !text.contains("client certificate") => {
+                format!("the server refused: {text}")
+            }
             _ => text,
         },
     }

@@ -2,6 +2,7 @@
 //!
 //! Bytes are counted here. Nothing in here waits; `link` polls.
 
+use super::alert;
 use crate::shared::Shared;
 use openssl::ssl::{ErrorCode, SslStream};
 use std::io::{self, Read, Write};
@@ -200,9 +201,8 @@ fn secured(result: Result<usize, openssl::ssl::Error>, wire: &Wire) -> Io {
 pub(crate) fn reason(error: &openssl::ssl::Error) -> Option<String> {
     let stack = error.ssl_error()?;
     let first = stack.errors().first()?;
-    Some(
-        first
-            .reason()
-            .map_or_else(|| format!("error {:x}", first.code()), str::to_owned),
-    )
+    let Some(reason) = first.reason() else {
+        return Some(format!("error {:x}", first.code()));
+    };
+    Some(alert::of_client_certificate(reason).unwrap_or_else(|| reason.to_owned()))
 }

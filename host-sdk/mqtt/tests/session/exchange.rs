@@ -205,6 +205,7 @@ fn what_cannot_be_sent_is_refused_at_once_and_an_ended_session_says_why() {
     options.limits = Limits {
         max_packet: 100,
         max_backlog: 100,
+        ..Limits::default()
     };
     options.subscriptions = vec![("t".into(), 1)];
     let mut watched = open(options);
@@ -278,6 +279,7 @@ fn a_flood_beyond_the_backlog_arrives_whole_and_in_order() {
     options.limits = Limits {
         max_packet: 100,
         max_backlog: 100,
+        ..Limits::default()
     };
     options.subscriptions = vec![("a".into(), 1)];
     let mut watched = open(options);

@@ -186,6 +186,7 @@ fn unreleased_messages_are_bounded() {
     let limits = Limits {
         max_packet: 100,
         max_backlog: 1000,
+        ..Limits::default()
     };
     let failure = attacked(1, limits, |stream, _, _| {
         accept(stream);

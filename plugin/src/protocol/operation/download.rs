@@ -5,6 +5,7 @@
 //! ignored.
 
 use gateway_component_abi::value::Secret;
+use kura_formats::deploy::{is_plain, FileHash, HashError};
 use kura_formats::payload::Payload;
 
 use super::metric::{self, malformed};
@@ -25,40 +26,9 @@ pub struct Download {
     /// `job.id`, which the notifications repeat.
     pub job_id: i64,
     /// `dp.download.hash`.
-    pub hash: Hash,
+    pub hash: FileHash,
     /// `dp.download.username` and `dp.download.password`, where a user name is given.
     pub credentials: Option<(String, Secret)>,
-}
-
-/// How the file is recognised.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Hash {
-    /// By which function.
-    pub algorithm: HashAlgorithm,
-    /// The digest of the file.
-    pub digest: Vec<u8>,
-}
-
-/// SHA-256 or better.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HashAlgorithm {
-    /// 32 bytes.
-    Sha256,
-    /// 48 bytes.
-    Sha384,
-    /// 64 bytes.
-    Sha512,
-}
-
-impl HashAlgorithm {
-    /// The length of a digest, in bytes.
-    pub fn size(self) -> usize {
-        match self {
-            HashAlgorithm::Sha256 => 32,
-            HashAlgorithm::Sha384 => 48,
-            HashAlgorithm::Sha512 => 64,
-        }
-    }
 }
 
 pub(super) fn download(payload: &Payload) -> Result<Download, Fault> {
@@ -89,7 +59,9 @@ pub(super) fn download(payload: &Payload) -> Result<Download, Fault> {
         name: part(payload, "dp.name")?,
         version: part(payload, "dp.version")?,
         job_id: metric::required_int64(payload, "job.id")?,
-        hash: hash(metric::required_text(payload, "dp.download.hash")?)?,
+        hash: metric::required_text(payload, "dp.download.hash")?
+            .parse()
+            .map_err(|e: HashError| malformed(format!("metric dp.download.hash {e}")))?,
         credentials: (!username.is_empty()).then(|| (username.to_owned(), Secret::from(password))),
     })
 }
@@ -118,13 +90,7 @@ fn uri(given: &str) -> Result<String, Fault> {
 /// A name or version: it becomes a part of a file's name and of a line of the manifest.
 fn part(payload: &Payload, name: &str) -> Result<String, Fault> {
     let value = metric::required_text(payload, name)?;
-    let holds = value.len() <= 255
-        && value
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
-        && value != "."
-        && value != "..";
-    if holds {
+    if is_plain(value) {
         Ok(value.to_owned())
     } else {
         Err(malformed(format!(
@@ -133,45 +99,11 @@ fn part(payload: &Payload, name: &str) -> Result<String, Fault> {
     }
 }
 
-/// Kura's form `ALG:hex`, e.g. `SHA-256:0af1...`.
-fn hash(given: &str) -> Result<Hash, Fault> {
-    let wrong = |what: &str| malformed(format!("metric dp.download.hash {what}"));
-    let Some((algorithm, hex)) = given.split_once(':') else {
-        return Err(wrong("is not ALGORITHM:hex"));
-    };
-    let algorithm = match algorithm.to_ascii_uppercase().as_str() {
-        "SHA-256" | "SHA256" => HashAlgorithm::Sha256,
-        "SHA-384" | "SHA384" => HashAlgorithm::Sha384,
-        "SHA-512" | "SHA512" => HashAlgorithm::Sha512,
-        _ => return Err(wrong("is weaker than SHA-256, or unknown")),
-    };
-    match unhex(hex) {
-        Some(digest) if digest.len() == algorithm.size() => Ok(Hash { algorithm, digest }),
-        _ => Err(wrong("has not the hex digits that its algorithm makes")),
-    }
-}
-
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    if text.len() % 2 != 0 {
-        return None;
-    }
-    let nibble = |b: &u8| {
-        char::from(*b)
-            .to_digit(16)
-            .and_then(|d| u8::try_from(d).ok())
-    };
-    text.as_bytes()
-        .chunks(2)
-        .map(|pair| match pair {
-            [high, low] => Some(nibble(high)? << 4 | nibble(low)?),
-            _ => None,
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use kura_formats::deploy::HashAlgorithm;
+
     use super::*;
     use crate::diagnosis::Code;
 
@@ -192,8 +124,8 @@ mod tests {
         assert_eq!(read.name, "heater");
         assert_eq!(read.version, "1.0.300");
         assert_eq!(read.job_id, 42);
-        assert_eq!(read.hash.algorithm, HashAlgorithm::Sha256);
-        assert_eq!(read.hash.digest, [0x0a, 0xf1].repeat(16));
+        assert_eq!(read.hash.algorithm(), HashAlgorithm::Sha256);
+        assert_eq!(read.hash.digest(), [0x0a, 0xf1].repeat(16));
         assert_eq!(read.credentials, None);
         let with = whole()
             .with_metric("dp.download.username", "u")

@@ -17,7 +17,7 @@ use super::request::Request;
 use crate::diagnosis::Fault;
 
 pub use control::{Commit, Reject};
-pub use download::{Download, Hash, HashAlgorithm};
+pub use download::Download;
 pub use keys::{Csr, KeystoreCertificate};
 
 /// What a request asks for. Bodies that are staged as they are stay in the request.
@@ -64,6 +64,13 @@ impl Operation {
             names::PROFILE
         ))
     }
+}
+
+/// See [`Request::is_configurations`].
+pub(super) fn is_configurations(request: &Request) -> bool {
+    let resources: Vec<&str> = request.topic.resources.iter().map(String::as_str).collect();
+    let known = matches!(&resources[..], ["configurations", rest @ ..] if pid(rest).is_some());
+    known && request.app() == names::CONF_V1 && request.method() == Method::Put
 }
 
 /// See [`Request::operation`].

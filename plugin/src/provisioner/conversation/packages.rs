@@ -103,9 +103,10 @@ impl Packages {
     /// The deadline came in the middle of a download.
     pub(super) fn overdue(&self) -> Option<Fault> {
         let entry = self.entries.iter().find(|entry| entry.is_open())?;
-        let of = entry
-            .size
-            .map_or_else(|| "an unknown number".to_owned(), |size| size.to_string());
+        let of = entry.size.map_or_else(
+            || "an unknown number of".to_owned(),
+            |size| size.to_string(),
+        );
         Some(Fault::new(
             Code::PackageUnavailable,
             format!(
@@ -220,11 +221,8 @@ impl Conversation {
         decisions
     }
 
-    /// A configuration while a download is under way; `None` where it need not wait.
-    pub(super) fn hold(&mut self, item: Item, entry: &protocol::Item) -> Option<Vec<Decision>> {
-        if !self.packages.is_busy() {
-            return None;
-        }
+    /// A configuration while a download is under way.
+    pub(super) fn hold(&mut self, item: Item, entry: &protocol::Item) -> Vec<Decision> {
         let held: usize = self
             .packages
             .held
@@ -240,12 +238,14 @@ impl Conversation {
                 Code::ProtocolTooLarge,
                 "too many configurations wait for the packages under way",
             );
-            return Some(self.refuse(fault, true));
+            return self.refuse(fault, true);
         }
-        let mut at_hand = self.at_hand.take()?;
+        let Some(mut at_hand) = self.at_hand.take() else {
+            return Vec::new();
+        };
         at_hand.slot = Some(self.manifest.reserve(entry.clone()));
         self.packages.held.push_back(Held { at_hand, item });
-        Some(Vec::new())
+        Vec::new()
     }
 
     /// The next download, or what waited for the last one.

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use gateway_component_abi::value::Kind;
 use gateway_host_sdk::metatype::MetatypeError;
+use quick_xml::escape::unescape;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::Reader;
 
@@ -57,7 +58,7 @@ fn walk(text: &str) -> Result<Vec<Element>, String> {
             }
             Event::Empty(start) => elements.push(element(&start)?),
             Event::End(_) => depth = depth.saturating_sub(1),
-            Event::Text(text) if depth == 0 && !text.iter().all(u8::is_ascii_whitespace) => {
+            Event::Text(text) if depth == 0 && !text.trim_ascii().is_empty() => {
                 return Err("text outside the root element".to_owned());
             }
             Event::Eof if depth > 0 || elements.is_empty() => {
@@ -74,13 +75,12 @@ fn element(start: &BytesStart<'_>) -> Result<Element, String> {
     for attribute in start.attributes() {
         let attribute = attribute.map_err(|e| e.to_string())?;
         attributes.insert(
-            String::from_utf8_lossy(attribute.key.as_ref()).into_owned(),
-            attribute
-                .unescape_value()
+            attribute.key.as_ref().to_owned(),
+            unescape(&attribute.value)
                 .map_err(|e| e.to_string())?
                 .into_owned(),
         );
     }
-    let local = String::from_utf8_lossy(start.local_name().as_ref()).into_owned();
+    let local = start.local_name().as_ref().to_owned();
     Ok(Element { local, attributes })
 }

@@ -9,11 +9,15 @@
 
 mod account;
 mod broker;
+mod client_certificate;
+mod client_ids;
 mod control;
+mod crash_loop;
 mod deactivate;
 mod files;
 mod keys;
 mod memory;
+mod operator;
 mod packages;
 mod platform;
 mod restart;

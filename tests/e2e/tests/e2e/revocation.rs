@@ -1,14 +1,18 @@
-//! Revocation lists in the keystores: a broker that is on one is refused by name, another of the
-//! same root is not.
+//! Revocation lists in the keystores: a broker or a signer that is on one is refused by name, another
+//! of the same authority is not.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use e2e::site::PID;
 use e2e::Site;
-use gateway_host_sdk::keystore::SSL_KEYSTORE;
+use gateway_component_abi::value::{Properties, Secret};
+use gateway_host_sdk::keystore::{DM_KEYSTORE, SSL_KEYSTORE};
+use kura_formats::topic::Method;
 use openssl::asn1::{Asn1Object, Asn1OctetString, Asn1Time};
 use openssl::hash::MessageDigest;
 use openssl::x509::extension::AuthorityKeyIdentifier;
 use openssl::x509::{X509Builder, X509CrlBuilder, X509Extension, X509RevokedBuilder};
+use provision_platform::control::{ControlReply, ControlRequest};
 use provision_platform::harness::TestPlatform;
 use provision_platform::pki::{Identity, Pki, Profile};
 
@@ -76,4 +80,107 @@ fn a_broker_whose_certificate_is_revoked() {
     site.set("broker-url", good.provision_broker().url())
         .unwrap();
     site.wait_provisioned().unwrap();
+}
+
+const SIGNER: &str = "CN=Device Management Signer,O=Provision Platform";
+
+/// The account asks something harmless.
+fn control(platform: &TestPlatform) -> ControlReply {
+    let get = ControlRequest::new("acme", "gw-1", Method::Get, "CONF-V1", "snapshots");
+    platform.control(&get).unwrap()
+}
+
+#[test]
+fn a_signer_that_is_revoked_while_it_is_in_use_signs_nothing_any_more() {
+    let pki = Pki::create().unwrap();
+    let old = TestPlatform::start_with(pki.clone(), |settings| settings).unwrap();
+    let new = TestPlatform::start_with(pki.clone(), |settings| settings).unwrap();
+    for platform in [&old, &new] {
+        platform.request("gw-1", "secret").unwrap();
+    }
+    let mut site = Site::new(&old, "gw-1", "secret").unwrap();
+    site.start().unwrap();
+    site.wait_provisioned().unwrap();
+    let born = old.wait_until(Duration::from_secs(20), |store| {
+        Ok(store.devices()?.into_iter().find(|d| d.client_id == "gw-1"))
+    });
+    assert!(born.unwrap().is_some(), "no BIRTH");
+    let put = |revoked: &Identity| {
+        let keystores = site.framework().unwrap().keystores();
+        let crl = list(&pki.intermediate, revoked);
+        keystores.put_crl(DM_KEYSTORE, "signers-crl", &crl).unwrap();
+    };
+
+    // Of the same authority, but somebody else.
+    put(&pki
+        .intermediate
+        .issue(&Profile::signer("Stolen Signer"))
+        .unwrap());
+    assert_eq!(control(&old).code, 200);
+    put(&pki.signer);
+    let refused = control(&old);
+    let error = refused.payload.string("prov.error.code");
+    assert_eq!((refused.code, error), (403, Some("signature.untrusted")));
+    let message = refused
+        .payload
+        .string("response.exception.message")
+        .unwrap();
+    assert!(
+        message.contains(SIGNER) && message.contains("revoked"),
+        "{message}"
+    );
+
+    // Nor does it move the gateway to another account.
+    let before = site.world().unwrap();
+    let order = Properties::from([
+        ("enabled".into(), true.into()),
+        ("provisioned".into(), false.into()),
+        ("broker-url".into(), new.provision_broker().url().into()),
+        ("password".into(), Secret::from("secret").into()),
+        ("retry-interval".into(), 3600.into()),
+    ]);
+    let configuration = site.framework().unwrap().configuration();
+    configuration.update(PID, &order).unwrap();
+    let status = site.wait_for_code("signature.untrusted").unwrap();
+    let message = status["error"]["message"].as_str().unwrap();
+    assert!(
+        message.contains(SIGNER) && message.contains("revoked"),
+        "{message}"
+    );
+    assert_eq!(site.world().unwrap(), before, "not as before");
+
+    // Without the list it is as good as it was.
+    let framework = site.framework().unwrap();
+    framework
+        .keystores()
+        .remove(DM_KEYSTORE, "signers-crl")
+        .unwrap();
+    assert_eq!(control(&old).code, 200);
+    framework
+        .act(PID, gateway_host_sdk::Action::RetryNow)
+        .unwrap();
+    site.wait_provisioned().unwrap();
+}
+
+#[test]
+fn a_revoked_signer_is_refused_at_the_first_provisioning() {
+    let platform = TestPlatform::start().unwrap();
+    platform.request("gw-1", "secret").unwrap();
+    let pki = platform.pki();
+    let mut site = Site::new(&platform, "gw-1", "secret").unwrap();
+    let crl = list(&pki.intermediate, &pki.signer);
+    let keystores = site.keystores().unwrap();
+    keystores.put_crl(DM_KEYSTORE, "signers-crl", &crl).unwrap();
+    site.start().unwrap();
+    let before = site.world().unwrap();
+    let status = site.wait_for_code("trust.invalid").unwrap();
+    assert_eq!(site.world().unwrap(), before);
+    let message = status["error"]["message"].as_str().unwrap();
+    for part in [
+        SIGNER,
+        "Device Management Intermediate",
+        "certificate revoked",
+    ] {
+        assert!(message.contains(part), "{part} is not in: {message}");
+    }
 }

@@ -9,5 +9,8 @@
 )]
 
 mod broker;
+mod deactivate;
+mod deadline;
+mod gateway;
 mod package_server;
 mod platform;

@@ -1,5 +1,5 @@
 //! A package server that is wrong in each way it can be: the gateway gets the whole file or none,
-//! says why, and is as before.
+//! says why, and is as before. Those that take all the time there is are in `deadline`.
 
 use applications::Application;
 use e2e::Site;
@@ -8,75 +8,136 @@ use provision_platform::harness::TestPlatform;
 use provision_platform::packages::{Offer, PackageServer};
 use provision_platform::store::{JobState, NewPackage, NewRequest};
 use serde_json::Value;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use crate::gateway::Gateway;
 
 /// Enough to be cut: an application has at least so many bytes.
 const SOME: u64 = 1000;
+/// What is larger takes its time on a slow machine.
+const MEGABYTE: u64 = 1 << 20;
+/// The largest package that a gateway takes.
+const LARGEST: usize = 64 << 20;
 
 struct Case {
     platform: TestPlatform,
     request: i64,
-    site: Site,
+    gateway: Gateway,
 }
 
 /// A gateway that is to get one application; the first attempt's server is like this.
 fn case(fault: PackageFault) -> Case {
+    sized_case(fault, Application::write)
+}
+
+fn sized_case(fault: PackageFault, write: impl FnOnce(&Application, &Path) -> PathBuf) -> Case {
+    let behaviour = Behaviour {
+        package: Some((0, fault)),
+        ..Behaviour::default()
+    };
+    case_of(behaviour, write)
+}
+
+fn case_of(behaviour: Behaviour, write: impl FnOnce(&Application, &Path) -> PathBuf) -> Case {
     let platform = TestPlatform::start().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let app = Application::named("app", "1.0");
     let mut new = NewRequest::new("gw-1", "user-gw-1", "secret", "acme");
     new.packages = vec![NewPackage {
-        file: app.write(folder.path()),
+        file: write(&app, folder.path()),
         name: app.name.clone(),
         version: app.version.clone(),
     }];
     let request = platform.create_request(&new).unwrap();
-    platform
-        .behave(Script::once(Behaviour {
-            package: Some((0, fault)),
-            ..Behaviour::default()
-        }))
-        .unwrap();
-    let site = Site::new(&platform, "gw-1", "secret")
-        .unwrap()
-        .with("timeout", 10)
-        .with("retry-interval", 3);
+    platform.behave(Script::once(behaviour)).unwrap();
+    let site = Site::new(&platform, "gw-1", "secret").unwrap();
+    let gateway = match new.packages[0].file.metadata().unwrap().len() {
+        0..MEGABYTE => Gateway::idle(site),
+        _ => Gateway::patient(site),
+    };
+    gateway.enable();
     Case {
         platform,
         request,
-        site,
+        gateway,
     }
 }
 
 impl Case {
-    fn provisioned(&mut self) -> Value {
-        let status = self.site.wait_provisioned().unwrap();
+    fn provisioned(&self) -> Value {
+        let status = self.gateway.provisioned();
         self.platform
             .wait_for(self.request, JobState::Completed, Duration::from_secs(20))
             .unwrap();
-        let packages = self.site.framework().unwrap().packages().list();
-        assert_eq!(packages.len(), 1);
+        assert_eq!(self.gateway.packages(), ["app 1.0"]);
         status
+    }
+
+    /// The first attempt ends in `code`, with the gateway as before; the second succeeds.
+    fn fails(&self, code: &str) {
+        self.gateway.fails(code);
+        self.gateway.retry();
+        assert_eq!(self.provisioned()["attempt"], 2);
     }
 }
 
-/// The first attempt ends in `code`, with the gateway as before; the second succeeds.
 fn fails(fault: PackageFault, code: &str) {
-    let mut case = case(fault);
-    case.site.start().unwrap();
-    let before = case.site.world().unwrap();
-    case.site.wait_for_code(code).unwrap();
-    assert!(case.site.world().unwrap() == before, "not as before");
-    assert_eq!(case.provisioned()["attempt"], 2);
+    case(fault).fails(code);
 }
 
 /// The first attempt succeeds in spite of it; gives the first bytes that were asked for.
 fn gets_through(fault: PackageFault) -> Vec<Option<u64>> {
-    let mut case = case(fault);
-    case.site.start().unwrap();
+    let case = case(fault);
     assert_eq!(case.provisioned()["attempt"], 1);
     let seen = case.platform.package_server().seen();
     seen.into_iter().map(|seen| seen.from).collect()
+}
+
+fn largest(app: &Application, folder: &Path) -> PathBuf {
+    app.write_large(folder, LARGEST)
+}
+
+#[test]
+fn the_largest_package_is_installed() {
+    let case = sized_case(PackageFault::None, largest);
+    assert_eq!(case.provisioned()["attempt"], 1);
+}
+
+#[test]
+fn as_many_bytes_of_something_else_are_corrupt() {
+    sized_case(PackageFault::OtherContent, largest).fails("package.corrupt");
+}
+
+#[test]
+fn more_than_the_largest_package_is_not_even_begun() {
+    let larger = |app: &Application, folder: &Path| app.write_large(folder, LARGEST * 5 / 4);
+    let case = sized_case(PackageFault::None, larger);
+    case.gateway.fails("protocol.too-large");
+    let seen = case
+        .platform
+        .package_server()
+        .wait_for_seen(1, Duration::from_secs(20))
+        .unwrap();
+    assert!(seen[0].sent < LARGEST as u64, "{seen:?}");
+}
+
+#[test]
+fn what_never_ends_is_given_up_at_the_size_of_the_largest_package() {
+    fails(PackageFault::Endless, "protocol.too-large");
+}
+
+#[test]
+fn what_is_ordered_twice_is_fetched_once() {
+    let behaviour = Behaviour {
+        twice: true,
+        ..Behaviour::default()
+    };
+    let case = case_of(behaviour, Application::write);
+    assert_eq!(case.provisioned()["attempt"], 1);
+    let fetched = case.platform.package_server().seen();
+    assert_eq!(fetched.len(), 1, "{fetched:?}");
+    assert_eq!(case.gateway.outcomes(), ["ok"], "carried out once");
 }
 
 #[test]
@@ -107,19 +168,6 @@ fn other_content_is_corrupt() {
 #[test]
 fn a_server_that_announces_too_little_has_another_file() {
     fails(PackageFault::LengthTooShort { by: 10 }, "package.corrupt");
-}
-
-#[test]
-fn a_server_that_announces_too_much_never_delivers() {
-    fails(
-        PackageFault::LengthTooLong { by: 10 },
-        "package.unavailable",
-    );
-}
-
-#[test]
-fn a_server_that_stalls_costs_one_attempt() {
-    fails(PackageFault::Stall { after: SOME }, "package.unavailable");
 }
 
 #[test]

@@ -13,6 +13,7 @@ use provision_platform::harness::TestPlatform;
 use provision_platform::pki::{DeviceKey, Pki};
 use provision_platform::platform::{Platform, Settings};
 use provision_platform::store::{NewPackage, NewRequest};
+use provisioning_service::transaction::record;
 use tempfile::TempDir;
 
 use crate::gateway::{run, Ended, Interference, Shim};
@@ -126,6 +127,7 @@ impl Bench {
         let site = Site::new_in(self.folder.path(), old, &client_id, PASSWORD).unwrap();
         let ended = run(&site, &self.shim, None, None);
         assert_eq!(ended.code(), Some(0), "{}", ended.said);
+        fill_record(&site);
         let order = Properties::from([
             ("enabled".into(), true.into()),
             ("provisioned".into(), false.into()),
@@ -276,4 +278,29 @@ impl Place<'_> {
     pub fn keep(&self, point: &impl Display, site: Site) {
         self.kept.lock().unwrap().push((point.to_string(), site));
     }
+}
+
+/// Fills the provisioning record to its last byte, so that the next entry begins a new file.
+fn fill_record(site: &Site) {
+    let folder = crate::expect::component_folder(site).unwrap();
+    let size = || std::fs::metadata(folder.join(record::FILE)).unwrap().len();
+    let append = |bytes: u64| {
+        let entry = record::Entry {
+            outcome: "network.refused".into(),
+            username: "x".repeat(usize::try_from(bytes).unwrap()),
+            ..record::Entry::default()
+        };
+        record::append(&folder, entry).unwrap();
+    };
+    let before = size();
+    append(0);
+    let line = size() - before;
+    while size() < record::MAX_SIZE {
+        let room = record::MAX_SIZE - size() - line;
+        append(match room > 9000 {
+            true => 8000,
+            false => room,
+        });
+    }
+    assert!(!folder.join(record::OLDER).exists());
 }

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use ::gateway::record::{self, Content};
 use e2e::site::PID;
 use e2e::Site;
 use gateway_component_abi::value::Secret;
@@ -14,7 +15,6 @@ use gateway_host_sdk::crypto::Crypto;
 use kura_formats::configurations::{self, XmlLimits};
 use provision_platform::platform::Platform;
 use provision_platform::store::JobState;
-use serde_json::Value as Json;
 
 use crate::bench::{Gateway, Kept, PASSWORD};
 use crate::gateway::Ended;
@@ -92,17 +92,18 @@ pub fn exactly_once(platform: &Platform, gateway: &Gateway, ended: &Ended) -> Re
 
 /// One line more of the provisioning record says that it went well, and which chain was received.
 fn once_in_the_record(gateway: &Gateway) -> Result<(), String> {
-    let text = fs::read_to_string(component_folder(&gateway.site)?.join("record.jsonl"))
-        .map_err(|e| format!("record.jsonl: {e}"))?;
-    let successes = text
-        .lines()
-        .filter_map(|line| serde_json::from_str::<Json>(line).ok())
+    let folder = component_folder(&gateway.site)?;
+    let record = Content::of(&folder).map_err(|(path, e)| format!("{}: {e}", path.display()))?;
+    let entries = record::read(&record).map_err(|e| e.to_string())?.entries;
+    let successes = entries
+        .iter()
         .filter(|line| line["outcome"] == "ok" && line["chain"] != serde_json::json!([]))
         .count();
     must(successes == gateway.before + 1, || {
         format!(
-            "{successes} successes, {} before, in the record:\n{text}",
-            gateway.before
+            "{successes} successes, {} before, in the record: {:#?}",
+            gateway.before,
+            entries.iter().rev().take(5).collect::<Vec<_>>(),
         )
     })
 }
@@ -140,7 +141,8 @@ fn no_claim_secret(site: &Site) -> Result<(), String> {
     Ok(())
 }
 
-fn component_folder(site: &Site) -> Result<std::path::PathBuf, String> {
+/// Where the component keeps its files.
+pub fn component_folder(site: &Site) -> Result<std::path::PathBuf, String> {
     let components = site.data().join("components");
     fs::read_dir(&components)
         .map_err(|e| e.to_string())?

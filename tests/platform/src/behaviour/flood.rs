@@ -9,6 +9,8 @@ pub struct Flood {
     pub before: Step,
     /// How many.
     pub requests: usize,
+    /// How often each is published, byte for byte.
+    pub copies: usize,
     /// Bytes of zeros in the body of each; nothing if zero.
     pub body: usize,
     /// Compressed, whatever the device has said: a bomb, if the body is large.
@@ -21,6 +23,7 @@ impl Flood {
         Flood {
             before: Step::Commit,
             requests,
+            copies: 1,
             body: 0,
             gzip: false,
         }

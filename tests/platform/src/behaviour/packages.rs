@@ -11,6 +11,8 @@ pub enum PackageFault {
         /// Bytes of the file.
         after: u64,
     },
+    /// Sends one byte a second, with what it announces: never long enough silent to be given up.
+    Drip,
     /// Announces more bytes than it has, sends all it has, and closes.
     LengthTooLong {
         /// Bytes that do not exist.

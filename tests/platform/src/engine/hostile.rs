@@ -25,6 +25,10 @@ impl Engine {
                 gzip: flood.gzip,
             };
             let message = conversation.stray(stray, &names(&settings, &requester))?;
+            for _ in 1..flood.copies {
+                let payload = message.payload.clone();
+                self.provision.publish(&message.topic, payload)?;
+            }
             self.provision.publish(&message.topic, message.payload)?;
         }
         Ok(())

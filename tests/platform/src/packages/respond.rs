@@ -4,11 +4,14 @@ use super::head::{self, Head, Span};
 use super::{lock, Offer, Offered, Seen, Shared, MEMORY};
 use crate::behaviour::PackageFault;
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{BufReader, Read, Seek, SeekFrom, Write};
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 /// Bytes read and sent at once.
 const CHUNK: usize = 64 * 1024;
+/// Between two bytes of a server that drips.
+const DROP: Duration = Duration::from_secs(1);
 
 /// Answers the one request of a connection.
 pub(super) fn answer(stream: &mut (impl Read + Write), shared: &Shared) -> std::io::Result<()> {
@@ -134,6 +137,17 @@ fn endless(stream: &mut impl Write, seen: &mut Seen) -> std::io::Result<()> {
     }
 }
 
+fn drip(stream: &mut impl Write, source: impl Read, seen: &mut Seen) -> std::io::Result<()> {
+    for byte in BufReader::new(source).bytes() {
+        stream.write_all(&[byte?])?;
+        stream.flush()?;
+        seen.sent += 1;
+        // How slow it is, not what is waited for: the next byte finds a closed connection.
+        std::thread::sleep(DROP);
+    }
+    Ok(())
+}
+
 /// What is wrong with the body of an answer.
 struct Body {
     /// Bytes that are sent at most.
@@ -223,6 +237,9 @@ fn file(
     stream.write_all(text.as_bytes())?;
     if head.method == "HEAD" {
         return stream.flush();
+    }
+    if offer.fault == PackageFault::Drip {
+        return drip(stream, source, seen);
     }
     let mut source = source.take((to - from).min(body.most));
     let mut chunk = vec![0; CHUNK];

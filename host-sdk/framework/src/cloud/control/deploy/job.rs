@@ -187,8 +187,8 @@ fn download(order: &Download, tls: Tls, file: &Path, notifier: &Notifier, cancel
     }
     let mut request = file_download::Request::new(
         order.address.clone(),
-        order.algorithm,
-        order.digest.clone(),
+        order.algorithm(),
+        order.hash.digest().to_vec(),
         &part,
     );
     request.credentials = order.credentials.clone();

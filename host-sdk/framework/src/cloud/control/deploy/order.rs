@@ -2,11 +2,11 @@
 //! `DeploymentPackageDownloadOptions` and its neighbours. Pure.
 
 use file_download::{Address, Algorithm, Credentials};
+use kura_formats::deploy::{is_plain, FileHash, HashAlgorithm};
 use kura_formats::payload::{MetricValue, Payload};
 use zeroize::Zeroizing;
 
 use super::super::refusal::Refusal;
-use crate::packages::manifest::is_plain;
 
 /// Which package, and in whose name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,12 +26,22 @@ pub(super) struct Download {
     /// `dp.uri`
     pub(super) address: Address,
     /// `dp.download.hash`
-    pub(super) algorithm: Algorithm,
-    pub(super) digest: Vec<u8>,
+    pub(super) hash: FileHash,
     /// `dp.download.username` and `.password`
     pub(super) credentials: Option<Credentials>,
     /// `dp.install`
     pub(super) install: bool,
+}
+
+impl Download {
+    /// By which function the file is recognised.
+    pub(super) fn algorithm(&self) -> Algorithm {
+        match self.hash.algorithm() {
+            HashAlgorithm::Sha256 => Algorithm::Sha256,
+            HashAlgorithm::Sha384 => Algorithm::Sha384,
+            HashAlgorithm::Sha512 => Algorithm::Sha512,
+        }
+    }
 }
 
 pub(super) fn download(payload: &Payload) -> Result<Download, Refusal> {
@@ -48,7 +58,9 @@ pub(super) fn download(payload: &Payload) -> Result<Download, Refusal> {
             )));
         }
     }
-    let (algorithm, digest) = hash(required(payload, "dp.download.hash")?)?;
+    let hash: FileHash = required(payload, "dp.download.hash")?
+        .parse()
+        .map_err(|e| Refusal::malformed(format!("metric dp.download.hash {e}")))?;
     let username = text(payload, "dp.download.username")?.unwrap_or_default();
     let password = text(payload, "dp.download.password")?.unwrap_or_default();
     let credentials = (!username.is_empty()).then(|| Credentials {
@@ -58,8 +70,7 @@ pub(super) fn download(payload: &Payload) -> Result<Download, Refusal> {
     Ok(Download {
         order,
         address,
-        algorithm,
-        digest,
+        hash,
         credentials,
         install: flag(payload, "dp.install", true)?,
     })
@@ -102,30 +113,6 @@ fn part(payload: &Payload, name: &str) -> Result<String, Refusal> {
         false => Err(Refusal::malformed(format!(
             "metric {name} is not 1 to 255 letters, digits, . _ and -"
         ))),
-    }
-}
-
-/// Kura's form `ALG:hex`.
-fn hash(given: &str) -> Result<(Algorithm, Vec<u8>), Refusal> {
-    let wrong = |what: &str| Refusal::malformed(format!("metric dp.download.hash {what}"));
-    let (name, hex) = given
-        .split_once(':')
-        .ok_or_else(|| wrong("is not ALGORITHM:hex"))?;
-    let (algorithm, size) = match name.to_ascii_uppercase().as_str() {
-        "SHA-256" | "SHA256" => (Algorithm::Sha256, 32),
-        "SHA-384" | "SHA384" => (Algorithm::Sha384, 48),
-        "SHA-512" | "SHA512" => (Algorithm::Sha512, 64),
-        _ => return Err(wrong("is weaker than SHA-256, or unknown")),
-    };
-    let digits: Option<Vec<u32>> = hex.chars().map(|c| c.to_digit(16)).collect();
-    let digest: Vec<u8> = digits
-        .unwrap_or_default()
-        .chunks_exact(2)
-        .filter_map(|pair| u8::try_from(pair.iter().fold(0, |byte, digit| byte << 4 | digit)).ok())
-        .collect();
-    match hex.len() == 2 * size && digest.len() == size {
-        true => Ok((algorithm, digest)),
-        false => Err(wrong("has not the hex digits that its algorithm makes")),
     }
 }
 
@@ -174,7 +161,7 @@ mod tests {
             job_id: 42,
         };
         assert_eq!((&read.order, read.install), (&order, true));
-        assert_eq!(read.digest, [0x0a, 0xf1].repeat(16));
+        assert_eq!(read.hash.digest(), [0x0a, 0xf1].repeat(16));
         assert!(read.credentials.is_none());
         let kept = whole()
             .with_metric("dp.install", false)

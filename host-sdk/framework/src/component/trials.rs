@@ -1,0 +1,231 @@
+//! Calls into foreign code that may take the process with them, so that the next start knows which
+//! one it was: a library that crashes when it is opened, or when its component is given its
+//! configuration, would otherwise crash every start again.
+//!
+//! Before such a call its subject is written down, after it that is wiped out again: `trials` in
+//! the data folder, one line of JSON. A subject that a start finds there gets a strike; with
+//! [`LIMIT`] strikes, one start after the other, it is held back until somebody changes something
+//! about it or says to try it again. Any call that returns, whatever it says, wipes out the strikes
+//! of its subject.
+//!
+//! One crash proves nothing: a person may have killed the process, or the system for lack of
+//! memory, at just that moment; that it hits the same subject three times in a row, in calls that
+//! take milliseconds, does. And three starts take seconds. The file is not synced while all is
+//! well, which would cost more than the calls: what was written outlives the process, and a loss of
+//! power is nobody's strike. Only a start that has found a strike waits for the disk.
+//!
+//! Not seen: a component that crashes later, in a thread of its own. The supervisor and the
+//! registry of plugins call this.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use durable_file::Slate;
+use serde::{Deserialize, Serialize};
+
+/// Name of the file in the data folder.
+pub const FILE: &str = "trials";
+/// So many starts in a row that ended in the same call: it is not made any more.
+pub const LIMIT: u32 = 3;
+
+/// A subject that is held back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// How often it ended the gateway.
+    pub strikes: u32,
+}
+
+/// Which calls are being made, and which subjects have ended the process. Any thread.
+#[derive(Debug)]
+pub struct Trials(Mutex<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    /// None where the disk does not give the file: then nothing is held back.
+    slate: Option<Slate>,
+    state: State,
+}
+
+#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct State {
+    /// Subjects of calls that have not returned yet, and in which form they were called.
+    open: BTreeMap<String, String>,
+    strikes: BTreeMap<String, Strike>,
+}
+
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Strike {
+    count: u32,
+    form: String,
+}
+
+/// A call that is being made; it has returned when this is dropped.
+#[derive(Debug)]
+pub struct Trial {
+    trials: Arc<Trials>,
+    subject: String,
+}
+
+impl Trials {
+    /// Reads what the last process left in the data folder, and counts it.
+    pub fn open(data: &Path) -> Trials {
+        let path = data.join(FILE);
+        let (slate, content) = match Slate::open(&path) {
+            Ok((slate, content)) => (Some(slate), content),
+            Err(e) => {
+                log::warn!(
+                    "{}: {e}; a crashing plugin is not found out",
+                    path.display()
+                );
+                (None, Vec::new())
+            }
+        };
+        // What a loss of power has made of it says nothing.
+        let mut state: State = serde_json::from_slice(&content).unwrap_or_default();
+        let unfinished = std::mem::take(&mut state.open);
+        for (subject, form) in &unfinished {
+            let strike = state.strikes.entry(subject.clone()).or_insert(Strike {
+                count: 0,
+                form: form.clone(),
+            });
+            strike.count = match strike.form == *form {
+                true => strike.count.saturating_add(1),
+                false => 1,
+            };
+            strike.form.clone_from(form);
+            log::error!(
+                "the gateway ended while {subject} was being called, for the {}. time in a row",
+                strike.count
+            );
+        }
+        let mut inner = Inner { slate, state };
+        if !unfinished.is_empty() {
+            inner.write();
+            inner.sync();
+        }
+        Trials(Mutex::new(inner))
+    }
+
+    /// Begins a call. `form` tells two of the same subject apart: if it is another one than that
+    /// of its strikes, they do not count any more.
+    ///
+    /// # Errors
+    /// [`Held`]: the call is not to be made.
+    pub fn begin(self: &Arc<Trials>, subject: &str, form: &str) -> Result<Trial, Held> {
+        let mut inner = self.lock();
+        if let Some(strike) = inner.state.strikes.get(subject) {
+            if strike.form == form && strike.count >= LIMIT {
+                return Err(Held {
+                    strikes: strike.count,
+                });
+            }
+        }
+        inner.state.open.insert(subject.to_owned(), form.to_owned());
+        inner.write();
+        Ok(Trial {
+            trials: Arc::clone(self),
+            subject: subject.to_owned(),
+        })
+    }
+
+    /// Forgets the strikes of a subject: it is tried again.
+    pub fn forgive(&self, subject: &str) {
+        let mut inner = self.lock();
+        if inner.state.strikes.remove(subject).is_some() {
+            inner.write();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    /// A file that cannot be written is not asked again.
+    fn write(&mut self) {
+        let Some(slate) = &mut self.slate else { return };
+        let written = serde_json::to_vec(&self.state)
+            .map_err(std::io::Error::from)
+            .and_then(|json| slate.write(&json));
+        if let Err(e) = written {
+            log::warn!("{FILE}: {e}; a crashing plugin is not found out until the next start");
+            self.slate = None;
+        }
+    }
+
+    fn sync(&self) {
+        if let Some(Err(e)) = self.slate.as_ref().map(Slate::sync) {
+            log::warn!("{FILE}: {e}");
+        }
+    }
+}
+
+impl Drop for Trial {
+    fn drop(&mut self) {
+        let mut inner = self.trials.lock();
+        inner.state.open.remove(&self.subject);
+        inner.state.strikes.remove(&self.subject);
+        inner.write();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    /// A process that ends in the call: nothing of it is dropped.
+    fn ends_in(data: &Path, subject: &str, form: &str) -> Result<(), Held> {
+        let trial = Arc::new(Trials::open(data)).begin(subject, form)?;
+        std::mem::forget(trial);
+        Ok(())
+    }
+
+    #[test]
+    fn a_subject_that_ends_three_starts_in_a_row_is_held_back_until_it_is_another() {
+        let dir = tempfile::tempdir().unwrap();
+        for _ in 0..LIMIT {
+            ends_in(dir.path(), "heater", "1").unwrap();
+        }
+        let held = Held { strikes: LIMIT };
+        assert_eq!(ends_in(dir.path(), "heater", "1"), Err(held));
+        // It stays so over restarts, and nobody else pays for it.
+        assert_eq!(ends_in(dir.path(), "heater", "1"), Err(held));
+        ends_in(dir.path(), "pump", "1").unwrap();
+        ends_in(dir.path(), "heater", "2").unwrap();
+        let trials = Arc::new(Trials::open(dir.path()));
+        trials.begin("heater", "2").unwrap();
+        assert_eq!(trials.lock().state.strikes.len(), 1, "that of the pump");
+    }
+
+    #[test]
+    fn a_call_that_returns_and_a_second_chance_wipe_out_the_strikes() {
+        let dir = tempfile::tempdir().unwrap();
+        for _ in 1..LIMIT {
+            ends_in(dir.path(), "heater", "1").unwrap();
+        }
+        drop(Arc::new(Trials::open(dir.path())).begin("heater", "1"));
+        for _ in 0..LIMIT {
+            ends_in(dir.path(), "heater", "1").unwrap();
+        }
+        let trials = Arc::new(Trials::open(dir.path()));
+        assert!(trials.begin("heater", "1").is_err());
+        trials.forgive("heater");
+        trials.begin("heater", "1").unwrap();
+        let trials = Trials::open(dir.path());
+        assert_eq!(trials.lock().state, State::default());
+    }
+
+    #[test]
+    fn what_a_loss_of_power_leaves_is_nobodys_strike() {
+        let dir = tempfile::tempdir().unwrap();
+        for left in ["\0\0\0\0", "{\"open\":{\"heater\":", "", "[]"] {
+            std::fs::write(dir.path().join(FILE), left).unwrap();
+            let trials = Arc::new(Trials::open(dir.path()));
+            assert_eq!(trials.lock().state, State::default(), "{left:?}");
+            trials.begin("heater", "1").unwrap();
+        }
+    }
+}

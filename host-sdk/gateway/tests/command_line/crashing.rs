@@ -1,0 +1,138 @@
+//! A plugin that takes the gateway with it does so three times, and not for ever.
+
+use std::os::unix::process::ExitStatusExt;
+use std::process::Output;
+
+use rustix::process::Signal;
+use serde_json::{json, Value};
+
+use super::support::plugin::{home, install_with, seed, PID};
+use super::support::{finished, gateway, Home, Running};
+use super::text;
+
+/// Runs the gateway, which does not come up.
+fn crashes(home: &Home, arguments: &[&str]) -> Output {
+    let output = finished(home.run().args(arguments));
+    let said = text(&output.stderr);
+    assert_eq!(output.status.signal(), Some(6), "{said}");
+    output
+}
+
+fn plugins(home: &Home, arguments: &[&str]) -> (Option<i32>, String) {
+    let mut command = gateway();
+    command.args(["plugins", "--data"]).arg(home.data());
+    let output = finished(command.args(arguments));
+    (output.status.code(), text(&output.stdout))
+}
+
+fn instance(running: &Running) -> Value {
+    let (status, answer) = running.get("/plugins/v1/plugins");
+    assert_eq!(status, 200);
+    let mut all = answer["instances"].as_array().unwrap().iter();
+    all.find(|instance| instance["pid"] == PID).unwrap().clone()
+}
+
+fn configure(running: &Running, document: &str) {
+    let property = json!({"value": document, "type": "STRING"});
+    let config = json!({"pid": PID, "properties": {"document": property}});
+    let body = json!({"configs": [config], "takeSnapshot": true});
+    let url = "/configuration/v2/configurableComponents/configurations/_update";
+    let (status, answer) = running.put(url, &body);
+    assert_eq!(status, 200, "{answer}");
+}
+
+#[test]
+fn a_configuration_that_crashes_its_component_is_held_back_until_it_is_another() {
+    let Some(home) = home() else { return };
+    let seed = seed(&home, &json!("crash"));
+    for _ in 0..3 {
+        crashes(&home, &["--config", &seed]);
+    }
+    let running = Running::start(&home, &[]);
+    let held = instance(&running);
+    assert_eq!(held["state"], "failed");
+    let reason = held["error"].as_str().unwrap();
+    assert!(
+        reason.contains("held back") && reason.contains("3 times"),
+        "{reason}"
+    );
+    let (code, listed) = plugins(&home, &[]);
+    assert_eq!(code, Some(0));
+    assert!(
+        listed.contains(PID) && listed.contains("held back"),
+        "{listed}"
+    );
+    configure(&running, "{\"version\":1}");
+    let (_, listed) = plugins(&home, &["--json"]);
+    assert!(listed.contains("\"state\": \"active\""), "{listed}");
+    assert_eq!(instance(&running)["error"], Value::Null);
+    let url = format!("/plugins/v1/instances/{PID}/try-again");
+    assert_eq!(running.post(&url, &json!({})).0, 409, "it is active");
+    let (code, _, said) = running.end(Signal::TERM);
+    assert_eq!(code, Some(143));
+    assert!(said.contains("held back"), "not in the log: {said}");
+}
+
+#[test]
+fn a_component_that_is_tried_again_in_vain_is_held_back_again() {
+    let Some(home) = home() else { return };
+    let seed = seed(&home, &json!("crash"));
+    for round in 0..2 {
+        // The first of the second round is the one that it was told to try again.
+        for _ in round..3 {
+            crashes(&home, &["--config", &seed]);
+        }
+        let running = Running::start(&home, &[]);
+        assert_eq!(instance(&running)["state"], "failed");
+        let (code, _) = plugins(&home, &["--try-again", PID]);
+        assert_eq!(code, Some(1), "the gateway ended");
+    }
+}
+
+#[test]
+fn a_running_gateway_that_a_new_configuration_ends_comes_up_again() {
+    let Some(home) = home() else { return };
+    let seed = seed(&home, &json!({"version": 1}));
+    let running = Running::start(&home, &["--config", &seed]);
+    assert_eq!(instance(&running)["state"], "active");
+    let config = json!({"pid": PID, "properties":
+        {"document": {"value": "\"crash\"", "type": "STRING"}}});
+    let body = json!({"configs": [config], "takeSnapshot": true});
+    let url = "/services/configuration/v2/configurableComponents/configurations/_update";
+    // Whether the answer comes before the end is nobody's business.
+    let request = running.agent().put(running.url(url));
+    let _ = request
+        .header("Authorization", running.bearer())
+        .send_json(&body);
+    assert_eq!(running.ended().signal(), Some(6));
+    for _ in 0..2 {
+        crashes(&home, &[]);
+    }
+    let running = Running::start(&home, &[]);
+    assert!(instance(&running)["error"]
+        .as_str()
+        .unwrap()
+        .contains("held back"));
+}
+
+#[test]
+fn a_library_that_crashes_when_it_is_opened_is_not_opened_a_fourth_time() {
+    let home = Home::new();
+    if !install_with(&home.plugins(), &["-DCRASH_WHEN_OPENED"]) {
+        return;
+    }
+    for _ in 0..3 {
+        crashes(&home, &[]);
+    }
+    let running = Running::start(&home, &[]);
+    let (_, listed) = plugins(&home, &[]);
+    assert!(
+        listed.contains("failed") && listed.contains("3 times"),
+        "{listed}"
+    );
+    // Another file of the name is another library.
+    let events = running.follow();
+    install_with(&home.plugins(), &[]);
+    events.wait_for("status", |event| event["pid"] == PID);
+    assert_eq!(instance(&running)["state"], "active");
+}
