@@ -14,7 +14,7 @@ use openssl::pkey::PKey;
 use super::{link, trusted, Command, Worker};
 use crate::diagnosis::{Code, Fault};
 use crate::host::{EntryKind, SSL_KEYSTORE};
-use crate::provisioner::Input;
+use crate::provisioner::{Input, SessionEvent};
 use crate::transaction::of_host;
 
 /// The proof under way.
@@ -138,6 +138,10 @@ impl Worker {
         }))
     }
 
+    fn proof_waits(&mut self, what: &'static str) {
+        self.input(Input::Session(SessionEvent::Waiting(what)));
+    }
+
     pub(super) fn proof_event(&mut self, number: u64, event: Event) {
         let Some(proof) = self.proof.as_ref().filter(|proof| proof.number == number) else {
             return;
@@ -149,6 +153,12 @@ impl Worker {
                 format!("the new account did not accept {}", proof.target),
             )
             .because_of(&link::of_failure(&failure, None))),
+            // Told if it is where the time of the attempt runs out.
+            Event::Connecting(_) => return self.proof_waits("the account's broker to answer"),
+            Event::Handshaking => {
+                return self.proof_waits("the TLS handshake of the account's broker")
+            }
+            Event::TlsEstablished(_) => return self.proof_waits("CONNACK of the account's broker"),
             _ => return,
         };
         // Connected: the session is dropped, which closes it. The cloud connection takes over.

@@ -14,4 +14,5 @@ mod packets;
 mod peer;
 mod silence;
 mod stages;
+mod target;
 mod web_socket;

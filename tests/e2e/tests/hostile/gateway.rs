@@ -113,6 +113,13 @@ impl Gateway {
         record.lines().map(outcome).collect()
     }
 
+    /// How many lines it has said, and the longest.
+    pub fn said(&self) -> (usize, String) {
+        let lines = self.rest.process().lines();
+        let longest = lines.iter().max_by_key(|line| line.len());
+        (lines.len(), longest.cloned().unwrap_or_default())
+    }
+
     fn is_small(&self, status: &Value) {
         let now = Memory::of(self.rest.process().id());
         let grown = now.peak.saturating_sub(self.idle.resident);

@@ -76,6 +76,7 @@ impl Broker {
                 let caller = Caller {
                     tcp,
                     tls: tls.clone(),
+                    number,
                     mark: marks.join(number.to_string()),
                 };
                 let script = Arc::clone(&script);
@@ -130,6 +131,7 @@ pub struct Caller {
     /// The connection.
     pub tcp: TcpStream,
     tls: SslContext,
+    number: u32,
     mark: PathBuf,
 }
 
@@ -137,6 +139,11 @@ impl Caller {
     /// From now on whatever this broker does to the gateway is being done.
     pub fn under_way(&self) {
         std::fs::write(&self.mark, "").unwrap();
+    }
+
+    /// Which connection of this broker it is, from 1.
+    pub fn number(&self) -> u32 {
+        self.number
     }
 
     /// Closes with a reset instead of a goodbye.
