@@ -4,7 +4,8 @@
 # cargo-nextest runs the tests if it is there, one process each, so that a crash is the failure of
 # one test; else cargo test does. Then the examples in the documentation, then the commands of the
 # README. All of them run even if some failed. --long adds the tests marked `ignore`, and
-# a minute of each fuzz target, and the trials of the contract under AddressSanitizer and Miri.
+# a minute of each fuzz target, the trials of the contract under AddressSanitizer and Miri, and NIST's
+# certificates.
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit 1
 
@@ -44,8 +45,8 @@ nextest='/^ *Summary \[/ {
 # "test result: ok. 5 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.00s"
 cargo_test='/^test result: / { p += $4; f += $6; s += $8 }'
 # shellcheck disable=SC2016
-# "5 passed, 0 failed"
-plain='/^[0-9]+ passed, [0-9]+ failed$/ { p += $1; f += $3 }'
+# "5 passed, 0 failed" or "5 passed, 0 failed, 2 skipped"
+plain='/^[0-9]+ passed, [0-9]+ failed(, [0-9]+ skipped)?$/ { p += $1; f += $3; s += $5 }'
 
 if ! cargo build --locked --workspace; then
     echo "0 passed, 1 failed"
@@ -62,6 +63,7 @@ if [ ${#long[@]} -gt 0 ]; then
     # A minute of each fuzz target, and the contract under AddressSanitizer and Miri.
     count "$plain" tests/checks/fuzz.sh 60
     count "$plain" tests/checks/sanitize.sh
+    count "$plain" tests/checks/pkits.sh "$target"
 fi
 
 echo

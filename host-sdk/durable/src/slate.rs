@@ -24,6 +24,7 @@ impl Slate {
     /// # Errors
     /// The system's; also if the file is larger than 64 KiB, and so none of these.
     pub fn open(path: &Path) -> io::Result<(Slate, Vec<u8>)> {
+        crate::check(path)?;
         let mut file = OpenOptions::new()
             .read(true)
             .write(true)

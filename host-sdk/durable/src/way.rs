@@ -93,6 +93,10 @@ mod tests {
                 "append",
                 Box::new(move |f| crate::Appender::open(&file(f), 7).map(drop)),
             ),
+            (
+                "slate",
+                Box::new(move |f| crate::Slate::open(&file(f)).map(drop)),
+            ),
             ("write", Box::new(move |f| crate::write(&file(f), b"new"))),
             (
                 "write_lazily",

@@ -89,6 +89,8 @@ pub struct Trusted {
     /// Leaf of the accepted chain.
     leaf_pem: Option<String>,
     chain: Vec<String>,
+    /// Why nobody of DMKeystore is believed.
+    unbelieved: Option<Fault>,
     /// Why certificates of DMKeystore are no signers, as far as the log says it already.
     said: Vec<String>,
 }
@@ -101,24 +103,33 @@ impl Trusted {
             shared,
             leaf_pem: None,
             chain: Vec::new(),
+            unbelieved: None,
             said: Vec::new(),
         }
     }
 
-    /// Trusts what DMKeystore holds, and nobody else; returns the fingerprints.
+    /// Trusts what DMKeystore holds, and nobody else; returns the fingerprints. With a revocation
+    /// list that cannot be obeyed nobody is trusted; that is no fault of whoever reloads.
     ///
     /// # Errors
-    /// As [`certificates`]; then nobody is trusted.
+    /// The host's; then nobody is trusted.
     pub fn reload(&mut self, host: &dyn Host) -> Result<Vec<String>, Fault> {
-        let found = certificates(host, DM_KEYSTORE);
+        let entries = host.keystore(DM_KEYSTORE);
         let mut verifier = lock(&self.verifier);
-        let found = found.inspect_err(|_| drop(verifier.trust(&[], &[])))?;
+        verifier.trust(&[], &[]);
+        let entries = entries.map_err(|e| of_host(DM_KEYSTORE, &e))?;
+        let found = read(DM_KEYSTORE, &entries);
+        self.unbelieved = found.as_ref().err().cloned();
+        let found = found.unwrap_or_default();
         let left_out = verifier.trust(&found.leaves, &found.crls);
-        let left_out: Vec<_> = left_out.iter().map(ToString::to_string).collect();
-        for reason in left_out.iter().filter(|reason| !self.said.contains(reason)) {
-            log::warn!("{DM_KEYSTORE}: not a signer: {reason}");
+        let left_out = left_out.iter().map(|why| format!("not a signer: {why}"));
+        let nobody = self.unbelieved.iter();
+        let nobody = nobody.map(|why| format!("no signer is believed: {why}"));
+        let reasons: Vec<_> = left_out.chain(nobody).collect();
+        for reason in reasons.iter().filter(|reason| !self.said.contains(reason)) {
+            log::warn!("{DM_KEYSTORE}: {reason}");
         }
-        self.said = left_out;
+        self.said = reasons;
         Ok(verifier
             .trusted_fingerprints()
             .into_iter()
@@ -154,6 +165,7 @@ impl Trusted {
         self.leaf_pem = Some(String::from_utf8_lossy(&leaf).into_owned());
         self.chain = chain.fingerprints().map(str::to_owned).collect();
         if becomes_signer {
+            self.unbelieved = None;
             lock(&self.verifier).trust(std::slice::from_ref(&chain.leaf), &found.crls);
         }
         Ok(chain)
@@ -171,6 +183,9 @@ impl Trusted {
 
     /// Verifies a request of the session.
     pub fn verify(&self, request: &Request, nonce: &[u8; 32], now_ms: i64) -> Result<(), Fault> {
+        if let Some(fault) = &self.unbelieved {
+            return Err(fault.clone());
+        }
         let view = request.signed_view();
         lock(&self.verifier)
             .verify(

@@ -6,13 +6,14 @@
 //! signers included. What depends on certificate policies, or on revocation that
 //! must be there or has deltas and indirect lists, is not offered and is skipped.
 //! The message of a case is its leaf with all that issued it; the lists of the
-//! suite are the keystore's. A case may cost what a case of limbo may.
+//! suite are the keystore's, but for those that no keystore may hold (deltas, indirect
+//! lists): with one of them every case would be refused. A case may cost what a case of limbo may.
 
 use std::io::Write;
 use std::path::Path;
 
 use openssl::x509::{X509Crl, X509};
-use provisioning_service::trust::{validate_received, RootCheck};
+use provisioning_service::trust::{revocation, validate_received, RootCheck};
 
 use super::judge::Refused;
 use super::limits::{Costliest, Excess, Limits, Meter, LIMITS};
@@ -70,10 +71,18 @@ pub(super) fn run_within(
         what,
     };
     let certificates = read(&folder.join("certs"), |der| X509::from_der(der).ok())?;
-    let crls: Vec<X509Crl> = read(&folder.join("crls"), |der| X509Crl::from_der(der).ok())?
+    let mut crls: Vec<X509Crl> = read(&folder.join("crls"), |der| X509Crl::from_der(der).ok())?
         .into_iter()
         .map(|(_, list)| list)
         .collect();
+    let all = crls.len();
+    crls.retain(|list| revocation::usable(list).is_ok());
+    writeln!(
+        out,
+        "revocation lists: {}, without {} deltas and indirect ones",
+        crls.len(),
+        all - crls.len()
+    )?;
     let (anchor, others): (Vec<_>, Vec<_>) = certificates
         .into_iter()
         .partition(|(name, _)| name == ANCHOR);

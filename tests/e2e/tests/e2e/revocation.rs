@@ -18,6 +18,11 @@ use provision_platform::pki::{Identity, Pki, Profile};
 
 /// A list of the authority, in PEM, on which this certificate stands.
 fn list(authority: &Identity, revoked: &Identity) -> String {
+    list_of(authority, revoked, false)
+}
+
+/// Complete, or of what has changed since another one.
+fn list_of(authority: &Identity, revoked: &Identity, is_delta: bool) -> String {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     let at = |days: i64| Asn1Time::from_unix(since.as_secs() as i64 + days * 86_400).unwrap();
     let mut list = X509CrlBuilder::new().unwrap();
@@ -42,6 +47,12 @@ fn list(authority: &Identity, revoked: &Identity) -> String {
     let one = Asn1OctetString::new_from_bytes(&[2, 1, 1]).unwrap();
     list.append_extension(X509Extension::new_from_der(&number, false, &one).unwrap())
         .unwrap();
+    if is_delta {
+        // deltaCRLIndicator: since list 1
+        let indicator = Asn1Object::from_str("2.5.29.27").unwrap();
+        list.append_extension(X509Extension::new_from_der(&indicator, true, &one).unwrap())
+            .unwrap();
+    }
     list.sign(authority.key(), MessageDigest::sha256()).unwrap();
     String::from_utf8(list.build().unwrap().to_pem().unwrap()).unwrap()
 }
@@ -183,4 +194,54 @@ fn a_revoked_signer_is_refused_at_the_first_provisioning() {
     ] {
         assert!(message.contains(part), "{part} is not in: {message}");
     }
+}
+
+/// OpenSSL would pass over it in silence. Such an entry cannot be imported, but may have come with a
+/// backup, or by hand.
+#[test]
+fn a_list_that_nobody_can_obey_stops_what_it_is_for_and_says_where_it_is() {
+    let platform = TestPlatform::start().unwrap();
+    platform.request("gw-1", "secret").unwrap();
+    let pki = platform.pki();
+    let mut site = Site::new(&platform, "gw-1", "secret").unwrap();
+    let keystores = site.keystores().unwrap();
+    let delta = list_of(&pki.intermediate, &pki.signer, true);
+    let error = keystores.put_crl(DM_KEYSTORE, "x", &delta).unwrap_err();
+    assert!(error.to_string().contains("deltaCRLIndicator"), "{error}");
+    for keystore in [SSL_KEYSTORE, DM_KEYSTORE] {
+        let folder = site.data().join("keystores").join(keystore);
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("by-hand.pem"), &delta).unwrap();
+    }
+    site.start().unwrap();
+    for (keystore, code) in [
+        (SSL_KEYSTORE, "tls.untrusted"),
+        (DM_KEYSTORE, "trust.invalid"),
+    ] {
+        let status = site.wait_for_code(code).unwrap();
+        let message = status["error"]["message"].as_str().unwrap();
+        for part in [keystore, "by-hand", "Device Management Intermediate"] {
+            assert!(message.contains(part), "{part} is not in: {message}");
+        }
+        let framework = site.framework().unwrap();
+        framework.keystores().remove(keystore, "by-hand").unwrap();
+        framework
+            .act(PID, gateway_host_sdk::Action::RetryNow)
+            .unwrap();
+    }
+    site.wait_provisioned().unwrap();
+
+    // Afterwards, too, it believes nobody; it has no way to know who is revoked.
+    let born = platform.wait_until(Duration::from_secs(20), |store| {
+        Ok(store.devices()?.into_iter().find(|d| d.client_id == "gw-1"))
+    });
+    assert!(born.unwrap().is_some(), "no BIRTH");
+    assert_eq!(control(&platform).code, 200);
+    let by_hand = site.data().join("keystores/DMKeystore/by-hand.pem");
+    std::fs::write(&by_hand, &delta).unwrap();
+    let refused = control(&platform);
+    let error = refused.payload.string("prov.error.code");
+    assert_eq!((refused.code, error), (403, Some("signature.untrusted")));
+    std::fs::remove_file(&by_hand).unwrap();
+    assert_eq!(control(&platform).code, 200);
 }
