@@ -2,7 +2,7 @@
 //! `openssl` crate.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, dead_code)]
 
-use openssl::asn1::{Asn1Integer, Asn1Time};
+use openssl::asn1::{Asn1Integer, Asn1Object, Asn1OctetString, Asn1Time};
 use openssl::bn::{BigNum, MsbOption};
 use openssl::dsa::Dsa;
 use openssl::ec::{EcGroup, EcKey};
@@ -181,12 +181,23 @@ impl Ca {
 
     /// A revocation list of this authority, with a validity of ten days around `NOW`.
     pub fn crl(&self, revoked: &[&X509], next_update: i64) -> X509Crl {
+        self.crl_of(revoked, (NOW - 5 * DAY, next_update), None)
+    }
+
+    /// A revocation list with its dates, and with one critical extension: the last arc of its
+    /// identifier below 2.5.29, and its value in DER.
+    pub fn crl_of(
+        &self,
+        revoked: &[&X509],
+        dates: (i64, i64),
+        extension: Option<(u8, &[u8])>,
+    ) -> X509Crl {
         let mut list = X509CrlBuilder::new().unwrap();
         list.set_issuer_name(self.certificate.subject_name())
             .unwrap();
-        list.set_last_update(&Asn1Time::from_unix(NOW - 5 * DAY).unwrap())
+        list.set_last_update(&Asn1Time::from_unix(dates.0).unwrap())
             .unwrap();
-        list.set_next_update(&Asn1Time::from_unix(next_update).unwrap())
+        list.set_next_update(&Asn1Time::from_unix(dates.1).unwrap())
             .unwrap();
         for certificate in revoked {
             let mut entry = X509RevokedBuilder::new().unwrap();
@@ -204,12 +215,15 @@ impl Ca {
             .build(&context.x509v3_context(Some(&self.certificate), None))
             .unwrap();
         list.append_extension(identifier).unwrap();
-        let number = X509Extension::new_from_der(
-            &openssl::asn1::Asn1Object::from_str("2.5.29.20").unwrap(),
-            false,
-            &openssl::asn1::Asn1OctetString::new_from_bytes(&[2, 1, 1]).unwrap(),
-        );
-        list.append_extension(number.unwrap()).unwrap();
+        let number: (u8, &[u8]) = (20, &[2, 1, 1]);
+        for (arc, value) in [Some(number), extension].into_iter().flatten() {
+            let extension = X509Extension::new_from_der(
+                &Asn1Object::from_str(&format!("2.5.29.{arc}")).unwrap(),
+                arc != 20,
+                &Asn1OctetString::new_from_bytes(value).unwrap(),
+            );
+            list.append_extension(extension.unwrap()).unwrap();
+        }
         list.sign(&self.key, digest_for(&self.key)).unwrap();
         list.build().unwrap()
     }

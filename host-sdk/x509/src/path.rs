@@ -129,6 +129,11 @@ pub fn verify(
             return Err(Refusal::at(depth, certificate, Reason::Weak(weakness)));
         }
     }
+    for list in policy.crls {
+        // Not only those of issuers on the path: an indirect list may be about anybody.
+        revocation::usable(list)
+            .map_err(|unusable| Refusal::whole(Reason::RevocationList(unusable)))?;
+    }
     for (depth, certificate) in path.iter().enumerate().take(last) {
         // A list is required of no issuer; but where there is one, it is obeyed.
         let lists = revocation::lists_for(certificate, policy.crls);
@@ -147,6 +152,9 @@ pub fn verify(
                 return Err(Refusal::at(at, &refused.certificate, reason));
             }
             Ok(_) => {}
+        }
+        if revocation::is_revoked(certificate, &lists) {
+            return Err(Refusal::at(depth, certificate, Reason::Revoked));
         }
     }
     Ok(path)

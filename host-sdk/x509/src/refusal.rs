@@ -10,6 +10,7 @@ use openssl::x509::X509VerifyResult;
 
 use super::facts::CertificateFacts;
 use super::pem::PemError;
+use super::revocation::Unusable;
 
 /// The reason of a [`Refusal`].
 #[derive(Debug)]
@@ -18,6 +19,10 @@ pub enum Reason {
     Openssl(X509VerifyResult),
     /// X509_verify_cert's verdict with the revocation lists.
     Revocation(X509VerifyResult),
+    /// It stands on a list that OpenSSL does not go by.
+    Revoked,
+    /// A list that cannot be obeyed.
+    RevocationList(Unusable),
     /// A key or digest that our key policy does not accept, in words.
     Weak(String),
     /// A rule on what the certificate may be for, in words.
@@ -40,6 +45,8 @@ impl fmt::Display for Reason {
             Self::Openssl(result) | Self::Revocation(result) => {
                 out.write_str(result.error_string())
             }
+            Self::Revoked => out.write_str("certificate revoked"),
+            Self::RevocationList(unusable) => unusable.fmt(out),
             Self::Weak(text) | Self::Form(text) => out.write_str(text),
             Self::Usage(text) => out.write_str(text),
             Self::Pem(_) => out.write_str("it is not the PEM of certificates"),
@@ -100,6 +107,8 @@ impl Refusal {
             Reason::Weak(_) => Fault::Weak,
             Reason::Openssl(result) => Fault::of(result.as_raw()),
             Reason::Revocation(_)
+            | Reason::Revoked
+            | Reason::RevocationList(_)
             | Reason::Usage(_)
             | Reason::Library(_)
             | Reason::RevocationLists(_)

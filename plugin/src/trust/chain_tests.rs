@@ -464,6 +464,37 @@ fn revocation_lists_of_issuers_on_the_path_are_obeyed() {
     }
 }
 
+/// OpenSSL passes over each of these in silence, as it has a list that says nothing.
+#[test]
+fn a_revocation_that_openssl_does_not_look_at_counts() {
+    let chain = good();
+    let valid = (NOW - 4 * DAY, NOW + 5 * DAY);
+    let leaf: [&X509; 1] = [&chain.leaf.certificate];
+    let clean = || chain.intermediate.crl(&[], NOW + 5 * DAY);
+    let refused = |list: &X509Crl, reason: &str| {
+        for mode in [RootCheck::Required, RootCheck::ChainOnly] {
+            let message = chain.message() + &chain.root.pem();
+            let roots = [&chain.root];
+            with_lists(&message, &roots, &[clean()], mode).unwrap();
+            let list = X509Crl::from_der(&list.to_der().unwrap()).unwrap();
+            let lists = [clean(), list];
+            let error = with_lists(&message, &roots, &lists, mode).unwrap_err();
+            assert_eq!(error.code(), "trust.invalid");
+            assert!(error.to_string().contains(reason), "{error}");
+        }
+    };
+    let delta: &[u8] = &[2, 1, 1];
+    let list = chain.intermediate.crl_of(&leaf, valid, Some((27, delta)));
+    refused(&list, "\"CN=Intermediate\" says only what has changed");
+    let indirect: &[u8] = &[0x30, 3, 0x84, 1, 0xff];
+    let list = Ca::root("Elsewhere").crl_of(&leaf, valid, Some((28, indirect)));
+    refused(&list, "\"CN=Elsewhere\" is one of several issuers");
+    let expired = (NOW - 4 * DAY, NOW - DAY);
+    let list = chain.intermediate.crl_of(&leaf, expired, None);
+    refused(&list, "certificate revoked");
+    refused(&list, "CN=Signer");
+}
+
 /// Such an intermediate is exempt from the name constraints of its issuer (RFC 5280,
 /// section 6.1.4 (b)); NIST PKITS, test 4.13.19.
 #[test]

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use mqtt_session::{client_key, Anchor, ClientIdentity, Options, Publish, Tls};
 use openssl::pkey::PKey;
-use openssl::x509::X509Crl;
+use x509_policy::revocation;
 
 use super::settings::Link;
 use super::Surroundings;
@@ -73,9 +73,17 @@ pub(super) fn trust(surroundings: &Surroundings) -> Result<Tls, PrepareError> {
         anchors: keystores.anchors(SSL_KEYSTORE)?,
         ..Tls::default()
     };
-    let lists = entries.iter().filter(|entry| entry.kind == EntryKind::Crl);
-    let lists = lists.map(|entry| X509Crl::from_pem(entry.pem.as_bytes()));
-    tls.crls = lists.collect::<Result<Vec<_>, _>>()?.into();
+    let mut crls = Vec::new();
+    for entry in entries.iter().filter(|entry| entry.kind == EntryKind::Crl) {
+        let lists = revocation::lists(entry.pem.as_bytes()).map_err(|e| {
+            PrepareError::Keystore(format!(
+                "{SSL_KEYSTORE}: the revocation list in entry {} cannot be obeyed: {e}",
+                entry.alias
+            ))
+        })?;
+        crls.extend(lists);
+    }
+    tls.crls = crls.into();
     Ok(tls)
 }
 

@@ -21,9 +21,8 @@ use crate::transaction::Item;
 const PACKAGES: usize = 9;
 /// Downloads that are begun in one attempt, failed ones included.
 const DOWNLOADS: usize = 64;
-/// Configurations that wait for a download, and their bytes.
+/// Configurations that wait for a download.
 const HELD: usize = 16;
-const HELD_BYTES: usize = 16 << 20;
 
 /// How a package stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -229,11 +228,7 @@ impl Conversation {
             .iter()
             .map(|held| held.at_hand.request.body().len())
             .sum();
-        let size = self
-            .at_hand
-            .as_ref()
-            .map_or(0, |at| at.request.body().len());
-        if self.packages.held.len() >= HELD || held + size > HELD_BYTES {
+        if self.packages.held.len() >= HELD || !self.has_room(held) {
             let fault = Fault::new(
                 Code::ProtocolTooLarge,
                 "too many configurations wait for the packages under way",
