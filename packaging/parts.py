@@ -52,6 +52,37 @@ def url(package):
     return f"pkg:cargo/{package['name']}@{package['version']}"
 
 
+def native(package):
+    """The library in C that a crate brings, or links from the system; None if there is none."""
+    here = pathlib.Path(package["manifest_path"]).parent
+    match package["name"]:
+        case "paho-mqtt-sys":
+            numbers = (here / "paho.mqtt.c" / f"version.{n}" for n in ("major", "minor", "patch"))
+            version = ".".join(number.read_text().strip() for number in numbers)
+            found = {
+                "name": "paho.mqtt.c",
+                "purl": f"pkg:github/eclipse-paho/paho.mqtt.c@v{version}",
+                "licenses": [{"expression": "EPL-2.0 OR BSD-3-Clause"}],
+                "description": "compiled in",
+            }
+        case "openssl-sys":
+            asked = ["pkg-config", "--modversion", "openssl"]
+            said = subprocess.run(asked, check=True, stdout=subprocess.PIPE, text=True)
+            version = said.stdout.strip()
+            found = {
+                "name": "openssl",
+                "purl": f"pkg:generic/openssl@{version}",
+                "cpe": f"cpe:2.3:a:openssl:openssl:{version}:*:*:*:*:*:*:*",
+                "licenses": [{"expression": "Apache-2.0"}],
+                "description": "linked from the system: this is the one it was built with",
+            }
+        case name:
+            if package["links"]:
+                sys.exit(f"{name} links {package['links']}: parts.py does not know what that is")
+            return None
+    return {"type": "library", "bom-ref": found["purl"], "version": version, **found}
+
+
 def sbom(name, path):
     data = metadata()
     root, packages, edges = parts(data, name)
@@ -68,31 +99,35 @@ def sbom(name, path):
         }
         if package["license"]:
             entry["licenses"] = [{"expression": package["license"].replace("/", " OR ")}]
-        # The C library behind it, which the crate brings or finds on the machine.
-        if package["links"]:
-            entry["properties"] = [{"name": "cargo:links", "value": package["links"]}]
         checksum = checksums.get((package["name"], package["version"]))
         if checksum:
             entry["hashes"] = [{"alg": "SHA-256", "content": checksum}]
         return entry
 
     others = sorted((p for i, p in packages.items() if i != root["id"]), key=url)
+    natives = {i: part for i, package in packages.items() if (part := native(package))}
     kind = "application" if any("bin" in t["kind"] for t in root["targets"]) else "library"
     document = {
         "bomFormat": "CycloneDX",
         "specVersion": "1.5",
         "version": 1,
         "metadata": {"component": component(root, kind)},
-        "components": [component(package) for package in others],
+        "components": [component(package) for package in others] + list(natives.values()),
         "dependencies": [
-            {"ref": url(packages[i]), "dependsOn": sorted({url(packages[to]) for to in edges[i]})}
+            {
+                "ref": url(packages[i]),
+                "dependsOn": sorted(
+                    {url(packages[to]) for to in edges[i]}
+                    | ({natives[i]["bom-ref"]} if i in natives else set())
+                ),
+            }
             for i in sorted(packages, key=lambda i: url(packages[i]))
         ],
     }
     target = pathlib.Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(json.dumps(document, indent=2) + "\n")
-    print(f"{path}: {name} and {len(others)} parts")
+    print(f"{path}: {name} and {len(others) + len(natives)} parts")
 
 
 def allowed(expression, licences):

@@ -75,6 +75,7 @@ pub trait Host: Send + Sync {
         metatypes: &[Vec<u8>],
     ) -> HostResult<Vec<Configuration>>;
     /// What [`Host::restore`] needs to undo a change of `pids`.
+    /// None: the host lets go of what was captured before.
     fn capture(&self, pids: &[&str]) -> HostResult<Vec<u8>>;
     /// Merges `list` into the configurations; once per key.
     fn apply(&self, key: &str, list: &[Configuration]) -> HostResult<()>;

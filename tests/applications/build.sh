@@ -6,7 +6,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 folder=${1:?names the folder to build into}
 mkdir -p "$folder/metatype"
 cp "$here/heater/metatype/com.example.Heater.xml" "$folder/metatype/"
-"${CC:-cc}" -std=c11 -Wall -Wextra -Werror -O2 -shared -fPIC -fvisibility=hidden \
+"${CC:-cc}" -std=c11 -Wall -Wextra -Werror -O2 -pthread -shared -fPIC -fvisibility=hidden \
     -I "$here/../../include" \
     -DHEATER_METATYPE="\"$folder/metatype/com.example.Heater.xml\"" \
     -o "$folder/libheater.so" "$here/heater/heater.c"

@@ -57,6 +57,7 @@ impl Sink {
     /// Creates the file, private from the start. What is there already, a link above all, is not
     /// touched.
     pub(crate) fn create(request: &Request) -> Result<Sink, DownloadError> {
+        durable_file::check(&request.file).map_err(|e| disk(&request.file, e))?;
         let no_follow = (OFlags::NOFOLLOW | OFlags::CLOEXEC).bits();
         let file = OpenOptions::new()
             .write(true)

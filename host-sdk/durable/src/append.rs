@@ -17,6 +17,7 @@ impl Appender {
     /// Opens the log, creating it (durably) where it does not exist. Whatever lies behind
     /// `length`, the end of its last good record, is cut off.
     pub fn open(path: &Path, length: u64) -> io::Result<Appender> {
+        crate::check(path)?;
         let file = OpenOptions::new()
             .append(true)
             .create(true)

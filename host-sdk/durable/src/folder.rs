@@ -5,6 +5,8 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
+use crate::way;
+
 /// Syncs the entries of a folder.
 pub fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
@@ -13,13 +15,15 @@ pub fn sync_folder(folder: &Path) -> io::Result<()> {
 /// Creates a folder of mode 0700; one that exists already is fine, a
 /// symbolic link to one is not. Its parent must exist.
 pub fn create_folder(path: &Path) -> io::Result<()> {
+    way::check(path)?;
     match DirBuilder::new().mode(0o700).create(path) {
         Ok(()) => sync_folder(parent(path)),
         Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
             // Not through a link: somebody else may have put it there.
-            match fs::symlink_metadata(path)?.is_dir() {
-                true => Ok(()),
-                false => Err(io::Error::new(
+            match fs::symlink_metadata(path)?.file_type() {
+                folder if folder.is_dir() => Ok(()),
+                link if link.is_symlink() => Err(way::link(path)),
+                _ => Err(io::Error::new(
                     io::ErrorKind::NotADirectory,
                     "it is no folder",
                 )),
@@ -31,6 +35,7 @@ pub fn create_folder(path: &Path) -> io::Result<()> {
 
 /// Removes a file; one that is not there is fine.
 pub fn remove(path: &Path) -> io::Result<()> {
+    way::check(path)?;
     match fs::remove_file(path) {
         Ok(()) => sync_folder(parent(path)),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -40,6 +45,7 @@ pub fn remove(path: &Path) -> io::Result<()> {
 
 /// Removes a folder with all that is in it; one that is not there is fine.
 pub fn remove_folder(path: &Path) -> io::Result<()> {
+    way::check(path)?;
     match fs::remove_dir_all(path) {
         Ok(()) => sync_folder(parent(path)),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -49,6 +55,8 @@ pub fn remove_folder(path: &Path) -> io::Result<()> {
 
 /// Renames within one file system, replacing what is there.
 pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    way::check(from)?;
+    way::check(to)?;
     fs::rename(from, to)?;
     sync_folder(parent(to))?;
     if parent(from) != parent(to) {

@@ -6,17 +6,20 @@
 //! the call returns. [`remove`], [`create_folder`] and [`rename`] make the change of the folder
 //! durable too. [`sweep`] clears away what killed writers left. Files are private (0600) and folders
 //! 0700 from their creation. No symbolic link is followed where a file, or a folder to be made,
-//! should be: [`read()`] and [`open`] refuse it, [`write()`] replaces it. Nothing here knows what is
-//! in the files. Component, host and platform all write through this crate.
+//! should be: [`read()`] and [`open`] refuse it, [`write()`] replaces it; and none among the folders
+//! on the way there ([`check`]): who starts from a path that an operator gave resolves it first
+//! ([`resolve`]). Nothing here knows what is in the files. Component, host and platform all write through this crate.
 
 mod append;
 mod folder;
 mod read;
 mod replace;
 mod slate;
+mod way;
 
 pub use append::Appender;
 pub use folder::{create_folder, remove, remove_folder, rename, sync_folder};
 pub use read::{open, read};
 pub use replace::{create, sweep, write, write_all, write_lazily};
 pub use slate::Slate;
+pub use way::{check, check_folder, resolve};

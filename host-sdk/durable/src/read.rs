@@ -19,6 +19,7 @@ pub(crate) fn careful() -> i32 {
 /// # Errors
 /// The system's; also if the path is a symbolic link, or no regular file.
 pub fn open(path: &Path) -> io::Result<File> {
+    crate::check(path)?;
     let mut options = OpenOptions::new();
     let file = options.read(true).custom_flags(careful()).open(path)?;
     if file.metadata()?.is_file() {

@@ -79,6 +79,7 @@ pub fn write_all<'a>(
 /// Removes the temporary files that killed processes left in a folder. Those of processes that
 /// still run are left alone, but for this one: call it before this process writes there.
 pub fn sweep(folder: &Path) -> io::Result<()> {
+    crate::check_folder(folder)?;
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let name = entry.file_name();
@@ -153,6 +154,7 @@ fn temporary(path: &Path) -> io::Result<PathBuf> {
     let name = path
         .file_name()
         .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "not a file name"))?;
+    crate::check(path)?;
     let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
     let Writer { pid, start } = Writer::own();
     let name = format!(".{}.{pid}-{start}-{serial}.tmp", name.to_string_lossy());

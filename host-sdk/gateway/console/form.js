@@ -83,7 +83,8 @@ export async function form(place, pid, touched) {
     } catch (error) {
       busy = false;
       edited();
-      if (error.status === 409) await conflict();
+      // One that a provisioning is changing is nobody else's newer version.
+      if (error.status === 409 && !error.body.by) await conflict();
       else refused(error);
     }
   }

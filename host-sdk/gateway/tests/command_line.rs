@@ -204,6 +204,12 @@ fn a_certificate_is_imported_shown_and_removed_without_a_running_gateway() {
         listed.contains("broker-ca") && listed.contains("CN=Example CA"),
         "{listed}"
     );
+    // The operator may have put the data folder elsewhere, and a link in its place.
+    let link = home.path().join("link");
+    std::os::unix::fs::symlink(home.data(), &link).unwrap();
+    let mut through = gateway();
+    through.args(["keystore", "list", "--data"]).arg(&link);
+    assert_eq!(text(&finished(&mut through).stdout), listed);
     assert_eq!(
         finished(keystore(&["remove"]).args(ssl)).status.code(),
         Some(0)

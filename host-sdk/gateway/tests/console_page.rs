@@ -161,3 +161,20 @@ fn the_page_of_packages_shows_what_is_installed() {
         assert!(dom.contains(shown), "no {shown}: {dom}");
     }
 }
+
+#[test]
+fn the_page_of_plugins_shows_a_component_that_is_held_back_and_why() {
+    let Some(home) = plugin::home() else { return };
+    let seed = plugin::seed(&home, &json!("crash"));
+    for _ in 0..3 {
+        finished(home.run().args(["--config", &seed]));
+    }
+    let running = Running::start(&home, &[]);
+    let page = format!("{}&view=plugins", running.door.link().as_str());
+    let Some(dom) = dom(&page, &home.path().join("profile")) else {
+        return;
+    };
+    for shown in ["Components that do not run", "is held back", "Try again"] {
+        assert!(dom.contains(shown), "no {shown}: {dom}");
+    }
+}

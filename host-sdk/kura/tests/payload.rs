@@ -8,8 +8,8 @@
 )]
 
 use kura_formats::payload::{
-    decode, decode_owned, encode, gunzip, gunzip_owned, gzip, is_gzip, Limits, MetricValue,
-    Payload, PayloadError, Position,
+    decode, decode_apart, decode_owned, encode, gunzip, gunzip_owned, gzip, is_gzip, unpacked,
+    Limits, MetricValue, Payload, PayloadError, Position,
 };
 use proptest::prelude::*;
 
@@ -462,7 +462,12 @@ proptest! {
         prop_assert!(!is_gzip(&bytes));
         for bytes in [bytes.clone(), gzip(&bytes)] {
             let read = read(&bytes);
-            let owned = decode_owned(bytes, &Limits::default()).unwrap();
+            let owned = decode_owned(bytes.clone(), &Limits::default()).unwrap();
+            let plain = unpacked(bytes, &Limits::default()).unwrap();
+            let (mut apart, body) = decode_apart(&plain, &Limits::default()).unwrap();
+            prop_assert!(apart.body.is_none());
+            apart.body = body.map(|at| plain[at].to_vec());
+            prop_assert_eq!(format!("{apart:?}"), format!("{read:?}"));
             prop_assert_eq!(format!("{owned:?}"), format!("{read:?}"));
             prop_assert!(!read.has_unknown_fields);
             // Debug, because NaN differs from itself.

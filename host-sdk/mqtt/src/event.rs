@@ -30,7 +30,7 @@ pub enum Event {
     Subscribed,
     /// The message with this id has been acknowledged (QoS 1, 2) or has left this process (QoS 0).
     Published(u64),
-    /// A message.
+    /// A message to a topic that was subscribed to; others are acknowledged and dropped.
     Message(Message),
     /// The session is over. Last event, sent exactly once, unless the owner ended it.
     Failed(Failure),

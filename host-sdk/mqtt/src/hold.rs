@@ -41,9 +41,10 @@ struct Share {
     bytes: usize,
 }
 
-/// Whether so many bytes more have room. However large, they have it where next to nothing is held.
+/// Whether so many bytes more have room. However many, they have it where nothing is held: never
+/// beside a message that may be growing because somebody inflates it.
 pub(crate) fn fits(held: usize, bytes: usize, limit: usize) -> bool {
-    held <= limit / 8 || held.saturating_add(bytes) <= limit
+    held == 0 || held.saturating_add(bytes) <= limit
 }
 
 impl Hold {

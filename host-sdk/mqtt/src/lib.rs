@@ -5,7 +5,8 @@
 //! protocols allow, and tells its owner in [`Event`]s. When it does not work it says exactly why:
 //! a [`Failure`] per cause that a person would treat differently. It can be cancelled at every
 //! moment by dropping it, keeps its deadline to the millisecond, and lets nothing that a broker
-//! sends reach the MQTT library unchecked.
+//! sends reach the MQTT library unchecked. A message is in memory once, and the next one waits in the
+//! network while the owner is busy (`docs/decisions/one-copy.md`).
 //!
 //! [`Connection`] is the same way without MQTT behind it: resolver, trust, causes and cancellation,
 //! for what else is spoken to servers.
@@ -38,6 +39,7 @@
 mod bridge;
 mod broker_url;
 mod check;
+pub mod client_key;
 mod event;
 mod failure;
 mod hold;

@@ -55,13 +55,14 @@ pub struct Limits {
     pub max_packet: usize,
     /// Bytes of messages that have come, or are coming in, and whose [`Hold`](crate::Hold) lives:
     /// where the next one finds no room, it is left to the network until there is. However large, it
-    /// has room while less than an eighth of this is held: so a session holds no more than
-    /// `max_packet` and that eighth, or than this if it is larger. Each message counts as its payload, thrice its topic and 1 KiB. QoS 2 messages that the broker does not
-    /// release count, too, and end the session when it is they that leave no room. Default 8 MiB.
+    /// has room while nothing is held: so a session holds no more than the larger of `max_packet`
+    /// and this. Each message counts as its payload, thrice its topic and 1 KiB. QoS 2 messages that the broker does not
+    /// release count, too, and end the session when it is they that leave no room. Default 4 MiB.
     pub max_backlog: usize,
     /// Bytes of messages that the broker has not acknowledged, each counted with 1 KiB more:
     /// [`Session::publish`](crate::Session::publish) refuses beyond. One message is always taken.
-    /// Default 4 MiB.
+    /// paho keeps up to two copies of each.
+    /// Default 16 MiB.
     pub max_unacknowledged: usize,
 }
 
@@ -69,8 +70,8 @@ impl Default for Limits {
     fn default() -> Self {
         Limits {
             max_packet: 17 << 20,
-            max_backlog: 8 << 20,
-            max_unacknowledged: 4 << 20,
+            max_backlog: 4 << 20,
+            max_unacknowledged: 16 << 20,
         }
     }
 }

@@ -27,6 +27,8 @@ pub mod tag {
     pub const CONTEXT_1_PRIMITIVE: u8 = 0x81;
     /// Context 2 primitive.
     pub const CONTEXT_2_PRIMITIVE: u8 = 0x82;
+    /// Context 4 primitive.
+    pub const CONTEXT_4_PRIMITIVE: u8 = 0x84;
     /// Context 0.
     pub const CONTEXT_0: u8 = 0xa0;
     /// Context 1.

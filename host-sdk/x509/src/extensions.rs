@@ -1,7 +1,7 @@
-//! The parts of a certificate that our own rules ask about and that the `openssl`
+//! The parts of a certificate or a revocation list that our own rules ask about and that the `openssl`
 //! crate does not show: four extensions, the raw serial number, the parameters of
 //! the signature algorithm. All other extensions are OpenSSL's business. Called by
-//! `chain`, `key_policy` and `cms`.
+//! `chain`, `key_policy`, `revocation` and `cms`.
 
 use openssl::x509::X509Ref;
 
@@ -22,6 +22,10 @@ pub struct Extensions {
 
 const OID_KEY_USAGE: &[u8] = &[0x55, 0x1d, 0x0f];
 const OID_BASIC_CONSTRAINTS: &[u8] = &[0x55, 0x1d, 0x13];
+/// RFC 5280, sections 5.2.1, 5.2.4 and 5.2.5.
+const OID_AUTHORITY_KEY: &[u8] = &[0x55, 0x1d, 0x23];
+const OID_DELTA_INDICATOR: &[u8] = &[0x55, 0x1d, 0x1b];
+const OID_DISTRIBUTION_POINT: &[u8] = &[0x55, 0x1d, 0x1c];
 const OID_EXTENDED_KEY_USAGE: &[u8] = &[0x55, 0x1d, 0x25];
 /// id-pe-tlsfeature, RFC 7633, and the number of `status_request`, RFC 6066.
 const OID_TLS_FEATURE: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 1, 24];
@@ -105,6 +109,59 @@ fn raw_extensions(certificate: &[u8]) -> Option<Vec<&[u8]>> {
         .iter()
         .map(|element| (element.tag == tag::SEQUENCE).then_some(element.content))
         .collect()
+}
+
+/// The extensions of a revocation list that decide how it may be used.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ListExtensions {
+    /// `deltaCRLIndicator`: only what has changed since another list.
+    pub is_delta: bool,
+    /// `issuingDistributionPoint` says `indirectCRL`: of several issuers.
+    pub is_indirect: bool,
+    /// `issuingDistributionPoint`, as it is: which part of its issuer's certificates.
+    pub scope: Option<Vec<u8>>,
+    /// `authorityKeyIdentifier`, as it is.
+    pub authority: Option<Vec<u8>>,
+}
+
+impl ListExtensions {
+    /// Reads them from the DER of a list; `None` if they are not DER, or one is there twice.
+    pub fn of(list: &[u8]) -> Option<Self> {
+        let mut outer = Reader::new(der::only(list, tag::SEQUENCE)?);
+        let mut tbs = Reader::new(outer.expect(tag::SEQUENCE)?);
+        let mut found = Self::default();
+        let mut seen: Vec<&[u8]> = Vec::new();
+        // They come last; nothing before them has their tag.
+        while !tbs.is_empty() {
+            let Some(extensions) = tbs.optional(tag::CONTEXT_0) else {
+                tbs.element()?;
+                continue;
+            };
+            for extension in Reader::new(der::only(extensions, tag::SEQUENCE)?).all()? {
+                let mut reader = Reader::new(extension.content);
+                let oid = reader.expect(tag::OID)?;
+                let _critical = reader.optional(tag::BOOLEAN);
+                let value = reader.expect(tag::OCTET_STRING)?;
+                if seen.contains(&oid) {
+                    return None;
+                }
+                seen.push(oid);
+                match oid {
+                    OID_DELTA_INDICATOR => found.is_delta = true,
+                    OID_AUTHORITY_KEY => found.authority = Some(value.to_vec()),
+                    OID_DISTRIBUTION_POINT => {
+                        let parts = Reader::new(der::only(value, tag::SEQUENCE)?).all()?;
+                        found.is_indirect = parts.iter().any(|part| {
+                            part.tag == tag::CONTEXT_4_PRIMITIVE && part.content != [0]
+                        });
+                        found.scope = Some(value.to_vec());
+                    }
+                    _ => {}
+                }
+            }
+        }
+        Some(found)
+    }
 }
 
 fn tbs_after_version(certificate: &[u8]) -> Option<Reader<'_>> {

@@ -129,7 +129,7 @@ fn rfc3339(unix: i64) -> String {
     )
 }
 
-fn one_line(name: &X509NameRef) -> String {
+pub(crate) fn one_line(name: &X509NameRef) -> String {
     let mut entries: Vec<String> = name
         .entries()
         .map(|entry| {

@@ -1,14 +1,14 @@
 //! Certificates for the tests of this crate and of the component's `trust` module, made with the
 //! `openssl` crate.
-#![allow(clippy::unwrap_used, dead_code)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, dead_code)]
 
-use openssl::asn1::{Asn1Integer, Asn1Time};
+use openssl::asn1::{Asn1Integer, Asn1Object, Asn1OctetString, Asn1Time};
 use openssl::bn::{BigNum, MsbOption};
 use openssl::dsa::Dsa;
 use openssl::ec::{EcGroup, EcKey};
 use openssl::hash::MessageDigest;
 use openssl::nid::Nid;
-use openssl::pkey::{Id, PKey, Private};
+use openssl::pkey::{Id, PKey, Private, Public};
 use openssl::rsa::Rsa;
 use openssl::x509::extension::{
     AuthorityKeyIdentifier, BasicConstraints, ExtendedKeyUsage, SubjectKeyIdentifier,
@@ -40,6 +40,66 @@ pub fn ed25519_key() -> PKey<Private> {
 
 pub fn dsa_key() -> PKey<Private> {
     PKey::from_dsa(Dsa::generate(2048).unwrap()).unwrap()
+}
+
+/// A public key of RSA that nobody has the private one of: a random modulus.
+pub fn rsa_public(bits: i32, exponent: &[u8]) -> PKey<Public> {
+    let mut modulus = BigNum::new().unwrap();
+    modulus.rand(bits, MsbOption::ONE, true).unwrap();
+    let exponent = BigNum::from_slice(exponent).unwrap();
+    PKey::from_rsa(Rsa::from_public_components(modulus, exponent).unwrap()).unwrap()
+}
+
+/// An authority named "X" by an authority named "X", valid from 2020 to 2040, of any
+/// key, with any bytes for a signature of that key's kind.
+pub fn rogue(key: &PKey<Public>, signature: &[u8]) -> X509 {
+    let algorithm: &[u8] = match key.id() {
+        // sha256WithRSAEncryption; ecdsa-with-SHA256; dsa-with-sha256.
+        Id::RSA => &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 0x0b],
+        Id::EC => &[0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 2],
+        _ => &[0x60, 0x86, 0x48, 1, 0x65, 3, 4, 3, 2],
+    };
+    let algorithm = tlv(0x30, &[&tlv(0x06, &[algorithm])]);
+    let common_name = tlv(0x06, &[&[0x55, 4, 3]]);
+    let name = tlv(0x30, &[&common_name, &tlv(0x0c, &[b"X"])]);
+    let name = tlv(0x30, &[&tlv(0x31, &[&name])]);
+    let (from, to) = (b"200101000000Z", b"400101000000Z");
+    let validity = tlv(0x30, &[&tlv(0x17, &[from]), &tlv(0x17, &[to])]);
+    let authority = tlv(0x30, &[&tlv(0x01, &[&[0xff]])]);
+    let authority = tlv(
+        0x30,
+        &[
+            &tlv(0x06, &[&[0x55, 0x1d, 0x13]]),
+            &tlv(0x01, &[&[0xff]]),
+            &tlv(0x04, &[&authority]),
+        ],
+    );
+    let tbs = tlv(
+        0x30,
+        &[
+            &[0xa0, 3, 2, 1, 2, 2, 1, 1],
+            &algorithm,
+            &name,
+            &validity,
+            &name,
+            &key.public_key_to_der().unwrap(),
+            &tlv(0xa3, &[&tlv(0x30, &[&authority])]),
+        ],
+    );
+    let signature = tlv(0x03, &[&[0], signature]);
+    X509::from_der(&tlv(0x30, &[&tbs, &algorithm, &signature])).unwrap()
+}
+
+/// An element of DER.
+pub fn tlv(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
+    let content = parts.concat();
+    let length = u32::try_from(content.len()).unwrap().to_be_bytes();
+    let length = match content.len() {
+        0..=0x7f => vec![length[3]],
+        0x80..=0xff => vec![0x81, length[3]],
+        _ => vec![0x82, length[2], length[3]],
+    };
+    [&[tag], &*length, &content].concat()
 }
 
 /// The digest that goes with the key.
@@ -121,12 +181,23 @@ impl Ca {
 
     /// A revocation list of this authority, with a validity of ten days around `NOW`.
     pub fn crl(&self, revoked: &[&X509], next_update: i64) -> X509Crl {
+        self.crl_of(revoked, (NOW - 5 * DAY, next_update), None)
+    }
+
+    /// A revocation list with its dates, and with one critical extension: the last arc of its
+    /// identifier below 2.5.29, and its value in DER.
+    pub fn crl_of(
+        &self,
+        revoked: &[&X509],
+        dates: (i64, i64),
+        extension: Option<(u8, &[u8])>,
+    ) -> X509Crl {
         let mut list = X509CrlBuilder::new().unwrap();
         list.set_issuer_name(self.certificate.subject_name())
             .unwrap();
-        list.set_last_update(&Asn1Time::from_unix(NOW - 5 * DAY).unwrap())
+        list.set_last_update(&Asn1Time::from_unix(dates.0).unwrap())
             .unwrap();
-        list.set_next_update(&Asn1Time::from_unix(next_update).unwrap())
+        list.set_next_update(&Asn1Time::from_unix(dates.1).unwrap())
             .unwrap();
         for certificate in revoked {
             let mut entry = X509RevokedBuilder::new().unwrap();
@@ -144,12 +215,15 @@ impl Ca {
             .build(&context.x509v3_context(Some(&self.certificate), None))
             .unwrap();
         list.append_extension(identifier).unwrap();
-        let number = X509Extension::new_from_der(
-            &openssl::asn1::Asn1Object::from_str("2.5.29.20").unwrap(),
-            false,
-            &openssl::asn1::Asn1OctetString::new_from_bytes(&[2, 1, 1]).unwrap(),
-        );
-        list.append_extension(number.unwrap()).unwrap();
+        let number: (u8, &[u8]) = (20, &[2, 1, 1]);
+        for (arc, value) in [Some(number), extension].into_iter().flatten() {
+            let extension = X509Extension::new_from_der(
+                &Asn1Object::from_str(&format!("2.5.29.{arc}")).unwrap(),
+                arc != 20,
+                &Asn1OctetString::new_from_bytes(value).unwrap(),
+            );
+            list.append_extension(extension.unwrap()).unwrap();
+        }
         list.sign(&self.key, digest_for(&self.key)).unwrap();
         list.build().unwrap()
     }

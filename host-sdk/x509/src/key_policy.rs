@@ -5,6 +5,13 @@
 //! policy: RSA of 2048 bits or more, EC over a named curve of 256 bits or more,
 //! Ed25519; no signature over MD5 or SHA-1. Called on every certificate of a path
 //! that OpenSSL has already accepted.
+//!
+//! A key can also be too strong. Who sends a certificate chooses what it costs to
+//! verify a signature with its key: with RSA of 16,384 bits and an exponent of 64
+//! a hundred times as much as with 4096 and 65,537. [`excess_of_key`] is asked of
+//! what a peer sent before anything is verified with it. What it lets through
+//! costs no more than ECDSA over P-521, but for the Brainpool curves, which take
+//! twice that.
 
 use openssl::ec::EcGroupRef;
 use openssl::nid::Nid;
@@ -19,6 +26,77 @@ pub const RSA_BITS: u32 = 2048;
 /// The least order of an EC group, in bits (P-256 has 256).
 pub const EC_BITS: u32 = 256;
 
+/// The largest RSA modulus that a peer may send, in bits.
+pub const MAX_RSA_BITS: u32 = 4096;
+/// The largest public exponent of RSA that a peer may send, in bits; in nearly every
+/// certificate it is 65,537, which has 17.
+pub const MAX_EXPONENT_BITS: i32 = 32;
+
+/// The curves of 256 bits or more that a peer may send: over prime fields, and named
+/// in RFC 5480, RFC 5639 or SEC 2.
+const CURVES: [Nid; 10] = [
+    Nid::X9_62_PRIME256V1,
+    Nid::SECP384R1,
+    Nid::SECP521R1,
+    Nid::SECP256K1,
+    Nid::BRAINPOOL_P256R1,
+    Nid::BRAINPOOL_P256T1,
+    Nid::BRAINPOOL_P384R1,
+    Nid::BRAINPOOL_P384T1,
+    Nid::BRAINPOOL_P512R1,
+    Nid::BRAINPOOL_P512T1,
+];
+
+/// Why nothing may be verified with the key of a certificate that a peer sent, in words;
+/// `None` if it may. Weak keys of a usual kind may: that is cheap.
+pub fn excess_of_key(certificate: &X509Ref) -> Option<String> {
+    // Without a key there is nothing to pay for.
+    let key = certificate.public_key().ok()?;
+    match key.id() {
+        Id::RSA | Id::RSA_PSS if key.bits() > MAX_RSA_BITS => Some(format!(
+            "its RSA key has {} bits, more than {MAX_RSA_BITS}",
+            key.bits()
+        )),
+        Id::RSA | Id::RSA_PSS => excess_of_exponent(&key),
+        Id::EC => excess_of_curve(&key),
+        _ => weakness_of_kind(&key),
+    }
+}
+
+fn excess_of_exponent(key: &PKeyRef<Public>) -> Option<String> {
+    let Ok(key) = key.rsa() else {
+        return Some("its RSA key cannot be read".to_owned());
+    };
+    let exponent = key.e();
+    let is_one = exponent.num_bits() < 2;
+    if exponent.is_negative() || is_one || !exponent.is_bit_set(0) {
+        return Some("the exponent of its RSA key is even, or less than 3".to_owned());
+    }
+    (exponent.num_bits() > MAX_EXPONENT_BITS).then(|| {
+        format!(
+            "the exponent of its RSA key has {} bits, more than {MAX_EXPONENT_BITS}",
+            exponent.num_bits()
+        )
+    })
+}
+
+fn excess_of_curve(key: &PKeyRef<Public>) -> Option<String> {
+    let Ok(key) = key.ec_key() else {
+        return Some("its EC key cannot be read".to_owned());
+    };
+    let group: &EcGroupRef = key.group();
+    match group.curve_name() {
+        None => Some(UNNAMED.to_owned()),
+        Some(name) if group.order_bits() < EC_BITS || CURVES.contains(&name) => None,
+        Some(name) => Some(format!(
+            "its EC curve {} is none of NIST's or Brainpool's over prime fields",
+            name.short_name().unwrap_or("?")
+        )),
+    }
+}
+
+const UNNAMED: &str = "its EC curve is not a named one";
+
 /// Why a key or signature is not strong enough, in words; `None` if it is.
 pub fn weakness_of_key(certificate: &X509Ref) -> Option<String> {
     let Ok(key) = certificate.public_key() else {
@@ -31,6 +109,13 @@ pub fn weakness_of_key(certificate: &X509Ref) -> Option<String> {
             key.bits()
         )),
         Id::EC => weakness_of_curve(&key),
+        _ => weakness_of_kind(&key),
+    }
+}
+
+/// Of a key that is neither RSA nor EC.
+fn weakness_of_kind(key: &PKeyRef<Public>) -> Option<String> {
+    match key.id() {
         Id::ED25519 => None,
         Id::DSA => Some("its key is a DSA key".to_owned()),
         _ => Some("its key is neither RSA nor EC nor Ed25519".to_owned()),
@@ -43,7 +128,7 @@ fn weakness_of_curve(key: &PKeyRef<Public>) -> Option<String> {
     };
     let group: &EcGroupRef = key.group();
     match group.curve_name() {
-        None => Some("its EC curve is not a named one".to_owned()),
+        None => Some(UNNAMED.to_owned()),
         Some(_) if group.order_bits() >= EC_BITS => None,
         Some(name) => Some(format!(
             "its EC curve {} has {} bits, fewer than {EC_BITS}",
@@ -126,7 +211,7 @@ pub fn sha2_nid(oid: &[u8]) -> Option<Nid> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::fixtures::{dsa_key, ec_key, ed25519_key, rsa_key, Ca, Leaf};
+    use crate::fixtures::{dsa_key, ec_key, ed25519_key, rogue, rsa_key, rsa_public, Ca, Leaf};
     use openssl::hash::MessageDigest;
 
     fn weakness(key: openssl::pkey::PKey<openssl::pkey::Private>) -> Option<String> {
@@ -151,6 +236,48 @@ mod tests {
             .unwrap()
             .contains("192"));
         assert!(weakness(dsa_key()).unwrap().contains("DSA"));
+    }
+
+    fn excess(key: openssl::pkey::PKey<openssl::pkey::Public>) -> Option<String> {
+        excess_of_key(&rogue(&key, &[1]))
+    }
+
+    #[test]
+    fn a_key_that_costs_too_much_is_named() {
+        for exponent in [&[3][..], &[1, 0, 1], &[0xff; 4]] {
+            assert_eq!(excess(rsa_public(4096, exponent)), None, "{exponent:?}");
+        }
+        assert_eq!(excess(rsa_public(1024, &[3])), None, "weak, but cheap");
+        let refused = |key, why: &str| {
+            let text = excess(key).unwrap();
+            assert!(text.contains(why), "{text}");
+        };
+        refused(rsa_public(4104, &[3]), "4104 bits, more than 4096");
+        refused(
+            rsa_public(2048, &[1, 0, 0, 0, 1]),
+            "exponent of its RSA key has 33",
+        );
+        // OpenSSL bounds the exponent of larger keys only.
+        refused(
+            rsa_public(3072, &[0xff; 300]),
+            "exponent of its RSA key has 2400",
+        );
+        refused(rsa_public(2048, &[4]), "even");
+        refused(rsa_public(2048, &[1]), "less than 3");
+        let curve = |name| {
+            let key = ec_key(name);
+            openssl::pkey::PKey::public_key_from_der(&key.public_key_to_der().unwrap()).unwrap()
+        };
+        for name in CURVES {
+            assert_eq!(excess(curve(name)), None, "{name:?}");
+        }
+        assert_eq!(excess(curve(Nid::SECP224R1)), None, "weak, but cheap");
+        for name in [Nid::SECT571R1, Nid::SECT283K1] {
+            refused(curve(name), "over prime fields");
+        }
+        let dsa = dsa_key().public_key_to_der().unwrap();
+        let dsa = openssl::pkey::PKey::public_key_from_der(&dsa).unwrap();
+        refused(dsa, "DSA");
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! The one place that lets OpenSSL build and judge a certification path.
 //!
 //! Everything that decides about a chain, a received one or a TLS server's, comes
-//! through [`verify`]: X509_verify_cert with X509_STRICT and security level 2,
-//! then the key policy on the path that it found, then the revocation lists of
+//! through [`verify`]: first a look at the keys that came, as a peer's key decides
+//! what a verification costs; then X509_verify_cert with X509_STRICT and security
+//! level 2, the key policy on the path that it found, and the revocation lists of
 //! the issuers on it. There is no path building of our own, and none of OpenSSL's
 //! refusals is ever overruled. Called by `chain` and `server`.
 
@@ -20,6 +21,9 @@ use super::{key_policy, revocation};
 pub const SECURITY_LEVEL: i32 = 2;
 /// Certificates between the leaf and its anchor, at most.
 pub const MAX_DEPTH: u32 = 10;
+
+/// Signatures that are verified to explain a refusal, at most.
+const MAX_EXPLANATIONS: usize = 3;
 
 /// X509_V_ERR_PERMITTED_VIOLATION and X509_V_ERR_EXCLUDED_VIOLATION.
 const NAME_CONSTRAINTS: [i32; 2] = [47, 48];
@@ -43,6 +47,31 @@ pub struct PathPolicy<'a> {
     pub max_depth: u32,
     /// Seconds since 1970.
     pub now: i64,
+    /// Asked between two runs of OpenSSL: whether to give up.
+    pub stopped: &'a dyn Fn() -> bool,
+}
+
+/// For [`PathPolicy::stopped`]: judges to the end.
+pub fn never() -> bool {
+    false
+}
+
+/// Refuses keys with which a verification costs too much. Anchors that were trusted
+/// beforehand may have such a key: they are nobody's to choose but the operator's.
+pub fn check_cost<'a>(
+    received: impl IntoIterator<Item = &'a X509Ref>,
+    trusted: &[X509],
+) -> Result<(), Refusal> {
+    for certificate in received {
+        if let Some(excess) = key_policy::excess_of_key(certificate) {
+            // X509's equality is that of the digests of the DER.
+            if !trusted.iter().any(|anchor| **anchor == *certificate) {
+                return Err(Refusal::among(certificate, Reason::Weak(excess)));
+            }
+        }
+    }
+    drop(ErrorStack::get());
+    Ok(())
 }
 
 /// Sets the part of the policy that a live TLS handshake can be given as well.
@@ -78,6 +107,12 @@ pub fn verify(
     untrusted: &[X509],
     policy: &PathPolicy<'_>,
 ) -> Result<Vec<X509>, Refusal> {
+    let trusted = match policy.authenticated {
+        true => policy.anchors,
+        false => &[],
+    };
+    check_cost([leaf], trusted)?;
+    check_cost(untrusted.iter().map(|received| &**received), trusted)?;
     let path = match x509_verify_cert(leaf, untrusted, policy, None)? {
         Ok(path) => path,
         Err(refused) => return Err(explained(refused, untrusted, policy)),
@@ -93,6 +128,11 @@ pub fn verify(
         if let Some(weakness) = weakness {
             return Err(Refusal::at(depth, certificate, Reason::Weak(weakness)));
         }
+    }
+    for list in policy.crls {
+        // Not only those of issuers on the path: an indirect list may be about anybody.
+        revocation::usable(list)
+            .map_err(|unusable| Refusal::whole(Reason::RevocationList(unusable)))?;
     }
     for (depth, certificate) in path.iter().enumerate().take(last) {
         // A list is required of no issuer; but where there is one, it is obeyed.
@@ -113,6 +153,9 @@ pub fn verify(
             }
             Ok(_) => {}
         }
+        if revocation::is_revoked(certificate, &lists) {
+            return Err(Refusal::at(depth, certificate, Reason::Revoked));
+        }
     }
     Ok(path)
 }
@@ -132,6 +175,9 @@ fn x509_verify_cert(
     policy: &PathPolicy<'_>,
     lists: Option<&[&X509Crl]>,
 ) -> Result<Result<Vec<X509>, Refused>, Refusal> {
+    if (policy.stopped)() {
+        return Err(Refusal::whole(Reason::Stopped));
+    }
     let mut store = X509StoreBuilder::new()?;
     for anchor in policy.anchors {
         store.add_cert(anchor.clone())?;
@@ -190,12 +236,13 @@ fn explained(refused: Refused, untrusted: &[X509], policy: &PathPolicy<'_>) -> R
     let known = untrusted.iter().chain(policy.anchors);
     let barred = known
         .filter(|issuer| issuer.subject_name_hash() == certificate.issuer_name_hash())
-        .filter(|issuer| signed(issuer, &certificate))
-        .map(|issuer| issuer.issued(&certificate))
-        .find(|verdict| *verdict != X509VerifyResult::OK);
+        .map(|issuer| (issuer, issuer.issued(&certificate)))
+        .filter(|(_, verdict)| *verdict != X509VerifyResult::OK)
+        .take(MAX_EXPLANATIONS)
+        .find(|(issuer, _)| !(policy.stopped)() && signed(issuer, &certificate));
     drop(ErrorStack::get());
     match barred {
-        Some(verdict) => Refusal::at(depth, &certificate, Reason::Openssl(verdict)),
+        Some((_, verdict)) => Refusal::at(depth, &certificate, Reason::Openssl(verdict)),
         None => plain,
     }
 }

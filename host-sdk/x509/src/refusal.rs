@@ -10,6 +10,7 @@ use openssl::x509::X509VerifyResult;
 
 use super::facts::CertificateFacts;
 use super::pem::PemError;
+use super::revocation::Unusable;
 
 /// The reason of a [`Refusal`].
 #[derive(Debug)]
@@ -18,6 +19,10 @@ pub enum Reason {
     Openssl(X509VerifyResult),
     /// X509_verify_cert's verdict with the revocation lists.
     Revocation(X509VerifyResult),
+    /// It stands on a list that OpenSSL does not go by.
+    Revoked,
+    /// A list that cannot be obeyed.
+    RevocationList(Unusable),
     /// A key or digest that our key policy does not accept, in words.
     Weak(String),
     /// A rule on what the certificate may be for, in words.
@@ -30,6 +35,8 @@ pub enum Reason {
     Library(ErrorStack),
     /// The revocation lists could not be handed to OpenSSL: refused as well.
     RevocationLists(std::io::Error),
+    /// Whoever asked does not want the verdict any more.
+    Stopped,
 }
 
 impl fmt::Display for Reason {
@@ -38,11 +45,14 @@ impl fmt::Display for Reason {
             Self::Openssl(result) | Self::Revocation(result) => {
                 out.write_str(result.error_string())
             }
+            Self::Revoked => out.write_str("certificate revoked"),
+            Self::RevocationList(unusable) => unusable.fmt(out),
             Self::Weak(text) | Self::Form(text) => out.write_str(text),
             Self::Usage(text) => out.write_str(text),
             Self::Pem(_) => out.write_str("it is not the PEM of certificates"),
             Self::Library(_) => out.write_str("OpenSSL could not judge it"),
             Self::RevocationLists(_) => out.write_str("the revocation lists could not be used"),
+            Self::Stopped => out.write_str("it was not judged to the end"),
         }
     }
 }
@@ -79,6 +89,16 @@ impl Refusal {
         }
     }
 
+    /// About one certificate of those that came, before there is a path.
+    #[must_use]
+    pub fn among(certificate: &openssl::x509::X509Ref, reason: Reason) -> Self {
+        Self {
+            depth: None,
+            certificate: Some(Box::new(CertificateFacts::of(certificate))),
+            reason,
+        }
+    }
+
     /// What kind of fault it is; each kind has one code.
     #[must_use]
     pub fn fault(&self) -> Fault {
@@ -87,9 +107,12 @@ impl Refusal {
             Reason::Weak(_) => Fault::Weak,
             Reason::Openssl(result) => Fault::of(result.as_raw()),
             Reason::Revocation(_)
+            | Reason::Revoked
+            | Reason::RevocationList(_)
             | Reason::Usage(_)
             | Reason::Library(_)
-            | Reason::RevocationLists(_) => Fault::Invalid,
+            | Reason::RevocationLists(_)
+            | Reason::Stopped => Fault::Invalid,
         }
     }
 }
@@ -109,6 +132,9 @@ impl fmt::Display for Refusal {
                     "certificate {depth} of the chain, {facts}: {}",
                     self.reason
                 )
+            }
+            (None, Some(facts)) => {
+                write!(out, "certificate of the chain, {facts}: {}", self.reason)
             }
             _ => write!(out, "certificate chain: {}", self.reason),
         }

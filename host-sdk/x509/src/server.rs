@@ -132,6 +132,7 @@ impl ServerCheck<'_> {
             name: Some(self.host),
             max_depth: self.max_depth,
             now: self.now,
+            stopped: &path::never,
         };
         path::verify(leaf, untrusted, &policy).map_err(|refusal| {
             // OpenSSL looks at the name before it looks at signatures and dates. What a certificate

@@ -146,6 +146,19 @@ fn faults_have_their_codes() {
     );
 }
 
+/// Nobody vouches for the issuer yet: its key decides what it costs to say so.
+#[test]
+fn an_issuer_whose_key_costs_too_much_is_refused_and_a_trusted_one_is_not() {
+    let key = rsa_key(4104);
+    let root = Ca::root_signed_with("Root", key, MessageDigest::sha256());
+    let server = root.issue("Broker", broker());
+    assert!(with(&server, &root, &[&root], &[], "192.0.2.1").is_ok());
+    let error = with(&server, &root, &[], &[], "192.0.2.1").unwrap_err();
+    assert_eq!(error.code(), "tls.untrusted");
+    let text = error.to_string();
+    assert!(text.contains("CN=Root") && text.contains("4104"), "{text}");
+}
+
 #[test]
 fn only_the_trust_store_is_trusted() {
     let root = Ca::root("Root");

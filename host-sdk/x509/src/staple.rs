@@ -18,8 +18,10 @@ use openssl::x509::store::{X509Store, X509StoreBuilder};
 use openssl::x509::verify::X509VerifyParam;
 use openssl::x509::{X509Ref, X509};
 
+use crate::der::{self, tag, Reader};
 use crate::extensions::Extensions;
 use crate::facts::CertificateFacts;
+use crate::key_policy;
 use crate::path::SECURITY_LEVEL;
 
 /// Difference between two clocks that is taken for agreement, in seconds.
@@ -95,6 +97,13 @@ fn judge(
     anchors: &[X509],
 ) -> Result<Staple, String> {
     let damaged = |e: ErrorStack| format!("the response is damaged ({e})");
+    // OpenSSL verifies with the responder's key before it asks who the responder is.
+    for responder in responders(der).unwrap_or_default() {
+        if let Some(excess) = key_policy::excess_of_key(&responder) {
+            let responder = CertificateFacts::of(&responder);
+            return Err(format!("the responder, {responder}: {excess}"));
+        }
+    }
     let response = OcspResponse::from_der(der).map_err(damaged)?;
     if response.status() != OcspResponseStatus::SUCCESSFUL {
         return Err(format!(
@@ -126,6 +135,28 @@ fn judge(
         Some(Said::Good { current: true }) => Ok(Staple::Good),
         Some(Said::Good { current: false }) => Ok(Staple::OutOfDate),
     }
+}
+
+/// The certificates that the response brings along, RFC 6960 section 4.2.1; `None` if it is not
+/// in DER.
+fn responders(der: &[u8]) -> Option<Vec<X509>> {
+    let mut response = Reader::new(der::only(der, tag::SEQUENCE)?);
+    let _status = response.element()?;
+    let bytes = der::only(response.expect(tag::CONTEXT_0)?, tag::SEQUENCE)?;
+    let mut bytes = Reader::new(bytes);
+    bytes.expect(tag::OID)?;
+    let basic = der::only(bytes.expect(tag::OCTET_STRING)?, tag::SEQUENCE)?;
+    let mut basic = Reader::new(basic);
+    for expected in [tag::SEQUENCE, tag::SEQUENCE, tag::BIT_STRING] {
+        // tbsResponseData, signatureAlgorithm, signature
+        basic.expect(expected)?;
+    }
+    let certificates = basic.optional(tag::CONTEXT_0).unwrap_or_default();
+    let certificates = Reader::new(der::only(certificates, tag::SEQUENCE)?).all()?;
+    certificates
+        .iter()
+        .map(|certificate| X509::from_der(certificate.whole).ok())
+        .collect()
 }
 
 /// What the response says of the certificate.
@@ -189,4 +220,43 @@ fn store(anchors: &[X509]) -> Result<X509Store, ErrorStack> {
     param.set_auth_level(SECURITY_LEVEL);
     store.set_param(&param)?;
     Ok(store.build())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::fixtures::{rogue, rsa_public, tlv, Ca, Leaf};
+
+    #[test]
+    fn nothing_is_verified_with_a_responders_key_that_costs_too_much() {
+        let root = Ca::root("Root");
+        let server = root.issue("Broker", Leaf::default());
+        let path = [server.certificate, root.certificate];
+        let refusal = |bits| {
+            let responder = rogue(&rsa_public(bits, &[1, 0, 1]), &[1]).to_der().unwrap();
+            let basic = tlv(
+                tag::SEQUENCE,
+                &[
+                    &[tag::SEQUENCE, 0, tag::SEQUENCE, 0, tag::BIT_STRING, 1, 0],
+                    &tlv(tag::CONTEXT_0, &[&tlv(tag::SEQUENCE, &[&responder])]),
+                ],
+            );
+            // id-pkix-ocsp-basic
+            let kind = tlv(tag::OID, &[&[0x2b, 6, 1, 5, 5, 7, 0x30, 1, 1]]);
+            let bytes = tlv(tag::SEQUENCE, &[&kind, &tlv(tag::OCTET_STRING, &[&basic])]);
+            let response = [&[0x0a, 1, 0][..], &tlv(tag::CONTEXT_0, &[&bytes])];
+            let response = tlv(tag::SEQUENCE, &response);
+            check_staple(Some(&response), &path, &path[1..])
+                .unwrap_err()
+                .to_string()
+        };
+        let text = refusal(16_384);
+        assert!(
+            text.contains("responder, \"CN=X\"") && text.contains("16384"),
+            "{text}"
+        );
+        // OpenSSL has its say.
+        assert!(refusal(2048).contains("damaged"));
+    }
 }

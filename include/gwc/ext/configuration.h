@@ -64,7 +64,10 @@ typedef struct gwc_configuration {
                            const gwc_bytes *metatypes, uint64_t count, gwc_configuration_sink out,
                            gwc_error *err);
     /* What restore needs to bring the components named by pids back to what they
-     * are now, absent ones included. Opaque; secrets in it are encrypted. [worker] */
+     * are now, absent ones included. Opaque; secrets in it are encrypted. The host may
+     * refuse others to change these components, until the caller restores them,
+     * updates its own configuration, captures again (count 0: nothing), or is
+     * destroyed. [worker] */
     gwc_status (*capture)(void *ctx, const gwc_str *pids, uint64_t count, gwc_sink out,
                           gwc_error *err);
     /* Merges list into the configurations, creating factory components that do

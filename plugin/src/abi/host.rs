@@ -218,7 +218,9 @@ impl Host for HostTables {
         let path = collected("folder", |out, err| unsafe { folder(self.ctx, out, err) })?;
         let path = PathBuf::from(as_text("folder", path)?);
         if path.is_absolute() {
-            Ok(path)
+            // Links above are the host's own; nobody may put one below. If the path cannot be
+            // looked at, its use says so.
+            Ok(durable_file::resolve(&path).unwrap_or(path))
         } else {
             Err(garbage("folder"))
         }

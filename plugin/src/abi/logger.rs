@@ -1,7 +1,8 @@
 //! The `log` crate's lines into the host's `gwc.log/1`.
 //!
 //! A library has one `log` of its own; this routes each line to the host of the instance whose
-//! thread writes it. Threads that belong to no instance have no log.
+//! thread writes it. Threads that belong to no instance have no log. A line stays one: control
+//! characters become spaces, and what is too long is cut, as some of it comes from the network.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -10,6 +11,10 @@ use log::{LevelFilter, Log, Metadata, Record};
 use once_cell::sync::OnceCell;
 
 use super::host::HostTables;
+use crate::diagnosis::one_line_within;
+
+/// The longest line, in bytes. Some hold what a broker sent, a topic of 64 KiB for instance.
+const LINE_LIMIT: usize = 2048;
 
 thread_local! {
     static HOST: RefCell<Option<Arc<HostTables>>> = const { RefCell::new(None) };
@@ -35,7 +40,7 @@ impl Log for Router {
         if !self.enabled(record.metadata()) {
             return;
         }
-        let line = record.args().to_string();
+        let line = one_line_within(&record.args().to_string(), LINE_LIMIT);
         let _ = HOST.try_with(|host| {
             if let Ok(Some(host)) = host.try_borrow().as_deref() {
                 host.write_log(record.level() as u32, record.target(), &line);

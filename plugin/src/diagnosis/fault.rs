@@ -61,9 +61,10 @@ impl Fault {
     /// 0..86400 s).
     pub fn rejected(code: &str, message: &str, retry_after: Option<i32>) -> Self {
         let (code, message) = (one_line(code), one_line(message));
+        let colon = if message.is_empty() { "" } else { ": " };
         let mut fault = Self::new(
             Code::PlatformRejected,
-            format!("the platform rejected the provisioning: {code}: {message}"),
+            format!("the platform rejected the provisioning: {code}{colon}{message}"),
         );
         fault.platform = Some((code, message));
         fault.retry_after = retry_after.map(|s| u32::try_from(s.clamp(0, 86_400)).unwrap_or(0));
@@ -178,10 +179,15 @@ pub struct PlatformWords {
 /// One line of at most [`MESSAGE_LIMIT`] bytes: what came from the network or a library must not
 /// forge lines in a log.
 fn one_line(text: &str) -> String {
-    let mut line = String::with_capacity(text.len().min(MESSAGE_LIMIT));
+    one_line_within(text, MESSAGE_LIMIT)
+}
+
+/// The same, of at most `limit` bytes; what is longer ends in `…`.
+pub fn one_line_within(text: &str, limit: usize) -> String {
+    let mut line = String::with_capacity(text.len().min(limit));
     for c in text.trim().chars() {
         let c = if breaks_line(c) { ' ' } else { c };
-        if line.len() + c.len_utf8() > MESSAGE_LIMIT - '…'.len_utf8() {
+        if line.len() + c.len_utf8() + '…'.len_utf8() > limit {
             line.push('…');
             break;
         }

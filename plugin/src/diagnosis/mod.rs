@@ -14,6 +14,6 @@ mod reference;
 mod table;
 
 pub use code::{Class, RetryPolicy, UnknownCode};
-pub use fault::{Fault, FaultDocument, PlatformWords, MESSAGE_LIMIT};
+pub use fault::{one_line_within, Fault, FaultDocument, PlatformWords, MESSAGE_LIMIT};
 pub use reference::reference;
 pub use table::Code;

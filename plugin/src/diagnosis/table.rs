@@ -82,8 +82,8 @@ codes! {
         "Check that the link is stable; the next attempt starts by itself and continues the same transaction.";
 
     TlsUntrusted "tls.untrusted" Device
-        "The broker's TLS certificate ends in a root that the gateway does not trust."
-        "Check that broker-url names your platform; if it does, install the root CA that the message names in the SSLKeystore.";
+        "The broker's TLS certificate ends in a root that the gateway does not trust, or a revocation list in the SSLKeystore cannot be obeyed."
+        "Check that broker-url names your platform; if it does, install the root CA that the message names in the SSLKeystore, or replace the list that it names.";
     TlsHostname "tls.hostname" Device
         "The broker's TLS certificate is made out to another host name."
         "Write the host in broker-url as the certificate names it; if it is right, the platform must present the certificate of that name.";
@@ -143,11 +143,11 @@ codes! {
         "A certificate of the chain that the platform sent is not valid yet."
         "Check the date and time of the gateway first; if they are right, the platform must send a chain that is valid now.";
     TrustWeak "trust.weak" Cloud
-        "A certificate of the chain that the platform sent uses a key or a signature that is too weak."
-        "Reissue the certificate that the message names with RSA 2048, EC P-256 or better, and SHA-256 or better.";
+        "A certificate of the chain that the platform sent uses a key or a signature that is too weak, or a key larger than is judged."
+        "Reissue the certificate that the message names with RSA of 2048 to 4096 bits, or EC P-256 or better, and SHA-256 or better.";
     TrustInvalid "trust.invalid" Cloud
-        "The certificate chain that the platform sent is no valid chain, or is not made for signing."
-        "Reissue the certificate that the message names; the message carries the reason.";
+        "The certificate chain that the platform sent is no valid chain, or is not made for signing; or a revocation list in the DMKeystore cannot be obeyed."
+        "Reissue the certificate that the message names, which carries the reason; where it names a revocation list, replace that on the gateway.";
 
     SignatureMissing "signature.missing" Cloud
         "The platform sent a message that must be signed, without a signature."

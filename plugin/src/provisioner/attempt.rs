@@ -208,10 +208,11 @@ impl Provisioner {
             if !all {
                 return this.push(Output::ApplyNext);
             }
-            let within = match &this.state {
-                State::Attempt(attempt) => attempt.deadline.saturating_sub(now),
-                _ => return,
+            let State::Attempt(attempt) = &mut this.state else {
+                return;
             };
+            attempt.waiting_for = "the address of the account's broker";
+            let within = attempt.deadline.saturating_sub(now);
             this.set_phase(Phase::Proving, Step::Prove);
             this.push(Output::Prove { within });
         });

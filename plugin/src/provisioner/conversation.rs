@@ -24,6 +24,12 @@ pub use packages::{PackageLine, PackageState};
 
 /// The application topic of the chain.
 const CERTIFICATES: &str = "PROV-V1/PUT/certificates";
+/// Bytes of the bodies that are kept in one attempt: a little more than the largest message has.
+const KEPT: usize = 17 << 20;
+/// What each counts as besides its bytes, so that their number is bounded, too.
+const PLACE: usize = 4096;
+/// Orders of a key in one attempt.
+const KEYS: usize = 16;
 
 /// What a validated chain is to the conversation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,6 +97,8 @@ pub struct Conversation {
     /// Keystore, alias and request (PEM) of the keys made for the platform.
     keys: Vec<(String, String, Vec<u8>)>,
     configurations: u32,
+    /// Of [`KEPT`].
+    kept: usize,
     installs_packages: bool,
     packages: Packages,
     applying: bool,
@@ -131,6 +139,7 @@ impl Conversation {
             certificates: None,
             keys: Vec::new(),
             configurations: 0,
+            kept: 0,
             installs_packages,
             packages: Packages::default(),
             applying: false,
@@ -200,10 +209,19 @@ impl Conversation {
         self.reprovisioning || (self.certificates.is_some() && !certificates)
     }
 
-    /// Counted and logged: nobody can be answered (rulings, 9).
+    /// Counted and logged: nobody can be answered (rulings, 9). The 1st, 2nd, 4th, 8th, ... are
+    /// worth a line, the others for debugging only: who floods the gateway must not fill its disk.
     fn cannot_answer(&mut self, topic: &str, reason: &dyn std::error::Error) -> Vec<Decision> {
-        self.unanswered += 1;
-        log::warn!("a message on {topic} cannot be answered: {reason}");
+        self.unanswered = self.unanswered.saturating_add(1);
+        let level = match self.unanswered.is_power_of_two() {
+            true => log::Level::Warn,
+            false => log::Level::Debug,
+        };
+        let n = self.unanswered;
+        log::log!(
+            level,
+            "message {n} of this attempt that cannot be answered, on {topic}: {reason}"
+        );
         Vec::new()
     }
 
@@ -256,8 +274,8 @@ impl Conversation {
             } => {
                 let item = Item::Configurations(configurations);
                 let entry = protocol::Item::Configurations { pid };
-                if let Some(decisions) = self.hold(item.clone(), &entry) {
-                    return decisions;
+                if self.packages.is_busy() {
+                    return self.hold(item, &entry);
                 }
                 self.configurations += 1;
                 self.stage(item, entry)
@@ -285,6 +303,10 @@ impl Conversation {
                     },
                     protocol::Item::CredentialsCertificate,
                 )
+            }
+            Operation::Csr(_) if self.keys.len() >= KEYS => {
+                let most = format!("at most {KEYS} keys are made in one provisioning");
+                self.refuse(unexpected(&most), true)
             }
             Operation::Csr(csr) => vec![Decision::Do(Output::Csr(csr))],
             Operation::Download(download) => self.take_download(*download),
@@ -334,7 +356,24 @@ impl Conversation {
         self.refuse(fault, true)
     }
 
+    /// Whether the request at hand can be kept besides what is, and `more`.
+    fn has_room(&self, more: usize) -> bool {
+        let at_hand = self.at_hand.as_ref();
+        let size = at_hand.map_or(0, |at_hand| at_hand.request.body().len());
+        self.kept + more + size + PLACE <= KEPT
+    }
+
     fn stage(&mut self, item: Item, entry: protocol::Item) -> Vec<Decision> {
+        if !self.has_room(0) {
+            let fault = Fault::new(
+                Code::ProtocolTooLarge,
+                format!(
+                    "more than {} MiB of configurations and certificates in one provisioning",
+                    KEPT >> 20
+                ),
+            );
+            return self.refuse(fault, true);
+        }
         if let Some(at_hand) = &mut self.at_hand {
             at_hand.item = Some(entry);
         }
@@ -463,6 +502,9 @@ impl Conversation {
             return Vec::new();
         };
         let body_of = at_hand.request.body();
+        if at_hand.slot.is_some() || at_hand.item.is_some() {
+            self.kept += body_of.len() + PLACE;
+        }
         match (at_hand.slot, at_hand.item) {
             (Some(slot), _) => {
                 let digest = openssl::sha::sha256(body_of);

@@ -363,10 +363,19 @@ impl Provisioner {
                         ),
                     ),
                     Phase::Receiving => attempt.conversation.silence(),
-                    _ => Fault::new(
-                        Code::ProofFailed,
-                        "the time of the attempt ran out before the new account was proved",
-                    ),
+                    phase => {
+                        let fault = Fault::new(
+                            Code::ProofFailed,
+                            "the time of the attempt ran out before the new account was proved",
+                        );
+                        match phase {
+                            Phase::Proving => fault.because_of(&Fault::new(
+                                Code::NetworkTimeout,
+                                format!("it was waiting for {}", attempt.waiting_for),
+                            )),
+                            _ => fault,
+                        }
+                    }
                 };
                 if attempt.phase == Phase::Committing {
                     // The record decides, not the clock: it is being written now.

@@ -81,7 +81,7 @@ struct Attempt {
     counted: bool,
     deadline: Duration,
     phase: Phase,
-    /// What the session is waiting for, in words.
+    /// What the session, or the proof, is waiting for, in words.
     waiting_for: &'static str,
     linked: bool,
     conversation: Conversation,

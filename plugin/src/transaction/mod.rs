@@ -39,6 +39,8 @@ pub struct Engine {
     staged: Staged,
     plan: Option<Plan>,
     next: usize,
+    /// The host keeps configurations for this transaction, and no restore will end that.
+    captured: bool,
 }
 
 impl Engine {
@@ -58,6 +60,7 @@ impl Engine {
             staged: Staged::default(),
             plan: None,
             next: 0,
+            captured: false,
         })
     }
 
@@ -153,6 +156,7 @@ impl Engine {
         chain: &[String],
     ) -> Result<(), Fault> {
         let (id, attempt) = self.open_transaction()?;
+        self.captured = !self.staged.merged().is_empty();
         let plan = Plan {
             attempt,
             operations: self.operations()?,
@@ -172,6 +176,7 @@ impl Engine {
         let path = self.plan_path(&id);
         durable_file::write(&path, &bytes).map_err(|e| of_io(&path.display().to_string(), &e))?;
         self.write(&[Record::Sealed])?;
+        self.captured = false;
         self.plan = Some(plan);
         self.next = 0;
         Ok(())
@@ -273,6 +278,12 @@ impl Engine {
     /// Takes everything back: what was staged, and what was or may have been applied.
     pub fn undo(&mut self) -> Result<(), Fault> {
         self.staged = Staged::default();
+        if std::mem::take(&mut self.captured) {
+            // It was not sealed, so there is nothing to restore, only to let go of.
+            if let Err(e) = self.host.capture(&[]) {
+                log::warn!("{}: the configurations: {}", self.own_pid, e.message);
+            }
+        }
         let Some(open) = self.journal.summary().transaction.clone() else {
             return Ok(());
         };

@@ -4,13 +4,21 @@
 //! whether its leaf may become a device-management certificate. The path is
 //! OpenSSL's (`path`); on top of it come the bounds of the message and the rules
 //! for a signer. It stores nothing. Called by the session, once per certificates
-//! request, on the worker thread; bounded to well under 100 ms.
+//! request, on the worker thread.
+//!
+//! The sender needs no trust to have a chain judged, so that what it can cost is
+//! bounded: in the size of the message, the kinds and sizes of its keys (`path`), and
+//! the number of signatures that are verified before there is a path (`issuance`).
+//! Together that is well under 100 ms of a PC's processor. Small gateways take
+//! several times as long; there a judgement that nobody waits for any more is given
+//! up between two signatures.
 
 use openssl::x509::{X509Crl, X509PurposeId, X509Ref, X509};
 
 pub use super::chain_error::ChainError;
 use super::extensions::Extensions;
 use super::facts::CertificateFacts;
+use super::issuance::Issuance;
 use super::key_policy;
 use super::message::{ends_of, message, the_leaf};
 pub use super::message::{MAX_BYTES, MAX_CERTIFICATES};
@@ -83,15 +91,7 @@ pub fn validate_received(
     mode: RootCheck,
     now: i64,
 ) -> Result<ValidChain, ChainError> {
-    ChainCheck {
-        roots,
-        crls,
-        mode,
-        leaf_use: LeafUse::ControlSigner,
-        max_depth: MAX_DEPTH,
-        now,
-    }
-    .validate(pem)
+    ChainCheck::of_signer(roots, crls, mode, now).validate(pem)
 }
 
 /// Everything that a chain is judged by; [`validate_received`] with all knobs.
@@ -111,14 +111,45 @@ pub struct ChainCheck<'a> {
     pub now: i64,
 }
 
-impl ChainCheck<'_> {
+impl<'a> ChainCheck<'a> {
+    /// As [`validate_received`] judges.
+    #[must_use]
+    pub fn of_signer(roots: &'a [X509], crls: &'a [X509Crl], mode: RootCheck, now: i64) -> Self {
+        Self {
+            roots,
+            crls,
+            mode,
+            leaf_use: LeafUse::ControlSigner,
+            max_depth: MAX_DEPTH,
+            now,
+        }
+    }
+
     /// Validates a chain in PEM, any order.
     ///
     /// # Errors
     /// [`ChainError`], with the certificate and the reason.
     pub fn validate(&self, pem: &[u8]) -> Result<ValidChain, ChainError> {
+        self.validate_unless(pem, &path::never)
+    }
+
+    /// As [`ChainCheck::validate`]; gives up, with `trust.invalid`, once `stopped` says so.
+    ///
+    /// # Errors
+    /// [`ChainError`], with the certificate and the reason.
+    pub fn validate_unless(
+        &self,
+        pem: &[u8],
+        stopped: &dyn Fn() -> bool,
+    ) -> Result<ValidChain, ChainError> {
         let certificates = message(pem)?;
-        let leaf = the_leaf(&certificates)?;
+        let trusted = match self.mode {
+            RootCheck::Required => self.roots,
+            RootCheck::ChainOnly => &[],
+        };
+        path::check_cost(certificates.iter().map(|received| &**received), trusted)?;
+        let mut issuance = Issuance::new(&certificates, stopped);
+        let leaf = the_leaf(&certificates, &mut issuance)?;
         let others: Vec<X509> = certificates
             .iter()
             .filter(|certificate| !std::ptr::eq(*certificate, leaf))
@@ -128,7 +159,7 @@ impl ChainCheck<'_> {
         let ends = if authenticated {
             self.roots.to_vec()
         } else {
-            ends_of(&certificates, leaf)
+            ends_of(&certificates, leaf, &mut issuance)?
         };
         let path = path::verify(
             leaf,
@@ -145,6 +176,7 @@ impl ChainCheck<'_> {
                 name: None,
                 max_depth: self.max_depth,
                 now: self.now,
+                stopped,
             },
         )?;
         if authenticated && path.len() == 1 {

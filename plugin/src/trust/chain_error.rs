@@ -17,7 +17,7 @@ pub enum ChainError {
     /// `trust.not-yet-valid`: a certificate of the path is before its notBefore.
     #[error(transparent)]
     NotYetValid(Box<Refusal>),
-    /// `trust.weak`: a key or digest of the path is too weak.
+    /// `trust.weak`: a key or digest of the path is too weak, or a received key too large.
     #[error(transparent)]
     Weak(Box<Refusal>),
     /// `trust.invalid`: anything else.

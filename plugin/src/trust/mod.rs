@@ -18,6 +18,8 @@
 
 pub mod canonical;
 pub mod chain;
+#[cfg(test)]
+mod chain_cost_tests;
 mod chain_error;
 #[cfg(test)]
 mod chain_tests;
@@ -26,6 +28,7 @@ mod der_form;
 #[cfg(test)]
 #[path = "../../../host-sdk/x509/src/fixtures.rs"]
 pub(crate) mod fixtures;
+mod issuance;
 mod message;
 pub mod replay;
 pub mod verifier;
@@ -33,10 +36,10 @@ pub mod verifier;
 mod verifier_tests;
 
 pub use canonical::SignedView;
-pub use chain::{is_ca, validate_received, ChainError, RootCheck, ValidChain};
+pub use chain::{is_ca, validate_received, ChainCheck, ChainError, RootCheck, ValidChain};
 pub use cms::sign;
 pub use verifier::{Accepted, Clock, Freshness, SignatureError, Verifier, CLOCK_WINDOW_MS};
-use x509_policy::{der, extensions, key_policy, path, revocation};
-pub use x509_policy::{facts, pem, refusal, server, server_name};
+use x509_policy::{der, extensions, key_policy, path};
+pub use x509_policy::{facts, pem, refusal, revocation, server, server_name};
 pub use x509_policy::{validate_tls_server, CertificateFacts, ServerError, ServerName};
 pub use x509_policy::{MAX_DEPTH, SECURITY_LEVEL};

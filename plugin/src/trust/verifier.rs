@@ -190,7 +190,7 @@ impl Verifier {
         clock: Clock,
         freshness: Freshness<'_>,
     ) -> Result<Accepted, SignatureError> {
-        let accepted = self.judge_apart(message, body, clock, freshness)?;
+        let accepted = self.judge(message, body, clock, freshness)?;
         let id = digest_of(&accepted.id);
         match (self.window.check(&id, accepted.timestamp), freshness) {
             (Ok(()), _) => {}
@@ -202,20 +202,12 @@ impl Verifier {
         Ok(accepted)
     }
 
-    /// Judges one message but for whether it was accepted before, and remembers nothing.
+    /// Judges one message with its body apart, but for whether it was accepted before; and
+    /// remembers nothing.
     ///
     /// # Errors
     /// As [`Verifier::verify`], replay excepted.
     pub fn judge(
-        &self,
-        message: &SignedView<'_>,
-        clock: Clock,
-        freshness: Freshness<'_>,
-    ) -> Result<Accepted, SignatureError> {
-        self.judge_apart(message, message.body(), clock, freshness)
-    }
-
-    fn judge_apart(
         &self,
         message: &SignedView<'_>,
         body: &[u8],

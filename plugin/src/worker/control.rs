@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use kura_formats::payload::{self, Limits};
+
 use super::accepted::{Accepted, NotAccepted};
 use super::preflight::plausible_at;
 use super::shared::lock;
@@ -124,20 +126,29 @@ impl Control {
         account: &str,
         client_id: &str,
         application_topic: &str,
-        payload: &[u8],
+        bytes: &[u8],
         clock: Clock,
     ) -> Result<(), Fault> {
-        let payload = kura_formats::payload::decode(payload, &Default::default())
-            .map_err(|e| Fault::new(Code::ProtocolMalformed, e.to_string()))?;
+        // The bytes are the host's: of what is large no second copy is made.
+        let limits = Limits::default();
+        let (payload, body) = match payload::is_gzip(bytes) {
+            true => payload::decode(bytes, &limits).map(|payload| (payload, None)),
+            false => payload::decode_apart(bytes, &limits),
+        }
+        .map_err(|e| Fault::new(Code::ProtocolMalformed, e.to_string()))?;
         let view = SignedView {
             account,
             client_id,
             application_topic,
             payload: &payload,
         };
+        let body = match body {
+            Some(at) => bytes.get(at).unwrap_or_default(),
+            None => payload.body.as_deref().unwrap_or_default(),
+        };
         // Whoever signs nothing keeps nobody waiting for the disk.
         let judged = lock(&self.verifier)
-            .judge(&view, clock, Freshness::Window)
+            .judge(&view, body, clock, Freshness::Window)
             .map_err(|e| super::trusted::of_signature(&e))?;
         let mut memory = lock(&self.memory);
         let accepted = memory.open().map_err(|e| of_memory(&e))?;

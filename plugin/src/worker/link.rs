@@ -16,6 +16,9 @@ use crate::status::Bytes;
 
 /// How long a polite end may take.
 const GOODBYE: Duration = Duration::from_millis(100);
+/// Replies that wait for a broker's acknowledgement, in bytes: what a broker that gives none can
+/// have piled up. paho keeps two copies of each.
+const UNACKNOWLEDGED: usize = 2 << 20;
 /// Keep-alive of the session: Kura's default (MqttDataTransport, 30 s).
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 
@@ -64,6 +67,7 @@ impl Worker {
         options.username = Some(identity.username.clone());
         options.password = Some(settings.password.clone());
         options.keep_alive = KEEP_ALIVE;
+        options.limits.max_unacknowledged = UNACKNOWLEDGED;
         options.tls = Tls {
             anchors: found.roots,
             crls: found.crls.into(),

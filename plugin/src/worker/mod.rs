@@ -12,6 +12,8 @@ mod control;
 mod download;
 mod effects;
 mod link;
+#[cfg(test)]
+mod memory_tests;
 mod pace;
 mod preflight;
 mod proof;
@@ -22,6 +24,8 @@ mod trusted;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use mqtt_session::Hold;
 
 use crate::diagnosis::Fault;
 use crate::host::Host;
@@ -34,7 +38,6 @@ use claim::Claim;
 pub use control::Counts;
 use download::Downloading;
 use link::Link;
-use mqtt_session::Hold;
 use pace::Pace;
 use proof::Proof;
 use repetition::Repetition;
@@ -119,7 +122,7 @@ impl Worker {
             hold: None,
             sessions: 0,
             plan: None,
-            trusted: Trusted::new(shared.verifier()),
+            trusted: Trusted::new(Arc::clone(&shared)),
             tls_cache: mqtt_session::SessionCache::default(),
             extras: Extras::new(shared.pid()),
             // Before the first parameters there is nothing to show: `inactive` stands.

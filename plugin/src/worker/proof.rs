@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 
 use gateway_component_abi::value::{Properties, Secret, Value};
 use kura_formats::client_id;
+use mqtt_session::client_key::{self, ClientKeyError};
 use mqtt_session::{BrokerUrl, ClientIdentity, Event, Options, Session, Tls};
 use openssl::pkey::PKey;
-use openssl::x509::X509;
 
 use super::{link, trusted, Command, Worker};
 use crate::diagnosis::{Code, Fault};
 use crate::host::{EntryKind, SSL_KEYSTORE};
-use crate::provisioner::Input;
+use crate::provisioner::{Input, SessionEvent};
 use crate::transaction::of_host;
 
 /// The proof under way.
@@ -107,41 +107,39 @@ impl Worker {
         Ok(options)
     }
 
-    /// The client certificate for a broker that asks, as the cloud connection chooses it: the key of
-    /// SSLKeystore with this alias, which must have a chain then, or the first that has one.
+    /// The client certificate for a broker that asks, as the cloud connection chooses it: that of
+    /// the key of SSLKeystore with this alias; without one, as [`client_key`] says.
     pub(super) fn client_identity(
         &self,
         alias: Option<&str>,
     ) -> Result<Option<ClientIdentity>, Fault> {
         let refused = |e| of_host(SSL_KEYSTORE, &e);
-        let broken = |e: openssl::error::ErrorStack| {
+        let entries = self.host.keystore(SSL_KEYSTORE).map_err(refused)?;
+        let keys = entries
+            .iter()
+            .filter(|entry| entry.kind == EntryKind::PrivateKey)
+            .map(|entry| (entry.alias.as_str(), entry.pem.as_str()));
+        let Some(chosen) = client_key::choose(keys, alias).map_err(|e| unusable(&e))? else {
+            return Ok(None);
+        };
+        let key = self
+            .host
+            .private_key(SSL_KEYSTORE, &chosen.alias)
+            .map_err(refused)?;
+        let key = PKey::private_key_from_pem(key.expose().as_bytes()).map_err(|e| {
             Fault::new(
                 Code::ProofFailed,
-                format!("{SSL_KEYSTORE}: client key: {e}"),
+                format!("{SSL_KEYSTORE}: the client key {}: {e}", chosen.alias),
             )
-        };
-        for entry in self.host.keystore(SSL_KEYSTORE).map_err(refused)? {
-            let wanted = alias.is_none_or(|alias| alias == entry.alias);
-            if !wanted || entry.kind != EntryKind::PrivateKey || entry.pem.is_empty() {
-                continue;
-            }
-            let chain = X509::stack_from_pem(entry.pem.as_bytes()).map_err(broken)?;
-            let key = self
-                .host
-                .private_key(SSL_KEYSTORE, &entry.alias)
-                .map_err(refused)?;
-            let key = PKey::private_key_from_pem(key.expose().as_bytes()).map_err(broken)?;
-            return Ok(Some(ClientIdentity { chain, key }));
-        }
-        match alias {
-            None => Ok(None),
-            Some(alias) => Err(Fault::new(
-                Code::ProofFailed,
-                format!(
-                    "ssl.certificate.alias: the {SSL_KEYSTORE} has no key {alias:?} with a certificate"
-                ),
-            )),
-        }
+        })?;
+        Ok(Some(ClientIdentity {
+            chain: chosen.chain,
+            key,
+        }))
+    }
+
+    fn proof_waits(&mut self, what: &'static str) {
+        self.input(Input::Session(SessionEvent::Waiting(what)));
     }
 
     pub(super) fn proof_event(&mut self, number: u64, event: Event) {
@@ -155,6 +153,12 @@ impl Worker {
                 format!("the new account did not accept {}", proof.target),
             )
             .because_of(&link::of_failure(&failure, None))),
+            // Told if it is where the time of the attempt runs out.
+            Event::Connecting(_) => return self.proof_waits("the account's broker to answer"),
+            Event::Handshaking => {
+                return self.proof_waits("the TLS handshake of the account's broker")
+            }
+            Event::TlsEstablished(_) => return self.proof_waits("CONNACK of the account's broker"),
             _ => return,
         };
         // Connected: the session is dropped, which closes it. The cloud connection takes over.
@@ -163,4 +167,12 @@ impl Worker {
         }
         self.input(Input::Proved(result));
     }
+}
+
+fn unusable(error: &ClientKeyError) -> Fault {
+    let what = match error {
+        ClientKeyError::Absent { .. } => format!("ssl.certificate.alias: {SSL_KEYSTORE}: {error}"),
+        ClientKeyError::Damaged { source, .. } => format!("{SSL_KEYSTORE}: {error}: {source}"),
+    };
+    Fault::new(Code::ProofFailed, what)
 }

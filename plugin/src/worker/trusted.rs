@@ -4,13 +4,14 @@ use std::sync::{Arc, Mutex};
 
 use openssl::x509::{X509Crl, X509};
 
-use super::shared::lock;
+use super::shared::{lock, Shared};
 use crate::diagnosis::{Code, Fault};
-use crate::host::{EntryKind, Host, DM_KEYSTORE, SSL_KEYSTORE};
+use crate::host::{EntryKind, Host, KeystoreEntry, DM_KEYSTORE, SSL_KEYSTORE};
 use crate::protocol::Request;
 use crate::transaction::of_host;
 use crate::trust::{
-    self, ChainError, Clock, Freshness, RootCheck, SignatureError, ValidChain, Verifier,
+    self, revocation, ChainCheck, ChainError, Clock, Freshness, RootCheck, SignatureError,
+    ValidChain, Verifier,
 };
 
 /// Certificates and lists of a keystore.
@@ -24,10 +25,19 @@ pub struct Certificates {
     pub crls: Vec<X509Crl>,
 }
 
-/// Reads a keystore. An entry that cannot be parsed is left out with a warning.
+/// Reads a keystore. A certificate that cannot be parsed is left out with a warning, as nothing is
+/// trusted for it.
+///
+/// # Errors
+/// The host's; and a revocation list that cannot be obeyed: without it more would be trusted.
 pub fn certificates(host: &dyn Host, keystore: &str) -> Result<Certificates, Fault> {
+    let entries = host.keystore(keystore);
+    read(keystore, &entries.map_err(|e| of_host(keystore, &e))?)
+}
+
+fn read(keystore: &str, entries: &[KeystoreEntry]) -> Result<Certificates, Fault> {
     let mut found = Certificates::default();
-    for entry in host.keystore(keystore).map_err(|e| of_host(keystore, &e))? {
+    for entry in entries {
         let unreadable = |e: &dyn std::fmt::Display| {
             log::warn!("{keystore}: entry {} cannot be read: {e}", entry.alias);
         };
@@ -44,14 +54,25 @@ pub fn certificates(host: &dyn Host, keystore: &str) -> Result<Certificates, Fau
                 }
                 Err(e) => unreadable(&e),
             },
-            EntryKind::Crl => match X509Crl::from_pem(entry.pem.as_bytes()) {
-                Ok(crl) => found.crls.push(crl),
-                Err(e) => unreadable(&e),
+            EntryKind::Crl => match revocation::lists(entry.pem.as_bytes()) {
+                Ok(lists) => found.crls.extend(lists),
+                Err(e) => return Err(of_list(keystore, &entry.alias, &e)),
             },
             EntryKind::PrivateKey => {}
         }
     }
     Ok(found)
+}
+
+/// A revocation list that cannot be obeyed as a fault: what it would be needed for is refused.
+fn of_list(keystore: &str, alias: &str, error: &revocation::ListError) -> Fault {
+    let code = match keystore {
+        SSL_KEYSTORE => Code::TlsUntrusted,
+        _ => Code::TrustInvalid,
+    };
+    let message =
+        format!("{keystore}: the revocation list in entry {alias} cannot be obeyed: {error}");
+    Fault::new(code, message)
 }
 
 /// The anchors of TLS: every trusted certificate of SSLKeystore, also a broker's own.
@@ -64,6 +85,7 @@ pub fn tls_anchors(host: &dyn Host) -> Result<Certificates, Fault> {
 /// The signers of the session at hand, and of the time after it.
 pub struct Trusted {
     verifier: Arc<Mutex<Verifier>>,
+    shared: Arc<Shared>,
     /// Leaf of the accepted chain.
     leaf_pem: Option<String>,
     chain: Vec<String>,
@@ -73,9 +95,10 @@ pub struct Trusted {
 
 impl Trusted {
     /// Around the verifier that the host's threads use, too.
-    pub fn new(verifier: Arc<Mutex<Verifier>>) -> Self {
+    pub fn new(shared: Arc<Shared>) -> Self {
         Trusted {
-            verifier,
+            verifier: shared.verifier(),
+            shared,
             leaf_pem: None,
             chain: Vec::new(),
             said: Vec::new(),
@@ -83,9 +106,13 @@ impl Trusted {
     }
 
     /// Trusts what DMKeystore holds, and nobody else; returns the fingerprints.
+    ///
+    /// # Errors
+    /// As [`certificates`]; then nobody is trusted.
     pub fn reload(&mut self, host: &dyn Host) -> Result<Vec<String>, Fault> {
-        let found = certificates(host, DM_KEYSTORE)?;
+        let found = certificates(host, DM_KEYSTORE);
         let mut verifier = lock(&self.verifier);
+        let found = found.inspect_err(|_| drop(verifier.trust(&[], &[])))?;
         let left_out = verifier.trust(&found.leaves, &found.crls);
         let left_out: Vec<_> = left_out.iter().map(ToString::to_string).collect();
         for reason in left_out.iter().filter(|reason| !self.said.contains(reason)) {
@@ -106,7 +133,8 @@ impl Trusted {
     }
 
     /// Validates a received chain; at a first provisioning its leaf becomes the signer of the
-    /// session.
+    /// session. Gives up when the worker is to end: a hostile chain may take a small gateway
+    /// longer than `deactivate` waits.
     pub fn check_chain(
         &mut self,
         host: &dyn Host,
@@ -116,7 +144,8 @@ impl Trusted {
         becomes_signer: bool,
     ) -> Result<ValidChain, Fault> {
         let found = certificates(host, DM_KEYSTORE)?;
-        let chain = trust::validate_received(pem, &found.roots, &found.crls, mode, now_s)
+        let chain = ChainCheck::of_signer(&found.roots, &found.crls, mode, now_s)
+            .validate_unless(pem, &|| self.shared.stopping())
             .map_err(|e| of_chain(&e))?;
         let leaf = chain
             .leaf
@@ -164,4 +193,69 @@ fn of_chain(error: &ChainError) -> Fault {
 pub fn of_signature(error: &SignatureError) -> Fault {
     let code = error.code().parse().unwrap_or(Code::SignatureInvalid);
     Fault::new(code, error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::trust::fixtures::{Ca, Leaf, NOW};
+
+    fn entry(kind: EntryKind, alias: &str, pem: &str) -> KeystoreEntry {
+        KeystoreEntry {
+            kind,
+            alias: alias.to_owned(),
+            pem: pem.to_owned(),
+        }
+    }
+
+    fn list(list: &X509Crl) -> String {
+        String::from_utf8(list.to_pem().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn every_list_of_an_entry_is_obeyed() {
+        let root = Ca::root("Root");
+        let leaf = root.issue("Leaf", Leaf::default());
+        let two = list(&root.crl(&[], NOW)) + &list(&root.crl(&[&leaf.certificate], NOW));
+        let entries = [
+            entry(EntryKind::TrustedCertificate, "root", &root.pem()),
+            entry(EntryKind::TrustedCertificate, "damaged", "no certificate"),
+            entry(EntryKind::Crl, "lists", &two),
+        ];
+        let found = read(DM_KEYSTORE, &entries).unwrap();
+        assert_eq!((found.roots.len(), found.crls.len()), (1, 2));
+    }
+
+    #[test]
+    fn a_list_that_cannot_be_obeyed_is_a_fault_that_names_its_entry() {
+        let root = Ca::root("Root");
+        let delta: &[u8] = &[2, 1, 1];
+        let delta = list(&root.crl_of(&[], (NOW - 1, NOW + 1), Some((27, delta))));
+        let good = list(&root.crl(&[], NOW));
+        let cut = good.replace("-----END", "----END");
+        for (keystore, code) in [
+            (SSL_KEYSTORE, Code::TlsUntrusted),
+            (DM_KEYSTORE, Code::TrustInvalid),
+        ] {
+            for (pem, why) in [
+                (&delta, "deltaCRLIndicator"),
+                (&cut, "boundary"),
+                (&String::new(), "no block"),
+                (&root.pem(), "no X509 CRL"),
+                (&(good.clone() + &delta), "deltaCRLIndicator"),
+            ] {
+                let entries = [
+                    entry(EntryKind::Crl, "good", &good),
+                    entry(EntryKind::Crl, "stolen-brokers", pem),
+                ];
+                let fault = read(keystore, &entries).err().unwrap();
+                let text = fault.to_string();
+                assert_eq!(fault.code, code, "{text}");
+                for part in [keystore, "stolen-brokers", why] {
+                    assert!(text.contains(part), "{part} is not in: {text}");
+                }
+            }
+        }
+    }
 }

@@ -7,14 +7,15 @@
  *   cc -std=c11 -shared -fPIC -fvisibility=hidden -I include \
  *      -DHEATER_METATYPE='"metatype/com.example.Heater.xml"' -o libheater.so heater.c
  *
- * HEATER_FACTORY and HEATER_VERSION make others of the same kind, for tests. Three more make one
- * that is refused (HEATER_UNLINKED, HEATER_MUTE) or fatal (HEATER_FATAL) when it is opened.
+ * HEATER_FACTORY and HEATER_VERSION make others of the same kind, for tests. Four more make one
+ * that is refused (HEATER_UNLINKED, HEATER_MUTE) or fatal (HEATER_FATAL) when it is opened, or fatal
+ * when it is activated (HEATER_DYING).
  */
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "gwc/entry.h"
+#include "careful.h"
 #include "gwc/ext/status.h"
 
 #ifndef HEATER_FACTORY
@@ -33,6 +34,7 @@ extern const char heater_metatype[] __attribute__((visibility("hidden")));
 extern const char heater_metatype_end[] __attribute__((visibility("hidden")));
 
 struct gwc_component {
+    pthread_mutex_t mutex; /* whoever reads or writes what follows holds it */
     int active;
     int enabled;
     int economy;
@@ -41,10 +43,9 @@ struct gwc_component {
     gwc_sink changed;
 };
 
-static int is(gwc_str a, const char *b) {
-    return a.len == strlen(b) && memcmp(a.ptr, b, a.len) == 0;
-}
+static int is(gwc_str a, const char *b) { return same(a, (gwc_str){b, strlen(b)}); }
 
+/* What it says of itself, to the sink and to whoever watches. */
 static gwc_status tell(gwc_component *self, gwc_sink out) {
     char json[512];
     int length = snprintf(json, sizeof json,
@@ -55,9 +56,10 @@ static gwc_status tell(gwc_component *self, gwc_sink out) {
                           : !self->enabled ? "idle"
                                            : "heating",
                           self->room, self->target - (self->economy ? 3 : 0));
-    gwc_bytes bytes = {(const uint8_t *)json, (uint64_t)length};
+    if (length < 0 || (size_t)length >= sizeof json)
+        return GWC_E_INTERNAL;
     if (out.put)
-        out.put(out.ctx, bytes);
+        out.put(out.ctx, (gwc_bytes){(const uint8_t *)json, (uint64_t)length});
     return GWC_OK;
 }
 
@@ -92,56 +94,96 @@ static void take(gwc_component *self, const gwc_properties *properties) {
     }
 }
 
-static gwc_status activate(gwc_component *self, const gwc_properties *properties, gwc_error *err) {
-    (void)err;
-    if (self->active)
-        return GWC_E_STATE;
-    self->active = 1;
-    take(self, properties);
-    return tell(self, self->changed);
-}
-
-static gwc_status update(gwc_component *self, const gwc_properties *properties, gwc_error *err) {
-    (void)err;
-    if (!self->active)
-        return GWC_E_STATE;
-    take(self, properties);
-    return tell(self, self->changed);
-}
-
-static gwc_status deactivate(gwc_component *self, gwc_error *err) {
-    (void)err;
-    self->active = 0;
+/* Every control call begins here, and ends in leave. */
+static gwc_status enter(gwc_component *self, gwc_error *err) {
+    if (!self)
+        return fail(err, GWC_E_INVALID_ARGUMENT, "no instance");
+    if (pthread_mutex_trylock(&self->mutex))
+        return fail(err, GWC_E_BUSY, "another call of the heater runs");
     return GWC_OK;
 }
 
+static gwc_status leave(gwc_component *self, gwc_status status) {
+    pthread_mutex_unlock(&self->mutex);
+    return status;
+}
+
+/* Activation and update differ in what has to be before. */
+static gwc_status configure(gwc_component *self, const gwc_properties *properties, int active,
+                            gwc_error *err) {
+    gwc_status status = enter(self, err);
+    if (status)
+        return status;
+    const char *wrong = judge(properties);
+    if (self->active != active)
+        status = fail(err, GWC_E_STATE, active ? "the heater is not active" : "the heater is active");
+    else if (wrong)
+        status = fail(err, GWC_E_INVALID_ARGUMENT, wrong);
+    if (status)
+        return leave(self, status);
+    self->active = 1;
+    take(self, properties);
+    return leave(self, tell(self, self->changed));
+}
+
+static gwc_status activate(gwc_component *self, const gwc_properties *properties, gwc_error *err) {
+#ifdef HEATER_DYING
+    abort();
+#endif
+    return configure(self, properties, 0, err);
+}
+
+static gwc_status update(gwc_component *self, const gwc_properties *properties, gwc_error *err) {
+    return configure(self, properties, 1, err);
+}
+
+static gwc_status deactivate(gwc_component *self, gwc_error *err) {
+    gwc_status status = enter(self, err);
+    if (status)
+        return status;
+    if (!self->active)
+        return leave(self, fail(err, GWC_E_STATE, "the heater is not active"));
+    self->active = 0;
+    return leave(self, tell(self, self->changed));
+}
+
 static gwc_status destroy(gwc_component *self, gwc_error *err) {
-    (void)err;
+    gwc_status status = enter(self, err);
+    if (status)
+        return status;
+    leave(self, GWC_OK);
+    pthread_mutex_destroy(&self->mutex);
     free(self);
     return GWC_OK;
 }
 
+/* Any thread may ask, so it waits where a control call would be refused. */
 static gwc_status get(gwc_component *self, gwc_sink out, gwc_error *err) {
-    (void)err;
-    return tell(self, out);
+    if (!self || !out.put)
+        return fail(err, GWC_E_INVALID_ARGUMENT, "no instance, or a sink without put");
+    pthread_mutex_lock(&self->mutex);
+    return leave(self, tell(self, out));
 }
 
 static gwc_status watch(gwc_component *self, gwc_sink changed, gwc_error *err) {
-    (void)err;
+    if (!self)
+        return fail(err, GWC_E_INVALID_ARGUMENT, "no instance");
+    pthread_mutex_lock(&self->mutex);
     self->changed = changed;
-    return GWC_OK;
+    return leave(self, GWC_OK);
 }
 
 static const void *extension(gwc_component *self, gwc_str id) {
-    (void)self;
     static const gwc_component_status STATUS = {sizeof STATUS, 0, get, watch};
-    return is(id, GWC_EXT_STATUS) ? &STATUS : NULL;
+    return self && is_text(id) && is(id, GWC_EXT_STATUS) ? &STATUS : NULL;
 }
 
 static gwc_status metatype(gwc_str pid, gwc_str locale, gwc_sink out, gwc_error *err) {
-    (void)locale, (void)err;
+    (void)locale; /* there is English only */
+    if (!is_text(pid) || !out.put)
+        return fail(err, GWC_E_INVALID_ARGUMENT, "no factory pid, or a sink without put");
     if (!is(pid, HEATER_FACTORY))
-        return GWC_E_NOT_FOUND;
+        return fail(err, GWC_E_NOT_FOUND, "the only factory pid is " HEATER_FACTORY);
     gwc_bytes xml = {(const uint8_t *)heater_metatype,
                      (uint64_t)(heater_metatype_end - heater_metatype)};
     out.put(out.ctx, xml);
@@ -150,17 +192,24 @@ static gwc_status metatype(gwc_str pid, gwc_str locale, gwc_sink out, gwc_error 
 
 static gwc_status create(gwc_str pid, const gwc_host *host, gwc_str name, gwc_component **out,
                          gwc_error *err) {
-    (void)host, (void)name, (void)err;
+    if (!is_text(pid) || !is_text(name) || !name.len || !out)
+        return fail(err, GWC_E_INVALID_ARGUMENT, "no factory pid, name or output");
+    if (!host || host->struct_size < sizeof *host || !host->get_extension)
+        return fail(err, GWC_E_INVALID_ARGUMENT, "no gwc_host");
     if (!is(pid, HEATER_FACTORY))
-        return GWC_E_NOT_FOUND;
-    *out = calloc(1, sizeof **out);
-    return *out ? GWC_OK : GWC_E_INTERNAL;
+        return fail(err, GWC_E_NOT_FOUND, "the only factory pid is " HEATER_FACTORY);
+    gwc_component *self = calloc(1, sizeof *self);
+    if (!self)
+        return fail(err, GWC_E_INTERNAL, "no memory");
+    pthread_mutex_init(&self->mutex, NULL);
+    *out = self;
+    return GWC_OK;
 }
 
-#define TEXT(s) {s, sizeof s - 1}
+#define NAME(s) {s, sizeof s - 1}
 
-static const gwc_component_info COMPONENT = {sizeof COMPONENT, 0, TEXT(HEATER_FACTORY),
-                                             TEXT("Keeps a room at its temperature")};
+static const gwc_component_info COMPONENT = {sizeof COMPONENT, 0, NAME(HEATER_FACTORY),
+                                             NAME("Keeps a room at its temperature")};
 static const gwc_component_ops OPS = {sizeof OPS, 0,       activate, update,
                                       deactivate, destroy, extension};
 static const gwc_module MODULE = {sizeof MODULE,
@@ -169,10 +218,10 @@ static const gwc_module MODULE = {sizeof MODULE,
                                   sizeof COMPONENT,
                                   1,
                                   &COMPONENT,
-                                  TEXT("heater"),
-                                  TEXT(HEATER_VERSION),
-                                  TEXT("Example"),
-                                  TEXT("2026-11-24T00:00:00Z"),
+                                  NAME("heater"),
+                                  NAME(HEATER_VERSION),
+                                  NAME("Example"),
+                                  NAME("2026-11-24T00:00:00Z"),
                                   metatype,
                                   create,
                                   &OPS};

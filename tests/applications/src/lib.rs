@@ -102,7 +102,7 @@ impl Application {
         std::fs::write(&xml, self.metatype()).expect("the temporary folder is writable");
         let compiler = std::env::var_os("CC").unwrap_or_else(|| OsString::from("cc"));
         let output = Command::new(compiler)
-            .args(["-std=c11", "-Wall", "-Wextra", "-Werror", "-O1"])
+            .args(["-std=c11", "-Wall", "-Wextra", "-Werror", "-O1", "-pthread"])
             .args(["-shared", "-fPIC", "-fvisibility=hidden"])
             .arg("-I")
             .arg(sources().join("../../../include"))

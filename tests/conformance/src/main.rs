@@ -50,6 +50,11 @@ enum Judge {
         #[arg(long)]
         baseline: PathBuf,
     },
+    /// The validation of received chains, by NIST PKITS
+    Pkits {
+        /// Its folder, with `certs` and `crls`
+        folder: PathBuf,
+    },
     /// The verification of signed control messages
     Signed {
         /// A JSON object with trusted signers and vectors
@@ -119,6 +124,10 @@ fn run(judge: Judge, out: &mut dyn Write) -> Result<bool, Box<dyn Error>> {
                 As::TlsServer => Profile::TlsServer,
             };
             let tally = x509::run(&cases, &baseline, profile, out)?;
+            return finish(tally, out);
+        }
+        Judge::Pkits { folder } => {
+            let tally = x509::pkits::run(&folder, out)?;
             return finish(tally, out);
         }
         Judge::Signed { vectors } => {

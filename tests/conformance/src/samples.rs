@@ -4,6 +4,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// A file of the sample data, which lies in `../shared/data` of the repository
 /// unless `GWC_SHARED_DATA` says where. If it is absent, the test is skipped, and
@@ -19,6 +20,12 @@ pub(crate) fn find(file: &str) -> Option<PathBuf> {
     }
     println!("skipped: there is no {}", found.display());
     None
+}
+
+/// Held by the tests that measure the memory of the whole process, or need much.
+pub(crate) fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A file that is removed with the value.

@@ -5,8 +5,12 @@
 //! case (`openssl_baseline.json`). Passed is a case on which both agree, or on
 //! which the component refuses more by a policy of the written list
 //! ([`policy`]). Failed is everything else: laxer than the baseline at all, or
-//! stricter for a reason that stands in no list; and a case that takes longer than
-//! 100 ms. Whether limbo's own `expected_result` is met is not the question here.
+//! stricter for a reason that stands in no list; and a case that takes more than
+//! 100 ms or 32 MiB ([`limits`]). Whether limbo's own `expected_result` is met is not the question here.
+//!
+//! Skipped, with the reason and never counted as passed, is a case that cannot be
+//! judged: it needs what the component does not offer or this judge does not know, it
+//! is not of the form of a case, or the baseline says nothing of it that can be read.
 //!
 //! # How the two profiles judge
 //!
@@ -30,17 +34,16 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
-
-use rustix::time::{clock_gettime, ClockId};
 
 mod judge;
 mod limbo;
+mod limits;
 pub mod pkits;
 pub mod policy;
 
 use judge::Verdict;
 use limbo::{Baseline, Case};
+use limits::{Costliest, Excess, Limits, Meter, LIMITS};
 use policy::{Against, Policy};
 
 /// Which function of the component judges.
@@ -119,33 +122,14 @@ pub(crate) fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T
     })
 }
 
-/// Processor time of this thread: how long a case takes must not depend on what else the machine
-/// is doing.
-fn cpu_time() -> Duration {
-    let now = clock_gettime(ClockId::ThreadCPUTime);
-    Duration::new(
-        u64::try_from(now.tv_sec).unwrap_or(0),
-        u32::try_from(now.tv_nsec).unwrap_or(0),
-    )
-}
-
-/// A case that takes longer is a failure: nobody may make the component think long.
-const TIME_LIMIT: Duration = Duration::from_millis(100);
-/// The verdict, and the time in which it was found.
-fn timed(case: &Case, as_: Profile) -> (Verdict, Duration) {
-    let start = cpu_time();
-    let verdict = judge::judge(case, as_);
-    (verdict, cpu_time().saturating_sub(start))
-}
-
 /// How a case ended.
 enum End {
     Agree,
-    TooSlow(Duration),
+    OverLimit(Excess),
     TooLax(String),
     TooStrict(String),
     ByPolicy(&'static Policy, String),
-    Skipped(&'static str),
+    Skipped(String),
 }
 
 /// The row of one category.
@@ -153,6 +137,7 @@ enum End {
 struct Row {
     agree: usize,
     too_slow: usize,
+    too_large: usize,
     too_lax: usize,
     too_strict: usize,
     by_policy: usize,
@@ -170,78 +155,100 @@ pub fn run(
     as_: Profile,
     out: &mut dyn Write,
 ) -> Result<Tally, Error> {
-    let suite: limbo::Suite = read_json(cases)?;
-    let baselines: BTreeMap<String, Baseline> = read_json(baseline)?;
-    let expected = baselines
-        .get(as_.baseline())
-        .ok_or_else(|| Error::Content {
-            path: baseline.to_owned(),
-            what: format!("there is no profile \"{}\" in it", as_.baseline()),
-        })?;
-    let mut rows: BTreeMap<&str, Row> = BTreeMap::new();
-    let mut slowest = (Duration::ZERO, "none");
+    run_within(LIMITS, cases, baseline, as_, out)
+}
+
+fn run_within(
+    limits: Limits,
+    cases: &Path,
+    baseline: &Path,
+    as_: Profile,
+    out: &mut dyn Write,
+) -> Result<Tally, Error> {
+    let text = limbo::text(cases)?;
+    let suite = limbo::suite(cases, &text)?;
+    let expected = limbo::baseline(baseline, as_.baseline())?;
+    let mut rows: BTreeMap<String, Row> = BTreeMap::new();
+    let mut meter = Meter::default();
+    let mut costliest = Costliest::default();
     let mut signers_refused = 0;
-    for case in &suite.testcases {
-        let (verdict, took) = timed(case, as_);
-        if took > slowest.0 {
-            slowest = (took, &case.id);
-        }
-        if let Verdict::Judged {
-            compared: Ok(()),
-            signer: Some(Err(_)),
-        } = &verdict
-        {
-            signers_refused += 1;
-        }
-        let row = rows.entry(case.category()).or_default();
-        let end = if took > TIME_LIMIT {
-            End::TooSlow(took)
-        } else {
-            end(case, as_, verdict, expected)
+    for (index, raw) in suite.into_iter().enumerate() {
+        let entry = limbo::entry(index, raw);
+        let row = rows.entry(entry.category().to_owned()).or_default();
+        let end = match &entry.case {
+            Err(why) => End::Skipped(why.clone()),
+            Ok(case) => {
+                let (verdict, cost) = meter.measure(|| judge::judge(case, as_));
+                costliest.note(&entry.id, cost);
+                if let Verdict::Judged {
+                    compared: Ok(()),
+                    signer: Some(Err(_)),
+                } = &verdict
+                {
+                    signers_refused += 1;
+                }
+                match (end(case, as_, verdict, &expected), cost.excess(limits)) {
+                    (End::Agree | End::ByPolicy(..), Some(excess)) => End::OverLimit(excess),
+                    (end, _) => end,
+                }
+            }
         };
-        match end {
-            End::Agree => row.agree += 1,
-            End::TooSlow(took) => {
-                row.too_slow += 1;
-                writeln!(out, "TOO SLOW    {}: {} ms", case.id, took.as_millis())?;
-            }
-            End::TooLax(why) => {
-                row.too_lax += 1;
-                writeln!(out, "TOO LAX     {}: {why}", case.id)?;
-            }
-            End::TooStrict(why) => {
-                row.too_strict += 1;
-                writeln!(out, "TOO STRICT  {}: {why}", case.id)?;
-            }
-            End::ByPolicy(policy, why) => {
-                row.by_policy += 1;
-                writeln!(
-                    out,
-                    "stricter    {}: by policy \"{}\": {why}",
-                    case.id, policy.name
-                )?;
-            }
-            End::Skipped(why) => {
-                row.skipped += 1;
-                writeln!(out, "skipped     {}: {why}", case.id)?;
-            }
-        }
+        row.count(&entry.id, end, out)?;
     }
     report(&rows, out)?;
     if as_ == Profile::Chain {
         writeln!(out, "accepted chains that are refused as control signers, by the rules for signers: {signers_refused}")?;
     }
-    writeln!(
-        out,
-        "slowest case: {} in {} ms",
-        slowest.1,
-        slowest.0.as_millis()
-    )?;
+    costliest.write(out)?;
     Ok(rows.values().fold(Tally::default(), |sum, row| Tally {
         passed: sum.passed + row.agree + row.by_policy,
-        failed: sum.failed + row.too_slow + row.too_lax + row.too_strict,
+        failed: sum.failed + row.failed(),
         skipped: sum.skipped + row.skipped,
     }))
+}
+
+impl Row {
+    /// Counts one case, and writes its line unless it is plain agreement.
+    fn count(&mut self, id: &str, end: End, out: &mut dyn Write) -> std::io::Result<()> {
+        match end {
+            End::Agree => {
+                self.agree += 1;
+                Ok(())
+            }
+            End::OverLimit(Excess::Time(took)) => {
+                self.too_slow += 1;
+                writeln!(out, "TOO SLOW    {id}: {} ms", took.as_millis())
+            }
+            End::OverLimit(Excess::Memory(memory)) => {
+                self.too_large += 1;
+                writeln!(out, "TOO LARGE   {id}: {memory} KiB")
+            }
+            End::TooLax(why) => {
+                self.too_lax += 1;
+                writeln!(out, "TOO LAX     {id}: {why}")
+            }
+            End::TooStrict(why) => {
+                self.too_strict += 1;
+                writeln!(out, "TOO STRICT  {id}: {why}")
+            }
+            End::ByPolicy(policy, why) => {
+                self.by_policy += 1;
+                writeln!(
+                    out,
+                    "stricter    {id}: by policy \"{}\": {why}",
+                    policy.name
+                )
+            }
+            End::Skipped(why) => {
+                self.skipped += 1;
+                writeln!(out, "skipped     {id}: {why}")
+            }
+        }
+    }
+
+    fn failed(&self) -> usize {
+        self.too_slow + self.too_large + self.too_lax + self.too_strict
+    }
 }
 
 fn end(case: &Case, as_: Profile, verdict: Verdict, baseline: &Baseline) -> End {
@@ -249,8 +256,12 @@ fn end(case: &Case, as_: Profile, verdict: Verdict, baseline: &Baseline) -> End 
         Verdict::Skipped(why) => return End::Skipped(why),
         Verdict::Judged { compared, signer } => (compared, signer),
     };
-    let Some(known) = baseline.get(&case.id) else {
-        return End::Skipped("the baseline does not know it");
+    let known = match baseline.get(&case.id) {
+        Some(Ok(known)) => known,
+        Some(Err(why)) => {
+            return End::Skipped(format!("the baseline's word on it cannot be read: {why}"))
+        }
+        None => return End::Skipped("the baseline does not know it".to_owned()),
     };
     if let Some(Ok(())) = signer {
         match &compared {
@@ -280,17 +291,30 @@ fn said(known: &limbo::Known) -> String {
     format!(", while the baseline says \"{}\"", known.why)
 }
 
-fn report(rows: &BTreeMap<&str, Row>, out: &mut dyn Write) -> std::io::Result<()> {
+fn report(rows: &BTreeMap<String, Row>, out: &mut dyn Write) -> std::io::Result<()> {
     writeln!(
         out,
-        "{:<32} {:>6} {:>8} {:>11} {:>9} {:>10} {:>8}",
-        "category", "agree", "too lax", "too strict", "too slow", "by policy", "skipped"
+        "{:<32} {:>6} {:>8} {:>11} {:>9} {:>10} {:>10} {:>8}",
+        "category",
+        "agree",
+        "too lax",
+        "too strict",
+        "too slow",
+        "too large",
+        "by policy",
+        "skipped"
     )?;
     for (category, row) in rows {
         writeln!(
             out,
-            "{category:<32} {:>6} {:>8} {:>11} {:>9} {:>10} {:>8}",
-            row.agree, row.too_lax, row.too_strict, row.too_slow, row.by_policy, row.skipped
+            "{category:<32} {:>6} {:>8} {:>11} {:>9} {:>10} {:>10} {:>8}",
+            row.agree,
+            row.too_lax,
+            row.too_strict,
+            row.too_slow,
+            row.too_large,
+            row.by_policy,
+            row.skipped
         )?;
     }
     Ok(())

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::ptr;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
 use gateway_component_abi::ext::configuration::{
     GwcConfiguration, GwcConfigurationItem, GwcConfigurationList, GwcConfigurationSink,
@@ -61,6 +62,8 @@ pub struct State {
     pub facts: BTreeMap<&'static str, String>,
     /// What `gwc.keystore/1` holds in SSLKeystore, PEM by alias.
     pub anchors: BTreeMap<String, String>,
+    /// The least important lines that it wants, `LOG_TRACE` until a test says otherwise.
+    pub max_level: u32,
     /// The own configuration.
     own: Mutex<Properties>,
     /// Called from inside `update_own`, as a host does that cannot wait.
@@ -94,6 +97,7 @@ impl Host {
                 ("kura.model.id", "bench".to_owned()),
             ]),
             anchors: BTreeMap::new(),
+            max_level: LOG_TRACE,
             own: Mutex::default(),
             on_update: Mutex::default(),
             log: GwcLog {
@@ -252,14 +256,26 @@ impl Watcher {
     /// # Panics
     /// If there is none within 10 s.
     pub fn wait(&self, wanted: impl Fn(&serde_json::Value) -> bool) -> serde_json::Value {
-        let until = std::time::Instant::now() + std::time::Duration::from_secs(10);
+        self.wait_within(Duration::from_secs(10), wanted)
+    }
+
+    /// The same, for what takes longer.
+    ///
+    /// # Panics
+    /// If there is none in that time.
+    pub fn wait_within(
+        &self,
+        time: Duration,
+        wanted: impl Fn(&serde_json::Value) -> bool,
+    ) -> serde_json::Value {
+        let until = Instant::now() + time;
         let mut last = serde_json::Value::Null;
         loop {
-            let left = until.saturating_duration_since(std::time::Instant::now());
+            let left = until.saturating_duration_since(Instant::now());
             match self.receiver.recv_timeout(left) {
                 Ok(document) if wanted(&document) => return document,
                 Ok(document) => last = document,
-                Err(_) => panic!("no such status within 10 s; the last one: {last:#}"),
+                Err(_) => panic!("no such status within {time:?}; the last one: {last:#}"),
             }
         }
     }
@@ -294,8 +310,9 @@ unsafe extern "C" fn get_extension(ctx: *mut c_void, id: GwcStr) -> *const c_voi
     state.offers.get(id).copied().unwrap_or(ptr::null())
 }
 
-unsafe extern "C" fn max_level(_ctx: *mut c_void) -> u32 {
-    LOG_TRACE
+unsafe extern "C" fn max_level(ctx: *mut c_void) -> u32 {
+    // SAFETY: ctx is the state of the host.
+    unsafe { (*ctx.cast::<State>()).max_level }
 }
 
 unsafe extern "C" fn write(ctx: *mut c_void, level: u32, target: GwcStr, message: GwcStr) {

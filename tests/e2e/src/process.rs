@@ -4,7 +4,7 @@
 //! its standard streams, its REST interface from outside.
 
 use std::io::{self, BufRead, BufReader, Read};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -105,6 +105,28 @@ impl Process {
             lines = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         Ok(())
+    }
+}
+
+impl Process {
+    /// Waits until it ends by itself.
+    ///
+    /// # Errors
+    /// What it said so far, once the time is over.
+    pub fn ended(mut self, within: Duration) -> Result<ExitStatus, SiteError> {
+        let end = Instant::now() + within;
+        loop {
+            let status = self.child.try_wait();
+            match status.map_err(|e| SiteError(format!("gateway run: {e}")))? {
+                Some(status) => return Ok(status),
+                None if Instant::now() > end => {
+                    let said = self.lines().join("\n");
+                    return Err(SiteError(format!("the gateway did not end:\n{said}")));
+                }
+                // Only to keep the processor free.
+                None => thread::sleep(Duration::from_millis(10)),
+            }
+        }
     }
 }
 

@@ -483,7 +483,8 @@ fn copy_tree(from: &Path, to: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-fn read_tree(folder: &Path, into: &mut BTreeMap<String, Vec<u8>>) -> std::io::Result<()> {
+/// Every file below a folder, by its path.
+pub fn read_tree(folder: &Path, into: &mut BTreeMap<String, Vec<u8>>) -> std::io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         if path.is_dir() {

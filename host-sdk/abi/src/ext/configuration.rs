@@ -98,7 +98,9 @@ pub struct GwcConfiguration {
         ) -> GwcStatus,
     >,
     /// What restore needs to bring the components named by pids back to what they are now,
-    /// absent ones included. Opaque; secrets in it are encrypted. `[worker]`
+    /// absent ones included. Opaque; secrets in it are encrypted. The host may refuse others to
+    /// change these components, until the caller restores them, updates its own configuration,
+    /// captures again (count 0: nothing), or is destroyed. `[worker]`
     pub capture: Option<
         unsafe extern "C" fn(
             ctx: *mut c_void,

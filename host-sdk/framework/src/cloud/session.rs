@@ -3,13 +3,16 @@
 
 use std::time::Instant;
 
-use mqtt_session::{Anchor, ClientIdentity, Options, Publish, Tls};
+use mqtt_session::{client_key, Anchor, ClientIdentity, Options, Publish, Tls};
 use openssl::pkey::PKey;
-use openssl::x509::{X509Crl, X509};
+use x509_policy::revocation;
 
 use super::settings::Link;
 use super::Surroundings;
-use crate::keystore::{EntryInfo, EntryKind, KeystoreError, SSL_KEYSTORE};
+use crate::keystore::{EntryKind, KeystoreError, SSL_KEYSTORE};
+
+/// What waits for the broker's acknowledgement, in bytes; paho keeps two copies of each message.
+const UNACKNOWLEDGED: usize = 2 << 20;
 
 /// Why a session cannot even be tried.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +46,7 @@ pub(super) fn options(
     options.username = link.username.clone();
     options.password = link.password.clone();
     options.keep_alive = link.keep_alive;
+    options.limits.max_unacknowledged = UNACKNOWLEDGED;
     options.deadline = Some(Instant::now() + link.timeout);
     if link.broker.scheme.is_tls() {
         options.tls = tls(surroundings, link.key_alias.as_deref())?;
@@ -69,9 +73,17 @@ pub(super) fn trust(surroundings: &Surroundings) -> Result<Tls, PrepareError> {
         anchors: keystores.anchors(SSL_KEYSTORE)?,
         ..Tls::default()
     };
-    let lists = entries.iter().filter(|entry| entry.kind == EntryKind::Crl);
-    let lists = lists.map(|entry| X509Crl::from_pem(entry.pem.as_bytes()));
-    tls.crls = lists.collect::<Result<Vec<_>, _>>()?.into();
+    let mut crls = Vec::new();
+    for entry in entries.iter().filter(|entry| entry.kind == EntryKind::Crl) {
+        let lists = revocation::lists(entry.pem.as_bytes()).map_err(|e| {
+            PrepareError::Keystore(format!(
+                "{SSL_KEYSTORE}: the revocation list in entry {} cannot be obeyed: {e}",
+                entry.alias
+            ))
+        })?;
+        crls.extend(lists);
+    }
+    tls.crls = crls.into();
     Ok(tls)
 }
 
@@ -79,23 +91,19 @@ fn tls(surroundings: &Surroundings, key_alias: Option<&str>) -> Result<Tls, Prep
     let keystores = &surroundings.keystores;
     let entries = keystores.list(SSL_KEYSTORE)?;
     let mut tls = trust(surroundings)?;
-    // As in Kura, a key in the keystore is shown to a broker that asks; a key whose certificate has
-    // not come yet is none.
-    let usable = |entry: &&EntryInfo| {
-        entry.kind == EntryKind::PrivateKey
-            && !entry.pem.is_empty()
-            && key_alias.is_none_or(|alias| alias == entry.alias)
-    };
-    if let Some(entry) = entries.iter().find(usable) {
-        let key = keystores.private_key(SSL_KEYSTORE, &entry.alias)?;
+    // As in Kura, a key in the keystore is shown to a broker that asks.
+    let keys = entries
+        .iter()
+        .filter(|entry| entry.kind == EntryKind::PrivateKey)
+        .map(|entry| (entry.alias.as_str(), entry.pem.as_str()));
+    let chosen = client_key::choose(keys, key_alias)
+        .map_err(|e| PrepareError::Keystore(format!("{SSL_KEYSTORE}: {}", crate::one_line(&e))))?;
+    if let Some(chosen) = chosen {
+        let key = keystores.private_key(SSL_KEYSTORE, &chosen.alias)?;
         tls.client = Some(ClientIdentity {
-            chain: X509::stack_from_pem(entry.pem.as_bytes())?,
+            chain: chosen.chain,
             key: PKey::private_key_from_pem(key.expose().as_bytes())?,
         });
-    } else if let Some(alias) = key_alias {
-        return Err(PrepareError::Keystore(format!(
-            "the {SSL_KEYSTORE} has no key {alias:?} with a certificate"
-        )));
     }
     Ok(tls)
 }

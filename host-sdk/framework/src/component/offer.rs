@@ -1,6 +1,7 @@
 //! The framework's services as one instance sees them.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 
 use gateway_component_abi::safe::error::CallError;
@@ -12,7 +13,7 @@ use super::services::{
     ConfigurationAccess, ConfigurationItem, CryptoService, EventService, LogService,
     StorageService, SystemService,
 };
-use crate::configuration::{Configuration, ConfigurationError, ConfigurationService};
+use crate::configuration::{Configuration, ConfigurationError, ConfigurationService, Holder};
 use crate::crypto::{Crypto, CryptoError};
 use crate::events::{Event, Hub};
 use crate::metatype::{self, Metatype};
@@ -84,10 +85,26 @@ fn folder_name(pid: &str) -> String {
 /// `gwc.configuration/1`.
 #[derive(Debug)]
 pub struct OwnConfiguration {
-    /// The service of all.
-    pub service: Arc<ConfigurationService>,
-    /// Of the instance.
-    pub pid: String,
+    service: Arc<ConfigurationService>,
+    holder: Holder,
+}
+
+impl OwnConfiguration {
+    /// For one instance of `pid`, over the service of all.
+    pub fn new(service: Arc<ConfigurationService>, pid: &str) -> OwnConfiguration {
+        static INSTANCES: AtomicU64 = AtomicU64::new(0);
+        let holder = Holder {
+            pid: pid.to_owned(),
+            instance: INSTANCES.fetch_add(1, Ordering::Relaxed),
+        };
+        OwnConfiguration { service, holder }
+    }
+}
+
+impl Drop for OwnConfiguration {
+    fn drop(&mut self) {
+        self.service.release(&self.holder);
+    }
 }
 
 impl ConfigurationAccess for OwnConfiguration {
@@ -123,9 +140,10 @@ impl ConfigurationAccess for OwnConfiguration {
 
     fn update_own(&self, properties: Properties) -> Result<(), CallError> {
         self.service
-            .update_own(&self.pid, &properties)
-            .map(drop)
-            .map_err(configuration_error)
+            .update_own(&self.holder.pid, &properties)
+            .map_err(configuration_error)?;
+        self.service.release(&self.holder);
+        Ok(())
     }
 
     fn validate(
@@ -154,7 +172,9 @@ impl ConfigurationAccess for OwnConfiguration {
     }
 
     fn capture(&self, pids: &[&str]) -> Result<Vec<u8>, CallError> {
-        self.service.capture(pids).map_err(configuration_error)
+        self.service
+            .capture_for(&self.holder, pids)
+            .map_err(configuration_error)
     }
 
     fn apply(&self, key: &str, list: Vec<ConfigurationItem>) -> Result<(), CallError> {
@@ -163,7 +183,9 @@ impl ConfigurationAccess for OwnConfiguration {
     }
 
     fn restore(&self, key: &str, undo: &[u8]) -> Result<(), CallError> {
-        self.service.restore(key, undo).map_err(configuration_error)
+        self.service
+            .restore_for(&self.holder, key, undo)
+            .map_err(configuration_error)
     }
 }
 
@@ -196,7 +218,9 @@ pub fn configuration_error(error: ConfigurationError) -> CallError {
         | E::Invalid { .. }
         | E::Seed(_)
         | E::Undo(_) => (status::E_INVALID, "configuration.invalid"),
-        E::Exists { .. } | E::Conflict { .. } => (status::E_CONFLICT, "configuration.conflict"),
+        E::Exists { .. } | E::Conflict { .. } | E::Reserved { .. } => {
+            (status::E_CONFLICT, "configuration.conflict")
+        }
         E::Storage { source, .. } => match source.kind() {
             std::io::ErrorKind::StorageFull => (status::E_NO_SPACE, "storage.full"),
             std::io::ErrorKind::PermissionDenied => (status::E_DENIED, "storage.unwritable"),

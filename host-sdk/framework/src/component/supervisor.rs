@@ -3,15 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{channel, Receiver, Sender};
+use std::sync::mpsc::{channel, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::{self, JoinHandle};
+use std::time::Instant;
 
 use gateway_component_abi::value::Value;
 
 use super::delivery::{self, Entry, Origin};
 use super::services::Services;
-use super::trials::{Held, Trials};
+use super::trials::{Held, Trials, PROBATION};
 use super::{Action, ComponentInfo, ComponentState};
 use crate::cloud::Components;
 use crate::configuration::{ConfigurationService, KURA_SERVICE_PID};
@@ -265,7 +266,20 @@ impl Shared {
         for pid in self.configuration.pids() {
             self.reconcile(&pid, false);
         }
-        while let Ok(command) = commands.recv() {
+        let well = Instant::now() + PROBATION;
+        loop {
+            let command =
+                match commands.recv_timeout(well.saturating_duration_since(Instant::now())) {
+                    Ok(command) => command,
+                    Err(RecvTimeoutError::Disconnected) => break,
+                    Err(RecvTimeoutError::Timeout) => {
+                        self.trials.is_well();
+                        match commands.recv() {
+                            Ok(command) => command,
+                            Err(_) => break,
+                        }
+                    }
+                };
             match command {
                 Command::Changed(pid) if self.environment.built_in(&self.kind(&pid)) => {
                     self.environment.built_in_changed(&pid);
@@ -282,6 +296,7 @@ impl Shared {
         for entry in all.into_values() {
             entry.instance.into_iter().for_each(delivery::stop);
         }
+        self.trials.is_well();
     }
 
     /// Components without `gwc.action/1` wait for nothing.
@@ -463,7 +478,14 @@ impl Shared {
         let stamp = self.plugins().stamp(library.path());
         let form = stamp.map(|stamp| stamp.form()).unwrap_or_default();
         match self.trials.begin(pid, &form) {
-            Ok(_trial) => Ok(call()),
+            Ok(_trial) => {
+                let result = call();
+                if let Some(look) = self.trials.look() {
+                    // What its threads do now, they do before anybody else's.
+                    thread::sleep(look);
+                }
+                Ok(result)
+            }
             Err(Held { strikes }) => Err(format!(
                 "{pid} is held back: it ended the gateway {strikes} times in a row when it was \
                  given its configuration; change that, replace its library, or try it again \

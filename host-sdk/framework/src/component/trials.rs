@@ -14,12 +14,18 @@
 //! well, which would cost more than the calls: what was written outlives the process, and a loss of
 //! power is nobody's strike. Only a start that has found a strike waits for the disk.
 //!
-//! Not seen: a component that crashes later, in a thread of its own. The supervisor and the
-//! registry of plugins call this.
+//! A component that crashes right after such a call, in a thread of its own, is found out in
+//! another way. A start that ended by itself within [`PROBATION`], in no call, says of nobody that
+//! it was him; after [`LIMIT`] of them in a row the next starts are careful: after each call into a
+//! component the gateway looks on for a moment, [`LOOK`], before it makes the next, and what ends
+//! it in that moment is that component's strike. Not found out: one that takes longer.
+//!
+//! The supervisor and the registry of plugins call this.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use durable_file::Slate;
 use serde::{Deserialize, Serialize};
@@ -28,6 +34,11 @@ use serde::{Deserialize, Serialize};
 pub const FILE: &str = "trials";
 /// So many starts in a row that ended in the same call: it is not made any more.
 pub const LIMIT: u32 = 3;
+
+/// A process that has lived so long is well.
+pub const PROBATION: Duration = Duration::from_secs(60);
+/// How long a careful start looks on.
+pub const LOOK: Duration = Duration::from_secs(3);
 
 /// A subject that is held back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +56,7 @@ struct Inner {
     /// None where the disk does not give the file: then nothing is held back.
     slate: Option<Slate>,
     state: State,
+    careful: bool,
 }
 
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,6 +64,12 @@ struct State {
     /// Subjects of calls that have not returned yet, and in which form they were called.
     open: BTreeMap<String, String>,
     strikes: BTreeMap<String, Strike>,
+    /// Whether the process is on probation.
+    #[serde(default)]
+    young: bool,
+    /// How many starts in a row ended on probation, in no call.
+    #[serde(default)]
+    early: u32,
 }
 
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,9 +117,26 @@ impl Trials {
                 strike.count
             );
         }
-        let mut inner = Inner { slate, state };
+        if state.young && unfinished.is_empty() {
+            state.early = state.early.saturating_add(1);
+        }
+        state.young = true;
+        let careful = state.early >= LIMIT;
+        if careful {
+            log::error!(
+                "the gateway ended soon after its start, {} times in a row: it looks at each \
+                 component for {} s before it starts the next",
+                state.early,
+                LOOK.as_secs()
+            );
+        }
+        let mut inner = Inner {
+            slate,
+            state,
+            careful,
+        };
+        inner.write();
         if !unfinished.is_empty() {
-            inner.write();
             inner.sync();
         }
         Trials(Mutex::new(inner))
@@ -127,6 +162,20 @@ impl Trials {
             trials: Arc::clone(self),
             subject: subject.to_owned(),
         })
+    }
+
+    /// How long to look on after a call, before its trial ends; not at all, as a rule.
+    pub fn look(&self) -> Option<Duration> {
+        self.lock().careful.then_some(LOOK)
+    }
+
+    /// The process is well: it has outlived its probation, or ends in good order.
+    pub fn is_well(&self) {
+        let mut inner = self.lock();
+        if inner.state.young {
+            (inner.state.young, inner.state.early) = (false, 0);
+            inner.write();
+        }
     }
 
     /// Forgets the strikes of a subject: it is tried again.
@@ -215,7 +264,31 @@ mod tests {
         trials.forgive("heater");
         trials.begin("heater", "1").unwrap();
         let trials = Trials::open(dir.path());
-        assert_eq!(trials.lock().state, State::default());
+        assert!(trials.lock().state.strikes.is_empty());
+    }
+
+    #[test]
+    fn starts_that_end_early_in_no_call_make_the_next_ones_careful() {
+        let dir = tempfile::tempdir().unwrap();
+        for _ in 0..LIMIT {
+            let trials = Arc::new(Trials::open(dir.path()));
+            assert_eq!(trials.look(), None);
+            trials.begin("heater", "1").unwrap();
+        }
+        for _ in 0..LIMIT {
+            let trials = Arc::new(Trials::open(dir.path()));
+            assert_eq!(trials.look(), Some(LOOK));
+            trials.begin("pump", "1").unwrap();
+            // It ends the process while that looks on.
+            std::mem::forget(trials.begin("heater", "1").unwrap());
+        }
+        let trials = Arc::new(Trials::open(dir.path()));
+        assert!(trials.begin("heater", "1").is_err());
+        trials.begin("pump", "1").unwrap();
+        trials.is_well();
+        let trials = Arc::new(Trials::open(dir.path()));
+        assert_eq!(trials.look(), None);
+        assert!(trials.begin("heater", "1").is_err());
     }
 
     #[test]
@@ -224,7 +297,10 @@ mod tests {
         for left in ["\0\0\0\0", "{\"open\":{\"heater\":", "", "[]"] {
             std::fs::write(dir.path().join(FILE), left).unwrap();
             let trials = Arc::new(Trials::open(dir.path()));
-            assert_eq!(trials.lock().state, State::default(), "{left:?}");
+            assert_eq!(trials.look(), None, "{left:?}");
+            let inner = trials.lock();
+            assert!(inner.state.open.is_empty() && inner.state.strikes.is_empty());
+            drop(inner);
             trials.begin("heater", "1").unwrap();
         }
     }

@@ -6,7 +6,7 @@
 use gateway_component_abi::value::{Properties, Secret, Value};
 
 use super::document::Configurations;
-use super::{ConfigurationError, ConfigurationService};
+use super::{ConfigurationError, ConfigurationService, Update};
 
 impl ConfigurationService {
     /// As [`ConfigurationService::update`], by the component itself: a Password that is supplied
@@ -20,7 +20,12 @@ impl ConfigurationService {
         pid: &str,
         properties: &Properties,
     ) -> Result<u64, ConfigurationError> {
-        let revision = self.update(pid, properties)?;
+        let update = [Update::new(pid, properties.clone())];
+        // A component speaks for itself, whoever has captured it.
+        let revision = self.change_where(
+            |state, crypto| state.updated(&update, crypto),
+            |_, _| Ok(()),
+        )?;
         let blank: Vec<&String> = properties
             .iter()
             .filter(|(_, value)| value.as_secret().is_some_and(Secret::is_empty))

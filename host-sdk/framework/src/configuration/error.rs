@@ -72,6 +72,17 @@ pub enum ConfigurationError {
         /// The pid.
         pid: String,
     },
+    /// A component may still take back, or rely on, what it is now.
+    #[error(
+        "the configuration of {pid:?} is part of a provisioning that {by} has not finished; \
+         wait for its end, or set enabled of {by} to false"
+    )]
+    Reserved {
+        /// The pid.
+        pid: String,
+        /// The pid of the component that captured it.
+        by: String,
+    },
     /// The seed is no configuration.
     #[error("the initial configuration cannot be used")]
     Seed(#[source] DocumentError),

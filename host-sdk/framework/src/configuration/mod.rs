@@ -23,6 +23,7 @@ mod merge;
 mod notify;
 mod placeholder;
 mod remote;
+mod reserve;
 mod service;
 mod snapshots;
 mod state;
@@ -37,6 +38,7 @@ pub use document::{rewritten, DocumentError};
 pub use error::ConfigurationError;
 pub use notify::{Change, ChangeKind, Listener};
 pub use placeholder::{resolve_placeholders, PLACEHOLDERS};
+pub use reserve::Holder;
 pub use service::ConfigurationService;
 pub use snapshots::{Finding, KEPT};
 

@@ -10,7 +10,7 @@ use crate::metatype::Ocd;
 
 use super::document::{self, masked, opened_all, Configurations};
 use super::keys::Keys;
-use super::notify::{Listener, Notifier};
+use super::notify::{Change, Listener, Notifier};
 use super::snapshots::{Finding, Snapshots};
 use super::state::State;
 use super::{ConfigurationError, Update};
@@ -238,6 +238,23 @@ impl ConfigurationService {
         })
     }
 
+    /// Removes those of these instances that exist, all in one snapshot or none.
+    ///
+    /// # Errors
+    /// A singleton among them.
+    pub fn delete_many(&self, pids: &[&str]) -> Result<u64, ConfigurationError> {
+        self.change(|state, _| {
+            let mut all = state.all.clone();
+            for &pid in pids {
+                if state.is_known(pid) && state.factory_pid(pid).is_none() {
+                    return Err(ConfigurationError::Singleton { pid: pid.into() });
+                }
+                all.remove(pid);
+            }
+            Ok(all)
+        })
+    }
+
     /// The ids of the snapshots, oldest first: milliseconds since 1970, UTC; 0 is the seed.
     ///
     /// # Errors
@@ -283,14 +300,26 @@ impl ConfigurationService {
     }
 
     /// The one way in which anything changes: `next` says what all is to be; it is written,
-    /// then it is, then listeners hear of it.
+    /// then it is, then listeners hear of it. Not what a component has reserved.
     pub(super) fn change(
         &self,
         next: impl FnOnce(&mut State, &Crypto) -> Result<Configurations, ConfigurationError>,
     ) -> Result<u64, ConfigurationError> {
+        self.change_where(next, |state, changes| state.reserved.allow(changes))
+    }
+
+    /// The same, if `allowed` says that these changes are.
+    pub(super) fn change_where(
+        &self,
+        next: impl FnOnce(&mut State, &Crypto) -> Result<Configurations, ConfigurationError>,
+        allowed: impl FnOnce(&State, &[Change]) -> Result<(), ConfigurationError>,
+    ) -> Result<u64, ConfigurationError> {
         let mut state = self.lock();
         let all = next(&mut state, &self.crypto)?;
+        let changes = state.changes_to(&all);
+        allowed(&state, &changes)?;
         let revision = self.commit(&mut state, all)?;
+        state.reserved.touch(&changes, revision);
         drop(state);
         self.notifier.deliver();
         Ok(revision)

@@ -190,6 +190,7 @@ impl Snapshots {
     }
 
     fn names(&self) -> Result<Vec<String>, ConfigurationError> {
+        durable_file::check_folder(&self.folder).map_err(|e| self.storage(e))?;
         let entries = fs::read_dir(&self.folder).map_err(|e| self.storage(e))?;
         Ok(entries
             .filter_map(|entry| entry.ok()?.file_name().into_string().ok())

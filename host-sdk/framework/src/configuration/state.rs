@@ -12,6 +12,7 @@ use super::document::Configurations;
 use super::keys::Keys;
 use super::merge::Merge;
 use super::notify::{Change, ChangeKind};
+use super::reserve::Reserved;
 use super::{ConfigurationError, Update, KURA_SERVICE_PID, SERVICE_FACTORY_PID};
 
 pub(super) struct State {
@@ -22,6 +23,7 @@ pub(super) struct State {
     pub(super) factories: BTreeMap<String, Arc<Ocd>>,
     pub(super) singletons: BTreeMap<String, Arc<Ocd>>,
     pub(super) keys: Keys,
+    pub(super) reserved: Reserved,
 }
 
 impl State {
@@ -33,6 +35,7 @@ impl State {
             factories: BTreeMap::new(),
             singletons: BTreeMap::new(),
             keys,
+            reserved: Reserved::default(),
         }
     }
 

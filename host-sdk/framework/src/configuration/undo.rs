@@ -44,21 +44,32 @@ pub(super) fn capture<'a>(
     Ok(crypto.encrypt(&json)?)
 }
 
+/// Which components were captured.
+pub(super) fn pids(undo: &[u8], crypto: &Crypto) -> Result<Vec<String>, DocumentError> {
+    let (present, absent) = read(undo, crypto)?;
+    Ok(present.into_keys().chain(absent).collect())
+}
+
 /// Brings the captured components back to what they were; all others stay.
 pub(super) fn restore(
     all: &mut Configurations,
     undo: &[u8],
     crypto: &Crypto,
 ) -> Result<(), DocumentError> {
+    let (present, absent) = read(undo, crypto)?;
+    all.extend(present);
+    all.retain(|pid, _| !absent.contains(pid));
+    Ok(())
+}
+
+fn read(undo: &[u8], crypto: &Crypto) -> Result<(Configurations, Vec<String>), DocumentError> {
     let json = crypto.decrypt(undo)?;
     let undo: Undo = serde_json::from_slice(&json).map_err(|e| form(e.to_string()))?;
     if undo.format != FORMAT {
         return Err(form(format!("format {}", undo.format)));
     }
     let present = document::read(undo.present.as_bytes(), crypto)?;
-    all.extend(present);
-    all.retain(|pid, _| !undo.absent.contains(pid));
-    Ok(())
+    Ok((present, undo.absent))
 }
 
 fn form(what: String) -> DocumentError {

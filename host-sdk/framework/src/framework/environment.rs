@@ -45,10 +45,10 @@ impl Environment for Surroundings {
                 components: self.components.clone(),
                 pid: pid.clone(),
             })),
-            configuration: Some(Arc::new(OwnConfiguration {
-                service: Arc::clone(&self.configuration),
-                pid: pid.clone(),
-            })),
+            configuration: Some(Arc::new(OwnConfiguration::new(
+                Arc::clone(&self.configuration),
+                &pid,
+            ))),
             keystore: Some(Arc::new(Keys {
                 keystores: Arc::clone(&self.keystores),
             })),
@@ -131,16 +131,14 @@ pub(super) fn delete_stack(
     configuration: &ConfigurationService,
     stack: &Stack,
 ) -> Result<(), ConfigurationError> {
-    for pid in [
+    // In one change, of which components hear in the order of their pids.
+    let all = [
         &stack.provisioning,
         &stack.cloud,
         &stack.data,
         &stack.transport,
-    ] {
-        match configuration.delete(pid) {
-            Ok(_) | Err(ConfigurationError::Unknown { .. }) => {}
-            Err(e) => return Err(e),
-        }
-    }
-    Ok(())
+    ];
+    configuration
+        .delete_many(&all.map(String::as_str))
+        .map(drop)
 }

@@ -102,7 +102,7 @@ impl FolderLock {
 
 pub(super) fn start(options: Options) -> Result<Framework, StartError> {
     // The operator may have put a link there; nobody may below it.
-    let data = fs::canonicalize(&options.data).unwrap_or_else(|_| options.data.clone());
+    let data = durable_file::resolve(&options.data).map_err(unusable(&options.data))?;
     let data = private_folder(&data)?;
     let lock = FolderLock::take(&data)?;
     let plugins = plugin_folder(&options.plugins)?;
@@ -205,7 +205,7 @@ fn open_configuration(
     crypto: &Arc<Crypto>,
     seed: Option<&Path>,
 ) -> Result<Arc<ConfigurationService>, StartError> {
-    let folder = data.join("snapshots");
+    let folder = private_folder(&data.join("snapshots"))?;
     let seed = match seed.filter(|_| !holds_snapshot(&folder)) {
         Some(path) => Some(fs::read(path).map_err(unusable(path))?),
         None => None,

@@ -4,6 +4,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use base64::Engine;
 use openssl::pkey::{PKey, Private};
 use openssl::x509::{X509Crl, X509};
+use x509_policy::revocation;
 use zeroize::Zeroizing;
 
 use super::{EntryInfo, EntryKind, KeystoreError};
@@ -188,6 +189,12 @@ fn chain_pem(chain: &[X509]) -> Result<String, KeystoreError> {
 
 fn text(pem: Vec<u8>) -> Result<String, KeystoreError> {
     String::from_utf8(pem).map_err(|_| bad("the PEM text is no UTF-8", None))
+}
+
+/// Refuses a revocation list that nobody could obey. One that is there already can still be read,
+/// and removed; whoever would obey it refuses then.
+pub(super) fn usable(list: &X509Crl) -> Result<(), KeystoreError> {
+    revocation::usable(list).map_err(|unusable| bad(unusable.to_string(), None))
 }
 
 pub(super) fn bad(

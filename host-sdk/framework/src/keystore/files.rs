@@ -25,6 +25,7 @@ impl Files {
     pub(super) fn aliases(&self) -> Result<Vec<String>, KeystoreError> {
         let failed = |e| storage(&self.folder, e);
         let mut aliases = Vec::new();
+        durable_file::check_folder(&self.folder).map_err(failed)?;
         for entry in fs::read_dir(&self.folder).map_err(failed)? {
             let name = entry.map_err(failed)?.file_name();
             aliases.extend(name.to_str().and_then(alias_of));

@@ -11,7 +11,7 @@ use gateway_component_abi::value::Secret;
 
 use crate::crypto::Crypto;
 
-use super::entry::{Bundle, Entry};
+use super::entry::{usable, Bundle, Entry};
 use super::files::{storage, Files};
 use super::request::request;
 use super::{
@@ -107,9 +107,11 @@ impl Keystores {
     /// Sets a revocation list: PEM that holds one and nothing else.
     ///
     /// # Errors
-    /// As [`Keystores::put_certificate`].
+    /// As [`Keystores::put_certificate`]; a list that cannot be obeyed, being a delta or an
+    /// indirect one.
     pub fn put_crl(&self, keystore: &str, alias: &str, pem: &str) -> Result<(), KeystoreError> {
         let crl = Bundle::crl(pem)?;
+        usable(&crl)?;
         self.put(keystore, alias, &Entry::Crl(crl))
     }
 
@@ -211,6 +213,7 @@ impl Keystores {
         pem: &str,
     ) -> Result<Vec<String>, KeystoreError> {
         let bundle = Bundle::read(pem)?;
+        bundle.crls.iter().try_for_each(usable)?;
         let mut entries = Vec::new();
         match bundle.key {
             Some(key) => {

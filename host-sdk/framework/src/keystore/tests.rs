@@ -11,10 +11,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use openssl::asn1::Asn1Time;
+use openssl::asn1::{Asn1Object, Asn1OctetString, Asn1Time};
 use openssl::hash::MessageDigest;
 use openssl::pkey::{HasPublic, PKey, PKeyRef, Private};
-use openssl::x509::{X509Builder, X509NameBuilder, X509Req, X509};
+use openssl::x509::{X509Builder, X509CrlBuilder, X509Extension, X509NameBuilder, X509Req, X509};
 
 use crate::crypto::Crypto;
 
@@ -250,6 +250,51 @@ fn a_revocation_list_is_kept_as_one() {
         stores.entry(SSL_KEYSTORE, "both-2").unwrap().kind,
         EntryKind::Crl
     );
+}
+
+/// A list of "crl" with one critical extension: the last arc of its identifier below 2.5.29, and
+/// its value.
+fn list_with(arc: u8, value: &[u8]) -> String {
+    let mut list = X509CrlBuilder::new().unwrap();
+    list.set_issuer_name(ca("crl").subject_name()).unwrap();
+    let [from, to] = [0, 1].map(|days| Asn1Time::days_from_now(days).unwrap());
+    list.set_last_update(&from).unwrap();
+    list.set_next_update(&to).unwrap();
+    let authority: (u8, &[u8]) = (35, &[0x30, 3, 0x80, 1, 1]);
+    let number: (u8, &[u8]) = (20, &[2, 1, 1]);
+    for (arc, value) in [authority, number, (arc, value)] {
+        let name = Asn1Object::from_str(&format!("2.5.29.{arc}")).unwrap();
+        let value = Asn1OctetString::new_from_bytes(value).unwrap();
+        let extension = X509Extension::new_from_der(&name, (21..30).contains(&arc), &value);
+        list.append_extension(extension.unwrap()).unwrap();
+    }
+    list.sign(&key(), MessageDigest::sha256()).unwrap();
+    String::from_utf8(list.build().unwrap().to_pem().unwrap()).unwrap()
+}
+
+#[test]
+fn a_revocation_list_that_nobody_could_obey_is_not_taken() {
+    let gateway = gateway();
+    let stores = &gateway.stores;
+    let indirect: &[u8] = &[0x30, 3, 0x84, 1, 0xff];
+    for (list, why) in [
+        (list_with(27, &[2, 1, 1]), "deltaCRLIndicator"),
+        (list_with(28, indirect), "indirectCRL"),
+    ] {
+        let bundle = pem(&ca("one")) + CRL + &list;
+        for refused in [
+            stores.put_crl(SSL_KEYSTORE, "crl", &list),
+            stores.import_pem(SSL_KEYSTORE, "crl", &bundle).map(drop),
+        ] {
+            let text = refused.unwrap_err().to_string();
+            assert!(text.contains("\"CN=crl\"") && text.contains(why), "{text}");
+        }
+        assert!(stores.list(SSL_KEYSTORE).unwrap().is_empty());
+    }
+    let only_authorities: &[u8] = &[0x30, 3, 0x82, 1, 0xff];
+    stores
+        .put_crl(SSL_KEYSTORE, "crl", &list_with(28, only_authorities))
+        .unwrap();
 }
 
 #[test]

@@ -27,6 +27,7 @@ impl Incoming {
     pub(super) fn new(folder: &Path) -> Result<Incoming, PackageError> {
         let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
         let path = folder.join(format!(".incoming.{}-{serial}.tmp", std::process::id()));
+        durable_file::check(&path).map_err(storage(&path))?;
         let file = OpenOptions::new()
             .write(true)
             .create_new(true)

@@ -78,6 +78,7 @@ impl Place {
     /// Opens a new file of a change, which only its owner may read and write.
     pub(super) fn create(&self, change: u64, path: &str) -> Result<File, PackageError> {
         let path = self.new_file(change, path);
+        durable_file::check(&path).map_err(storage(&path))?;
         OpenOptions::new()
             .write(true)
             .create_new(true)
@@ -221,6 +222,7 @@ impl Place {
     /// Removes what no change of the ledger owns.
     pub(super) fn sweep(&self, owned: &dyn Fn(u64) -> bool) -> Result<(), PackageError> {
         let staging = self.staging();
+        durable_file::check_folder(&staging).map_err(storage(&staging))?;
         let entries = match fs::read_dir(&staging) {
             Ok(entries) => entries,
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -259,6 +261,7 @@ fn expected(error: &io::Error) -> bool {
 }
 
 fn make(path: &Path) -> Result<(), PackageError> {
+    durable_file::check(path).map_err(storage(path))?;
     match DirBuilder::new().mode(0o700).create(path) {
         Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
             let there = fs::symlink_metadata(path).map_err(storage(path))?;

@@ -214,6 +214,7 @@ impl Registry {
             path: link.clone(),
             source,
         };
+        durable_file::check(&link).map_err(unreadable)?;
         match std::fs::remove_file(&link) {
             Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(unreadable(e)),
             _ => {}

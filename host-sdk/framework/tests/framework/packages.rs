@@ -31,10 +31,7 @@ impl Component<'_> {
     }
 
     fn configuration(&self) -> OwnConfiguration {
-        OwnConfiguration {
-            service: Arc::clone(self.0.configuration()),
-            pid: "test".to_owned(),
-        }
+        OwnConfiguration::new(Arc::clone(self.0.configuration()), "test")
     }
 
     fn install(&self, place: &Place, key: &str, app: &Application) -> Result<(), CallError> {

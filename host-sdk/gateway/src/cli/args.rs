@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// A gateway host that behaves as Eclipse Kura does.
@@ -67,7 +68,7 @@ pub enum Command {
 #[derive(Debug, Args)]
 pub struct Run {
     /// Folder of everything the gateway keeps; created if absent
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = resolved())]
     pub data: PathBuf,
     /// Folder of the plugins (*.so); watched while running
     #[arg(long, value_name = "DIR")]
@@ -180,7 +181,7 @@ pub struct Import {
 #[derive(Debug, Args)]
 pub struct Data {
     /// Folder of everything the gateway keeps
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = resolved())]
     pub data: PathBuf,
 }
 
@@ -189,7 +190,7 @@ pub struct Data {
 #[group(required = true, multiple = true)]
 pub struct Reach {
     /// Data folder of a gateway that runs with --listen
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = resolved())]
     pub data: Option<PathBuf>,
     /// Its address instead, such as http://127.0.0.1:8080
     #[arg(long, value_name = "URL")]
@@ -435,4 +436,12 @@ fn seconds(text: &str) -> Result<Duration, String> {
         Ok(seconds) if seconds > 0 => Ok(Duration::from_secs(u64::from(seconds))),
         _ => Err("a whole number of seconds from 1 is needed".into()),
     }
+}
+
+/// A data folder: links on the way to it are the operator's, and followed here. Below it none is.
+fn resolved() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(|path| match durable_file::check_folder(&path) {
+        Ok(()) => Ok(path),
+        Err(_) => durable_file::resolve(&path),
+    })
 }

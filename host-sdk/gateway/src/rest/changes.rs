@@ -76,6 +76,7 @@ pub fn refusal(error: &ConfigurationError, revision: u64) -> Refusal {
         E::Conflict { pid } => Refusal::conflict(error)
             .with("pid", pid)
             .with("revision", revision),
+        E::Reserved { pid, by } => Refusal::conflict(error).with("pid", pid).with("by", by),
         E::Exists { .. } => Refusal::conflict(error),
         E::Invalid { pid, problem } => Refusal::bad(error).with(
             "problems",

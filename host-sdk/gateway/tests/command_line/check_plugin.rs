@@ -23,6 +23,8 @@ fn build(folder: &Path, fault: Option<&str>) -> Option<PathBuf> {
         .args(fault.map(|fault| format!("-D{fault}")))
         .arg("-I")
         .arg(here.join("../../include"))
+        .arg("-I")
+        .arg(here.join("../../tests/applications/heater"))
         .arg("-o")
         .arg(&library)
         .arg(here.join("../check/tests/plugin/component.c"));
@@ -73,6 +75,16 @@ fn a_component_that_keeps_to_the_contract_passes_every_trial() {
         .map(|trial| trial["rule"].as_u64().unwrap())
         .collect();
     assert_eq!(rules, (1..=9).collect());
+}
+
+#[test]
+fn the_example_application_passes_every_trial_as_others_copy_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let library = folder.path().join("libheater.so");
+    std::fs::write(&library, applications::Application::heater("1.0").library()).unwrap();
+    let output = check(&library, &[]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{text}");
 }
 
 /// What breaks, the trial that sees it, its verdict, and a part of the reason.

@@ -1,7 +1,6 @@
 //! A plugin that takes the gateway with it does so three times, and not for ever.
 
 use std::os::unix::process::ExitStatusExt;
-use std::process::Output;
 
 use rustix::process::Signal;
 use serde_json::{json, Value};
@@ -11,11 +10,15 @@ use super::support::{finished, gateway, Home, Running};
 use super::text;
 
 /// Runs the gateway, which does not come up.
-fn crashes(home: &Home, arguments: &[&str]) -> Output {
+fn crashes(home: &Home, arguments: &[&str]) {
+    ends(home, arguments, Signal::ABORT);
+}
+
+/// Runs the gateway, which ends by that signal.
+fn ends(home: &Home, arguments: &[&str], signal: Signal) {
     let output = finished(home.run().args(arguments));
     let said = text(&output.stderr);
-    assert_eq!(output.status.signal(), Some(6), "{said}");
-    output
+    assert_eq!(output.status.signal(), Some(signal.as_raw()), "{said}");
 }
 
 fn plugins(home: &Home, arguments: &[&str]) -> (Option<i32>, String) {
@@ -135,4 +138,20 @@ fn a_library_that_crashes_when_it_is_opened_is_not_opened_a_fourth_time() {
     install_with(&home.plugins(), &[]);
     events.wait_for("status", |event| event["pid"] == PID);
     assert_eq!(instance(&running)["state"], "active");
+}
+
+#[test]
+fn a_component_that_crashes_soon_after_its_activation_is_found_out_too() {
+    let Some(home) = home() else { return };
+    let seed = seed(&home, &json!("crash soon"));
+    // Three that nobody is blamed for, and three that look on.
+    for _ in 0..6 {
+        ends(&home, &["--config", &seed], Signal::ALARM);
+    }
+    let running = Running::start(&home, &[]);
+    let held = instance(&running);
+    assert!(
+        held["error"].as_str().unwrap().contains("held back"),
+        "{held}"
+    );
 }

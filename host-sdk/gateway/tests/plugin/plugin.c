@@ -3,8 +3,10 @@
  * tells it to say, so that a test can bring the host before any status there is. It provisions
  * nothing. Built by the tests with the system's compiler.
  */
+#define _DEFAULT_SOURCE /* ualarm */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "gwc/entry.h"
 #include "gwc/ext/action.h"
@@ -91,6 +93,8 @@ static gwc_status take(gwc_component *self, const gwc_properties *properties, gw
     }
     if (is(document, "\"crash\""))
         abort();
+    if (is(document, "\"crash soon\""))
+        ualarm(200000, 0); /* SIGALRM, which nobody handles */
     return document.len ? say(self, document.ptr, document.len) : say(self, "{}", 2);
 }
 

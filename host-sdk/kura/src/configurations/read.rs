@@ -116,8 +116,8 @@ impl Document<'_, '_> {
             if !names.insert(name.clone()) {
                 return Err(wrong("occurs twice".to_owned()));
             }
-            let texts = self.values()?;
-            let value = self.value(&element, &texts).map_err(wrong)?;
+            let mut texts = self.values()?;
+            let value = self.value(&element, &mut texts).map_err(wrong)?;
             if let Some(value) = value {
                 properties.insert(name, value);
             }
@@ -128,7 +128,7 @@ impl Document<'_, '_> {
     fn value(
         &mut self,
         element: &Element,
-        texts: &[Zeroizing<String>],
+        texts: &mut [Zeroizing<String>],
     ) -> Result<Option<Value>, String> {
         let array = flag(element, name::ARRAY)?;
         let encrypted = flag(element, name::ENCRYPTED)?;
@@ -142,6 +142,8 @@ impl Document<'_, '_> {
         for text in texts {
             scalars.push(match kind {
                 Kind::Password => Scalar::Password((self.open)(Sealed { encrypted, text })?),
+                // It may be large.
+                Kind::String => Scalar::String(std::mem::take(&mut **text)),
                 _ => scalar::parse(kind, text)?,
             });
         }
@@ -164,6 +166,8 @@ impl Document<'_, '_> {
             let mut value = Zeroizing::new(String::new());
             loop {
                 match self.cursor.next()? {
+                    // The first part is most often all of it.
+                    Node::Text(text) if value.is_empty() => value = text,
                     Node::Text(text) => value.push_str(&text),
                     Node::End => break,
                     Node::Start(_) | Node::Eof => {

@@ -132,6 +132,43 @@ pub fn decode_owned(bytes: Vec<u8>, limits: &Limits) -> Result<Payload, PayloadE
     within(bytes, limits)
 }
 
+/// The message out of gzip, if it is in it. As with [`decode_owned`] a large one stays where it is.
+///
+/// # Errors
+/// As [`gunzip_owned`].
+pub fn unpacked(bytes: Vec<u8>, limits: &Limits) -> Result<Vec<u8>, PayloadError> {
+    match is_gzip(&bytes) {
+        true => gunzip_owned(bytes, limits.decoded),
+        false => Ok(bytes),
+    }
+}
+
+/// Reads a message that is not in gzip, without its body: tells where in the bytes that is, if
+/// there is one.
+///
+/// # Errors
+/// As [`decode`]; but no Bytes are an exception to [`Limits::beside`].
+pub fn decode_apart(
+    bytes: &[u8],
+    limits: &Limits,
+) -> Result<(Payload, Option<Range<usize>>), PayloadError> {
+    let (mut payload, mut parts) = read(bytes, limits)?;
+    let of_metrics = |part: &Part| part.metric.is_some();
+    let body = parts.iter().find(|part| !of_metrics(part));
+    let body = body.map(|part| part.at.clone());
+    parts.retain(of_metrics);
+    let copied: usize = parts.iter().map(|part| part.at.len()).sum();
+    if copied > limits.beside {
+        return Err(PayloadError::MetricsTooLarge {
+            limit: limits.beside,
+        });
+    }
+    for part in parts {
+        part.put(&mut payload, bytes.get(part.at.clone()).map(<[u8]>::to_vec));
+    }
+    Ok((payload, body))
+}
+
 /// Reads a message whose largest part stays where it is.
 fn within(mut bytes: Vec<u8>, limits: &Limits) -> Result<Payload, PayloadError> {
     let (mut payload, mut parts) = read(&bytes, limits)?;

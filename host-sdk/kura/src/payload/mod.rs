@@ -13,7 +13,7 @@ mod text;
 mod value;
 mod wire;
 
-pub use decode::{decode, decode_owned, Limits, PayloadError};
+pub use decode::{decode, decode_apart, decode_owned, unpacked, Limits, PayloadError};
 pub use encode::encode;
 pub use gzip::{gunzip, gunzip_owned, gzip, is_gzip};
 pub use value::{Metric, MetricValue, Payload, Position};

@@ -244,3 +244,97 @@ fn head(bytes: &[u8], fixed: usize, total: usize) -> Result<Option<Head<'_>>, Fa
         total,
     }))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+    use super::*;
+    use proptest::prelude::*;
+
+    /// What a stream that comes in pieces is taken for: heads, and payloads.
+    fn taken(wire: &[u8], cut: usize, mut admit: impl FnMut() -> Admission) -> Vec<Vec<u8>> {
+        let mut intake = Intake::new(1 << 20);
+        let mut seen = Vec::new();
+        for piece in wire.chunks(cut) {
+            intake.push(piece);
+            loop {
+                match intake.next(|_| Ok(admit())).unwrap() {
+                    Some(Arrival::Message(payload)) => {
+                        seen.push([intake.head().bytes(), b"|", &payload].concat());
+                    }
+                    Some(Arrival::Packet(packet)) => seen.push(packet.bytes().to_vec()),
+                    None if intake.waits() => {}
+                    None => break,
+                }
+            }
+        }
+        assert_eq!(intake.unfinished(), 0);
+        seen
+    }
+
+    const STREAM: &[u8] = b"\x30\x06\0\x01aone\xd0\0\x3b\x08\0\x01b\0\x07two\x30\x03\0\x01c";
+
+    #[test]
+    fn messages_that_wait_are_asked_about_again_and_none_is_lost() {
+        for cut in 1..=STREAM.len() {
+            let mut asked = 0;
+            let seen = taken(STREAM, cut, || {
+                asked += 1;
+                match asked % 3 {
+                    0 => Admission::Keep,
+                    _ => Admission::Wait,
+                }
+            });
+            let expected: [&[u8]; 4] = [
+                b"\x30\x06\0\x01a|one",
+                b"\xd0\0",
+                b"\x3b\x08\0\x01b\0\x07|two",
+                b"\x30\x03\0\x01c|",
+            ];
+            assert_eq!(seen, expected, "cut at {cut}");
+            assert_eq!(asked, 9);
+        }
+    }
+
+    #[test]
+    fn of_what_passes_by_nothing_is_kept_and_the_next_one_is_found() {
+        for cut in 1..=STREAM.len() {
+            let mut first = true;
+            let seen = taken(STREAM, cut, || match std::mem::take(&mut first) {
+                true => Admission::PassBy,
+                false => Admission::Keep,
+            });
+            let payloads: Vec<&[u8]> = seen.iter().map(Vec::as_slice).collect();
+            assert_eq!(
+                payloads.first(),
+                Some(&&b"\x30\x06\0\x01a|"[..]),
+                "cut at {cut}"
+            );
+            assert_eq!(payloads.get(2), Some(&&b"\x3b\x08\0\x01b\0\x07|two"[..]));
+        }
+    }
+
+    #[test]
+    fn a_packet_that_need_not_be_long_may_not_be() {
+        let mut intake = Intake::new(1 << 20);
+        intake.push(&[0x90, 0x80, 0x80, 0x08]);
+        let refused = intake.next(|_| Ok(Admission::Keep));
+        assert!(matches!(
+            refused,
+            Err(Failure::TooLarge { limit: 65_536, .. })
+        ));
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+            let mut intake = Intake::new(100);
+            intake.push(&bytes);
+            while let Ok(Some(arrival)) = intake.next(|_| Ok(Admission::Keep)) {
+                if let Arrival::Packet(packet) = arrival {
+                    prop_assert!(packet.bytes().len() <= 100);
+                }
+            }
+        }
+    }
+}

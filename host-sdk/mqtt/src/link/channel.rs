@@ -10,8 +10,9 @@ use rustix::event::PollFlags;
 use std::time::Instant;
 use zeroize::{Zeroize, Zeroizing};
 
-/// What is read before others get their turn.
-const TURN: usize = 512 << 10;
+/// What is read before others get their turn, the end of the session among them: of tiny packets or
+/// frames this much takes a slow machine tens of milliseconds.
+const TURN: usize = 64 << 10;
 
 /// Bytes that wait for the network, beyond which pings go unanswered.
 const PONG_LIMIT: usize = 64 << 10;
@@ -176,7 +177,10 @@ impl Channel {
         let mut flags = PollFlags::empty();
         flags.set(PollFlags::IN, reading || self.write_wants_read);
         let writing = self.unsent() > 0 && !self.write_wants_read;
-        flags.set(PollFlags::OUT, writing || self.read_wants_write);
+        flags.set(
+            PollFlags::OUT,
+            writing || (reading && self.read_wants_write),
+        );
         flags
     }
 }

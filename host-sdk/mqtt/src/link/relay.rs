@@ -356,10 +356,7 @@ impl<'a> Relay<'a> {
                 reason: format!("the broker {what} {} s", time.as_secs()),
             }))
         };
-        if self.channel.unsent() > 0
-            && now >= self.channel.last_sent + 2 * interval
-            && !self.is_over()
-        {
+        if self.channel.unsent() > 0 && now >= self.last_moved() + 2 * interval && !self.is_over() {
             return lost("took nothing for", 2 * interval);
         }
         // While the owner has no room it is not the broker that is silent.
@@ -387,12 +384,17 @@ impl<'a> Relay<'a> {
         Ok(())
     }
 
+    /// When bytes last moved, either way.
+    fn last_moved(&self) -> Instant {
+        self.channel.last_sent.max(self.channel.last_received)
+    }
+
     /// When the keep-alive has something to do next.
     fn next_ping(&self) -> Option<Instant> {
         let interval = self.keep_alive.filter(|_| !self.is_over())?;
         match self.pinged.filter(|_| !self.intake.waits()) {
             _ if self.stage == Stage::Connack => None,
-            _ if self.channel.unsent() > 0 => Some(self.channel.last_sent + 2 * interval),
+            _ if self.channel.unsent() > 0 => Some(self.last_moved() + 2 * interval),
             Some(pinged) => Some(pinged + interval),
             None => Some(self.channel.last_sent + interval),
         }

@@ -201,7 +201,7 @@ fn messages_that_the_broker_does_not_release_end_the_session_in_time() {
         gone.recv().unwrap();
         // The same one again takes no more room.
         for _ in 0..3 {
-            send(&mut stream, 0x34, "a", 1, 6 * MIB);
+            send(&mut stream, 0x34, "a", 1, 2 * MIB);
         }
         send(&mut stream, 0x30, "a", 0, MIB);
         stream.write_all(&head(0x34, "a", 2, 6 * MIB)).unwrap();
@@ -279,7 +279,11 @@ fn messages_of_ours_that_are_never_acknowledged_are_refused_in_time() {
         greet(&mut stream);
         until_closed(&mut stream);
     });
-    let watched = subscribed_to_a(&peer);
+    let mut options = options("mqtt", peer.address);
+    options.subscriptions = vec![("a".into(), 1)];
+    options.limits.max_unacknowledged = 2 * MIB;
+    let mut watched = open(options);
+    watched.subscribed();
     let peak = Peak::from_now();
     let mut taken = 0;
     let failure = loop {
@@ -295,7 +299,7 @@ fn messages_of_ours_that_are_never_acknowledged_are_refused_in_time() {
         assert!(taken < 1000, "never refused");
     };
     assert!(matches!(failure, Failure::TooLarge { .. }), "{failure}");
-    assert!(taken >= 60, "{taken}");
+    assert!(taken >= 30, "{taken}");
     peak.check("messages that are not acknowledged", BOUND);
 }
 
@@ -358,4 +362,55 @@ fn what_the_broker_said_before_it_went_waits_for_a_busy_owner() {
         assert_eq!(take(&watched).payload, [n]);
     }
     assert!(matches!(watched.failure(), Failure::Lost { .. }));
+}
+
+#[test]
+fn pings_of_a_web_socket_whose_answers_nobody_reads_cost_nothing() {
+    use crate::web_socket::{answer, request};
+    let (go, gone) = channel::<()>();
+    let peer = Peer::new(move |mut stream| {
+        let head = request(&mut stream);
+        stream.write_all(answer(&head).as_bytes()).unwrap();
+        stream.write_all(&[0x82, 4, 0x20, 2, 0, 0]).unwrap();
+        gone.recv().unwrap();
+        let mut ping = vec![0x89, 125];
+        ping.extend([7; 125]);
+        let many = ping.repeat(1000);
+        for _ in 0..400 {
+            stream.write_all(&many).unwrap();
+        }
+        // No frame of MQTT: the end.
+        stream.write_all(&[0x81, 1, b'x']).unwrap();
+        until_closed(&mut stream);
+    });
+    let mut watched = open(options("ws", peer.address));
+    watched.subscribed();
+    let peak = Peak::from_now();
+    go.send(()).unwrap();
+    let failure = watched.failure();
+    assert!(failure.to_string().contains("text"), "{failure}");
+    peak.check("fifty megabytes of pings", SMALL);
+}
+
+#[test]
+fn a_broker_that_takes_nothing_is_noticed() {
+    let (done, over) = channel::<()>();
+    let peer = Peer::new(move |mut stream| {
+        greet(&mut stream);
+        let _ = over.recv();
+        drop(stream);
+    });
+    let mut options = options("mqtt", peer.address);
+    options.subscriptions = vec![("a".into(), 1)];
+    options.keep_alive = Duration::from_secs(1);
+    let mut watched = open(options);
+    watched.subscribed();
+    watched
+        .session()
+        .publish(Publish::new("a", vec![0; LARGEST], 1))
+        .unwrap();
+    let failure = watched.failure();
+    assert!(failure.to_string().contains("took nothing"), "{failure}");
+    drop(done);
+    peer.result();
 }

@@ -7,7 +7,7 @@ use mqtt_session::{
 };
 use openssl::ssl::SslVersion;
 use openssl::x509::{X509Crl, X509};
-use std::io::Write;
+use std::io::{BufRead, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
@@ -173,6 +173,63 @@ fn an_old_tls_version_is_told_as_such() {
         "{failure:?}"
     );
     assert!(!peer.result());
+}
+
+/// What is said of a broker that is not ours: the openssl command, offering one version of TLS.
+/// `None` where it is not installed.
+fn foreign(version: &str) -> Option<Failure> {
+    let root = Authority::new("Root");
+    let leaf = root.issue(&Wish::default());
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("cert"), leaf.cert.to_pem().unwrap()).unwrap();
+    let key = leaf.key.private_key_to_pem_pkcs8().unwrap();
+    std::fs::write(folder.path().join("key"), key).unwrap();
+    let mut server = std::process::Command::new("openssl")
+        .args(["s_server", version, "-cipher", "ALL:@SECLEVEL=0"])
+        .args([
+            "-accept",
+            "127.0.0.1:0",
+            "-naccept",
+            "1",
+            "-cert",
+            "cert",
+            "-key",
+            "key",
+        ])
+        .current_dir(folder.path())
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .ok()?;
+    let said = std::io::BufReader::new(server.stdout.take().unwrap());
+    // "ACCEPT 127.0.0.1:40123"; the end of its output if it does not start.
+    let port = said.lines().map_while(Result::ok).find_map(|line| {
+        let address = line.strip_prefix("ACCEPT ")?;
+        Some(address.parse::<SocketAddr>().unwrap())
+    });
+    let failure = port.map(|address| open(options("mqtts", address)).failure());
+    let _ = server.kill();
+    let _ = server.wait();
+    Some(failure.expect("the server says where it listens"))
+}
+
+#[test]
+fn an_old_tls_version_of_a_foreign_server_is_told_as_such() {
+    for version in ["-tls1", "-tls1_1"] {
+        let Some(failure) = foreign(version) else {
+            println!("skipped: the openssl command is not installed");
+            return;
+        };
+        assert_eq!(failure.code(), "tls.protocol", "{version}: {failure:?}");
+        assert!(
+            failure.to_string().contains("version"),
+            "{version}: {failure}"
+        );
+    }
+    // The same server, with a version that is spoken, gets as far as its certificate.
+    let failure = foreign("-tls1_2").unwrap();
+    assert_eq!(failure.code(), "tls.untrusted", "{failure:?}");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 
 /// Reads the request; gives its head.
-fn request(stream: &mut TcpStream) -> String {
+pub fn request(stream: &mut TcpStream) -> String {
     let mut head = Vec::new();
     let mut byte = [0u8; 1];
     while !head.ends_with(b"\r\n\r\n") {
@@ -17,7 +17,7 @@ fn request(stream: &mut TcpStream) -> String {
     String::from_utf8(head).unwrap()
 }
 
-fn answer(head: &str) -> String {
+pub fn answer(head: &str) -> String {
     let key = head
         .lines()
         .find_map(|line| line.strip_prefix("Sec-WebSocket-Key: "))

@@ -21,9 +21,8 @@ use crate::transaction::Item;
 const PACKAGES: usize = 9;
 /// Downloads that are begun in one attempt, failed ones included.
 const DOWNLOADS: usize = 64;
-/// Configurations that wait for a download, and their bytes.
+/// Configurations that wait for a download.
 const HELD: usize = 16;
-const HELD_BYTES: usize = 16 << 20;
 
 /// How a package stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -221,32 +220,27 @@ impl Conversation {
         decisions
     }
 
-    /// A configuration while a download is under way; `None` where it need not wait.
-    pub(super) fn hold(&mut self, item: Item, entry: &protocol::Item) -> Option<Vec<Decision>> {
-        if !self.packages.is_busy() {
-            return None;
-        }
+    /// A configuration while a download is under way.
+    pub(super) fn hold(&mut self, item: Item, entry: &protocol::Item) -> Vec<Decision> {
         let held: usize = self
             .packages
             .held
             .iter()
             .map(|held| held.at_hand.request.body().len())
             .sum();
-        let size = self
-            .at_hand
-            .as_ref()
-            .map_or(0, |at| at.request.body().len());
-        if self.packages.held.len() >= HELD || held + size > HELD_BYTES {
+        if self.packages.held.len() >= HELD || !self.has_room(held) {
             let fault = Fault::new(
                 Code::ProtocolTooLarge,
                 "too many configurations wait for the packages under way",
             );
-            return Some(self.refuse(fault, true));
+            return self.refuse(fault, true);
         }
-        let mut at_hand = self.at_hand.take()?;
+        let Some(mut at_hand) = self.at_hand.take() else {
+            return Vec::new();
+        };
         at_hand.slot = Some(self.manifest.reserve(entry.clone()));
         self.packages.held.push_back(Held { at_hand, item });
-        Some(Vec::new())
+        Vec::new()
     }
 
     /// The next download, or what waited for the last one.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::world::World;
 use crate::diagnosis::{Code, Fault};
-use crate::provisioner::{Action, StateName};
+use crate::provisioner::{Action, Input, SessionEvent, StateName};
 
 #[test]
 fn disabled_does_nothing() {
@@ -165,8 +165,16 @@ fn the_deadline_is_hard_in_every_phase() {
     world.proved = None;
     let commit = world.whole_flow();
     assert_eq!(world.state(), StateName::Proving);
+    let waiting = SessionEvent::Waiting("CONNACK of the account's broker");
+    world.input(Input::Session(waiting));
     world.seconds(300);
     assert_eq!(world.code(), Some(Code::ProofFailed));
+    let view = world.machine.view();
+    let (fault, _) = view.fault.expect("a fault");
+    assert_eq!(
+        fault.causes,
+        ["network.timeout: it was waiting for CONNACK of the account's broker"]
+    );
     assert_eq!(world.reply(&commit), Some((500, Some("proof.failed"))));
 }
 

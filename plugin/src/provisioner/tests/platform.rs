@@ -47,6 +47,49 @@ fn the_last_refusal_is_the_code_at_the_deadline() {
 }
 
 #[test]
+fn all_that_is_staged_in_an_attempt_is_bounded_by_size_and_by_number() {
+    let large = format!("{CONF}{}", "\n".repeat(4 << 20));
+    for (body, expected) in [(large.as_str(), 4..=4), (CONF, 3000..=4352)] {
+        let mut world = World::active();
+        world.reach();
+        world.certificates();
+        let mut taken = 0;
+        let refused = loop {
+            let id = world.request("CONF-V1/PUT/configurations", body.as_bytes(), &[]);
+            if world.reply(&id) != Some((200, None)) {
+                break id;
+            }
+            taken += 1;
+            assert!(taken <= *expected.end(), "there is no bound");
+        };
+        let too_large = Some((413, Some("protocol.too-large")));
+        assert_eq!(world.reply(&refused), too_large, "{taken} were taken");
+        assert!(expected.contains(&taken), "{taken} were taken");
+        assert_eq!(world.count("stage"), taken);
+        assert_eq!(world.state(), StateName::Receiving);
+    }
+}
+
+#[test]
+fn no_more_keys_are_made_in_an_attempt_than_a_gateway_can_need() {
+    let mut world = World::active();
+    world.reach();
+    world.certificates();
+    let mut order = |n: usize| {
+        let body = format!(
+            r#"{{"keystoreServicePid":"SSLKeystore","alias":"key-{n}","attributes":"CN=gw"}}"#
+        );
+        let id = world.request("KEYS-V1/POST/keystores/entries/csr", body.as_bytes(), &[]);
+        world.reply(&id).map(|(code, _)| code)
+    };
+    for n in 0..16 {
+        assert_eq!(order(n), Some(200), "{n}");
+    }
+    assert_eq!(order(16), Some(409));
+    assert_eq!(world.state(), StateName::Receiving);
+}
+
+#[test]
 fn a_refused_chain_ends_the_attempt() {
     let mut world = World::active();
     world.chain = Err(Fault::new(Code::TrustUntrustedRoot, "who?"));

@@ -21,7 +21,7 @@ pub(super) enum Verdict {
         /// The verdict on the same chain for a signer of control messages.
         signer: Option<Result<(), Refused>>,
     },
-    Skipped(&'static str),
+    Skipped(String),
 }
 
 /// A refusal by the component.
@@ -72,6 +72,21 @@ impl fmt::Display for Refused {
     }
 }
 
+/// Features of limbo (its schema, `Feature`) whose cases can be judged. Several name
+/// an opinion on what is valid, which is not asked here: the baseline decides.
+const KNOWN: [&str; 10] = [
+    "pedantic-public-suffix-wildcard",
+    "name-constraint-dn",
+    "pedantic-webpki-subscriber-key",
+    "pedantic-webpki-eku",
+    "pedantic-serial-number",
+    "max-chain-depth",
+    "pedantic-rfc5280",
+    "rfc5280-incompatible-with-webpki",
+    "denial-of-service",
+    "has-crl",
+];
+
 /// What limbo asks of validators and this component does not offer: it evaluates no
 /// certificate policies (RFC 5280, section 6.1 (d) to (g)).
 const NOT_OFFERED: [&str; 3] = [
@@ -80,10 +95,34 @@ const NOT_OFFERED: [&str; 3] = [
     "no-cert-policies",
 ];
 
+/// Why the case cannot be judged at all, if so.
+fn obstacle(case: &Case) -> Option<String> {
+    if case.features().any(|needed| NOT_OFFERED.contains(&needed)) {
+        return Some("certificate policies are not evaluated".to_owned());
+    }
+    let unknown = case.features().find(|needed| !KNOWN.contains(needed));
+    if let Some(feature) = unknown {
+        return Some(format!("it needs the unknown feature \"{feature}\""));
+    }
+    let purpose = match case.validation_kind {
+        Kind::Server => "serverAuth",
+        Kind::Client => "clientAuth",
+    };
+    let mut usages = case.extended_key_usage.iter().flatten();
+    if let Some(other) = usages.find(|usage| *usage != purpose) {
+        return Some(format!("it asks for the purpose \"{other}\""));
+    }
+    let algorithms = case.signature_algorithms.iter().flatten();
+    if algorithms.count() > 0 {
+        return Some("it asks for a choice of signature algorithms".to_owned());
+    }
+    None
+}
+
 /// Puts a case through the function of the profile.
 pub(super) fn judge(case: &Case, as_: Profile) -> Verdict {
-    if NOT_OFFERED.iter().any(|feature| case.needs(feature)) {
-        return Verdict::Skipped("certificate policies are not evaluated");
+    if let Some(why) = obstacle(case) {
+        return Verdict::Skipped(why);
     }
     let now = match &case.validation_time {
         Some(time) => limbo::unix(time),
@@ -93,7 +132,7 @@ pub(super) fn judge(case: &Case, as_: Profile) -> Verdict {
             .and_then(|since| i64::try_from(since.as_secs()).ok()),
     };
     let Some(now) = now else {
-        return Verdict::Skipped("its validation time cannot be read");
+        return skipped("its validation time cannot be read");
     };
     match as_ {
         Profile::Chain => chain(case, now),
@@ -103,14 +142,14 @@ pub(super) fn judge(case: &Case, as_: Profile) -> Verdict {
 
 fn chain(case: &Case, now: i64) -> Verdict {
     let mut message = case.peer_certificate.clone() + "\n";
-    for intermediate in &case.untrusted_intermediates {
+    for intermediate in case.intermediates() {
         message.push_str(intermediate);
         message.push('\n');
     }
     let roots = readable(&case.trusted_certs);
     let crls = match lists(case) {
         Ok(crls) => crls,
-        Err(why) => return Verdict::Skipped(why),
+        Err(why) => return skipped(why),
     };
     let judge = |leaf_use| {
         let check = ChainCheck {
@@ -140,20 +179,21 @@ fn chain(case: &Case, now: i64) -> Verdict {
 
 fn server(case: &Case, now: i64) -> Verdict {
     if case.validation_kind != Kind::Server {
-        return Verdict::Skipped("it is about a TLS client");
+        return skipped("it is about a TLS client");
     }
     let Some(name) = &case.expected_peer_name else {
-        return Verdict::Skipped("it has no host name, without which no server is called");
+        return skipped("it has no host name, without which no server is called");
     };
-    if !matches!(name.kind.as_str(), "DNS" | "IP") {
-        return Verdict::Skipped("its name is that of no host");
-    }
-    let Some(host) = ServerName::parse(&name.value) else {
-        return Verdict::Skipped("its host name can be called by nobody");
+    let host = ServerName::parse(&name.value);
+    let host = match (name.kind.as_str(), host) {
+        ("DNS" | "IP", None) => return skipped("its host name can be called by nobody"),
+        ("DNS", Some(host @ ServerName::Dns(_))) | ("IP", Some(host @ ServerName::Ip(_))) => host,
+        ("DNS" | "IP", Some(_)) => return skipped("its host name is not of the kind that it says"),
+        _ => return skipped("its name is that of no host"),
     };
     let crls = match lists(case) {
         Ok(crls) => crls,
-        Err(why) => return Verdict::Skipped(why),
+        Err(why) => return skipped(why),
     };
     let anchors = readable(&case.trusted_certs);
     let check = ServerCheck {
@@ -166,7 +206,7 @@ fn server(case: &Case, now: i64) -> Verdict {
     let presented = |text: &String| pem::certificates(text.as_bytes()).map_err(Refused::Unreadable);
     let compared = presented(&case.peer_certificate).and_then(|peer| {
         let mut untrusted = Vec::new();
-        for text in &case.untrusted_intermediates {
+        for text in case.intermediates() {
             untrusted.extend(presented(text)?);
         }
         let leaf = peer.first().ok_or(Refused::Unreadable(PemError::Empty))?;
@@ -181,6 +221,10 @@ fn server(case: &Case, now: i64) -> Verdict {
     }
 }
 
+fn skipped(why: &str) -> Verdict {
+    Verdict::Skipped(why.to_owned())
+}
+
 /// A trusted certificate that cannot be read is in no trust store.
 fn readable(texts: &[String]) -> Vec<X509> {
     texts
@@ -192,7 +236,7 @@ fn readable(texts: &[String]) -> Vec<X509> {
 
 fn lists(case: &Case) -> Result<Vec<openssl::x509::X509Crl>, &'static str> {
     let mut all = Vec::new();
-    for text in &case.crls {
+    for text in case.crls.iter().flatten() {
         let found = pem::revocation_lists(text.as_bytes());
         all.extend(found.map_err(|_| "its revocation list cannot be read")?);
     }

@@ -6,7 +6,7 @@
 //! signers included. What depends on certificate policies, or on revocation that
 //! must be there or has deltas and indirect lists, is not offered and is skipped.
 //! The message of a case is its leaf with all that issued it; the lists of the
-//! suite are the keystore's.
+//! suite are the keystore's. A case may cost what a case of limbo may.
 
 use std::io::Write;
 use std::path::Path;
@@ -15,6 +15,7 @@ use openssl::x509::{X509Crl, X509};
 use provisioning_service::trust::{validate_received, RootCheck};
 
 use super::judge::Refused;
+use super::limits::{Costliest, Excess, Limits, Meter, LIMITS};
 use super::policy::{self, Against};
 use super::{Error, Tally};
 
@@ -56,6 +57,14 @@ const ANCHOR: &str = "TrustAnchorRootCertificate";
 /// [`Error`]: the folder cannot be read or is not PKITS, or the report cannot be
 /// written.
 pub fn run(folder: &Path, out: &mut dyn Write) -> Result<Tally, Error> {
+    run_within(LIMITS, folder, out)
+}
+
+pub(super) fn run_within(
+    limits: Limits,
+    folder: &Path,
+    out: &mut dyn Write,
+) -> Result<Tally, Error> {
     let content = |what: String| Error::Content {
         path: folder.to_owned(),
         what,
@@ -76,6 +85,8 @@ pub fn run(folder: &Path, out: &mut dyn Write) -> Result<Tally, Error> {
         .into_iter()
         .partition(|(name, _)| name.ends_with("EE"));
     let mut tally = Tally::default();
+    let mut meter = Meter::default();
+    let mut costliest = Costliest::default();
     for (name, leaf) in &leaves {
         let valid = name.starts_with("Valid");
         let judged = valid || name.starts_with("Invalid");
@@ -89,8 +100,10 @@ pub fn run(folder: &Path, out: &mut dyn Write) -> Result<Tally, Error> {
         }
         let message =
             message(leaf, &issuers).map_err(|error| content(format!("{name}: {error}")))?;
-        let verdict = validate_received(&message, &roots, &crls, RootCheck::Required, NOW);
-        let passed = match (verdict.map_err(Refused::Chain), valid) {
+        let (verdict, cost) =
+            meter.measure(|| validate_received(&message, &roots, &crls, RootCheck::Required, NOW));
+        costliest.note(name, cost);
+        let as_named = match (verdict.map_err(Refused::Chain), valid) {
             (Ok(_), true) | (Err(_), false) => true,
             (Ok(_), false) => {
                 writeln!(out, "TOO LAX     {name}: accepted")?;
@@ -114,12 +127,23 @@ pub fn run(folder: &Path, out: &mut dyn Write) -> Result<Tally, Error> {
                 }
             }
         };
-        if passed {
+        let excess = cost.excess(limits).filter(|_| as_named);
+        match excess {
+            None => {}
+            Some(Excess::Time(took)) => {
+                writeln!(out, "TOO SLOW    {name}: {} ms", took.as_millis())?;
+            }
+            Some(Excess::Memory(memory)) => {
+                writeln!(out, "TOO LARGE   {name}: {memory} KiB")?;
+            }
+        }
+        if as_named && excess.is_none() {
             tally.passed += 1;
         } else {
             tally.failed += 1;
         }
     }
+    costliest.write(out)?;
     Ok(tally)
 }
 

@@ -46,7 +46,8 @@ pub const REVOCATION: Policy = Policy {
     name: "revocation",
     reason:
         "a revocation list of an issuer on the path is obeyed, and one that is expired, forged \
-             or not meant for it is no clean bill; the baseline's profile looks at none",
+             or not meant for it is no clean bill, and delta and indirect lists cannot be obeyed; the \
+             baseline's profile looks at none",
 };
 /// What a signer of control messages may be.
 pub const SIGNER: Policy = Policy {
@@ -105,7 +106,7 @@ pub(super) fn of(refused: &Refused, against: Against) -> Option<&'static Policy>
     match &refusal.reason {
         Reason::Form(_) => Some(&BOUNDS),
         Reason::Pem(PemError::Damaged { .. }) => Some(&ENCODING),
-        Reason::Revocation(_) => Some(&REVOCATION),
+        Reason::Revocation(_) | Reason::Revoked | Reason::RevocationList(_) => Some(&REVOCATION),
         Reason::Usage(_) => Some(&SIGNER),
         Reason::Openssl(result) => match result.as_raw() {
             CHAIN_TOO_LONG if against.without_depth => Some(&DEPTH),

@@ -33,14 +33,18 @@ use contract::plugin::Plugin;
 /// Under a memory checker everything is an order of magnitude slower.
 static UNTIMED: AtomicBool = AtomicBool::new(false);
 
+fn untimed() -> bool {
+    UNTIMED.load(Ordering::Relaxed)
+}
+
 /// Whether something took no longer than it may.
 fn in_time(took: Duration, most: Duration) -> bool {
-    took < most || UNTIMED.load(Ordering::Relaxed)
+    took < most || untimed()
 }
 
 /// How often something is done that could be done any number of times.
 fn times(n: usize) -> usize {
-    if UNTIMED.load(Ordering::Relaxed) {
+    if untimed() {
         n / 10
     } else {
         n

@@ -1,10 +1,13 @@
 //! What is wrong on the gateway itself, seen before any packet is sent.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fs;
 
 use contract::host::{parameters, Host, Watcher};
 use contract::plugin::Plugin;
-use e2e::site::{state, PID};
+use e2e::canaries::Canaries;
+use e2e::site::{read_tree, state, PID};
 use e2e::Site;
 use gateway_component_abi::ext::system::EXT_SYSTEM;
 use gateway_component_abi::value::Properties;
@@ -82,13 +85,36 @@ fn a_host_that_lacks_a_service_is_named_with_it() {
     let instance = plugin.create(&table, PID).unwrap();
     let watcher = Watcher::new();
     instance.watch(watcher.sink()).unwrap();
-    instance
-        .activate(&parameters(true, "mqtts://127.0.0.1:1"))
-        .unwrap();
-    let status = watcher.wait_for_code("host.unsupported");
+    let given = parameters(true, "mqtts://127.0.0.1:1");
+    instance.activate(&given).unwrap();
+    let told = RefCell::new(String::new());
+    let status = watcher.wait(|document| {
+        told.borrow_mut().push_str(&document.to_string());
+        document["error"]["code"] == "host.unsupported"
+    });
     schema::hold(&[status.to_string()]);
     let message = status["error"]["message"].as_str().unwrap();
     assert!(message.contains(EXT_SYSTEM), "{message}");
     instance.watch(Watcher::none()).unwrap();
     instance.destroy().unwrap();
+
+    // No Site looks for the password here when the test ends.
+    let mut canaries = Canaries::default();
+    canaries.add("parameter", &given);
+    let mut files = BTreeMap::new();
+    read_tree(host.folder(), &mut files).unwrap();
+    let lines = host.lines().join("\n");
+    assert!(!files.is_empty() && !lines.is_empty(), "{files:?} {lines}");
+    let found_in = |lines: &str, told: &str| {
+        let files = files
+            .iter()
+            .map(|(path, content)| (path.as_str(), content.as_slice()));
+        let texts = [
+            ("the log", lines.as_bytes()),
+            ("the status", told.as_bytes()),
+        ];
+        canaries.found_in(files.chain(texts))
+    };
+    assert_eq!(found_in(&lines, &told.borrow()), [""; 0]);
+    assert_eq!(found_in("not-in-any-log", "not-in-any-log").len(), 2);
 }

@@ -2,14 +2,24 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::mem::MaybeUninit;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
-use e2e::site::gateway_binary;
+use e2e::site::{error_code, gateway_binary};
 use e2e::Site;
 use provision_platform::harness::TestPlatform;
 use provision_platform::pki::Pki;
+use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
+
+/// No wait here is longer.
+const PATIENCE: Duration = Duration::from_secs(40);
+
+/// Where the ProvisioningService keeps what it needs.
+const COMPONENT: &str = "components/gwc.provisioning.ProvisioningService";
 
 /// The system calls that make something, as strace writes them: what, and with which mode.
 fn made(line: &str) -> Option<(&str, &str)> {
@@ -136,5 +146,133 @@ fn no_link_in_the_place_of_an_own_file_or_folder_is_written_through() {
         }
         copy.stop();
         assert_eq!(content(&victim), before, "through {}", path.display());
+    }
+}
+
+/// What happens in a folder, and in all below it: told by the kernel, whoever does it.
+struct Guard(OwnedFd);
+
+impl Guard {
+    fn over(folder: &Path) -> Guard {
+        let guard = inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC).unwrap();
+        let below = paths(folder).into_iter().map(|path| folder.join(path));
+        for place in [folder.to_owned()].into_iter().chain(below) {
+            inotify::add_watch(&guard, &place, WatchFlags::ALL_EVENTS).unwrap();
+        }
+        Guard(guard)
+    }
+
+    fn seen(&self) -> Vec<String> {
+        let mut buffer = [MaybeUninit::uninit(); 4096];
+        let mut events = inotify::Reader::new(&self.0, &mut buffer);
+        let mut seen = Vec::new();
+        while let Ok(event) = events.next() {
+            seen.push(format!("{:?} {:?}", event.events(), event.file_name()));
+        }
+        seen
+    }
+}
+
+/// The gateway says which folder it is, and neither reads nor writes what the link leads to.
+#[test]
+fn a_link_in_the_place_of_an_own_folder_is_refused_by_its_name() {
+    let platform = TestPlatform::start().unwrap();
+    platform.request("gw-1", "secret").unwrap();
+    let mut site = Site::new(&platform, "gw-1", "secret").unwrap();
+    site.start().unwrap();
+    site.wait_provisioned().unwrap();
+    site.stop();
+    let mut folders = paths(&site.data());
+    folders.retain(|path| site.data().join(path).is_dir());
+    assert!(folders.len() > 7, "{folders:?}");
+    let elsewhere = tempfile::tempdir().unwrap();
+    for (number, path) in folders.iter().enumerate() {
+        let mut copy = site.copy_in(elsewhere.path()).unwrap();
+        let place = fs::canonicalize(copy.data()).unwrap().join(path);
+        let victim = elsewhere.path().join(format!("victim-{number}"));
+        fs::rename(&place, &victim).unwrap();
+        symlink(&victim, &place).unwrap();
+        let guard = Guard::over(&victim);
+        let told = match copy.start() {
+            Err(e) => e.to_string(),
+            Ok(()) => copy
+                .wait("its folder is refused", PATIENCE, |status| {
+                    error_code(status) == "storage.unwritable"
+                })
+                .unwrap()
+                .to_string(),
+        };
+        copy.stop();
+        let seen = guard.seen();
+        assert!(
+            told.contains(place.to_str().unwrap()),
+            "{}: {told}",
+            place.display()
+        );
+        assert_eq!(seen, [""; 0], "{}", path.display());
+    }
+}
+
+/// As before, but the link is put there while the gateway runs. What it is about to keep fails, or
+/// goes nowhere else.
+#[test]
+fn a_link_put_in_the_place_of_an_own_folder_of_a_running_gateway_is_not_followed() {
+    let platform = TestPlatform::start().unwrap();
+    platform.request("gw-1", "secret").unwrap();
+    let mut site = Site::new(&platform, "gw-1", "secret").unwrap();
+    site.start().unwrap();
+    site.wait_provisioned().unwrap();
+    site.stop();
+    let mut folders = paths(&site.data());
+    folders.retain(|path| site.data().join(path).is_dir());
+    let elsewhere = tempfile::tempdir().unwrap();
+    let other = Pki::create().unwrap();
+    for (number, path) in folders.iter().enumerate() {
+        let mut copy = site.copy_in(elsewhere.path()).unwrap();
+        copy.start().unwrap();
+        copy.framework().unwrap().settle();
+        let place = copy.data().join(path);
+        // What the gateway holds open stays its own.
+        let victim = elsewhere.path().join(format!("victim-{number}"));
+        let copied = Command::new("cp")
+            .arg("-a")
+            .args([&place, &victim])
+            .status();
+        assert!(copied.unwrap().success());
+        fs::rename(&place, elsewhere.path().join(format!("own-{number}"))).unwrap();
+        symlink(&victim, &place).unwrap();
+        let guard = Guard::over(&victim);
+        let acts = [
+            copy.set("retry-interval", 2),
+            copy.trust_tls(&other.tls_root),
+            copy.trust_chain(&other.root),
+            copy.set("provisioned", false),
+            copy.set("enabled", true),
+        ];
+        copy.framework().unwrap().settle();
+        let mut told: String = acts
+            .into_iter()
+            .filter_map(Result::err)
+            .map(|e| e.to_string())
+            .collect();
+        match path.to_str().unwrap() {
+            "snapshots" | "keystores" | "keystores/SSLKeystore" | "keystores/DMKeystore" => {}
+            "components" | COMPONENT => {
+                let refused = copy.wait("its folder is refused", PATIENCE, |status| {
+                    error_code(status) == "storage.unwritable"
+                });
+                told = refused.unwrap().to_string();
+            }
+            // Nobody has asked for what is in it so far.
+            _ => told = place.display().to_string(),
+        }
+        copy.stop();
+        let seen = guard.seen();
+        assert!(
+            told.contains(place.to_str().unwrap()),
+            "{}: {told}",
+            place.display()
+        );
+        assert_eq!(seen, [""; 0], "{}", path.display());
     }
 }

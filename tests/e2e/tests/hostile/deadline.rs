@@ -3,9 +3,12 @@
 
 use applications::Application;
 use e2e::Site;
-use provision_platform::behaviour::{Behaviour, Flood, PackageFault, Script, Step};
+use provision_platform::behaviour::{
+    Behaviour, ConfigurationFault, Flood, PackageFault, Script, Step,
+};
 use provision_platform::harness::TestPlatform;
 use provision_platform::store::{NewPackage, NewRequest};
+use std::net::TcpListener;
 use std::thread;
 
 use crate::gateway::{took, Gateway, TIMEOUT};
@@ -51,10 +54,18 @@ fn lasts(behaviour: Behaviour, code: &str) {
 #[test]
 fn the_attempt_ends_with_its_time_whoever_stalls() {
     let some = 1000;
+    // The account's broker, so the configuration says, takes connections and says nothing.
+    let mute = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mute_url = format!("mqtts://localhost:{}", mute.local_addr().unwrap().port());
+    let mute_account = Behaviour {
+        configuration: ConfigurationFault::Broker(mute_url),
+        ..Behaviour::default()
+    };
     let stalls = [
         (silent_from(Step::Certificates), "platform.silent"),
         (silent_from(Step::Configuration(0)), "platform.silent"),
         (silent_from(Step::Commit), "platform.silent"),
+        (mute_account, "proof.failed"),
         (
             package(PackageFault::Stall { after: some }),
             "package.unavailable",

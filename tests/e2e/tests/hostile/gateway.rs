@@ -6,14 +6,16 @@ use std::time::Duration;
 
 use contract::process::Memory;
 use e2e::rest::Rest;
-use e2e::site::{error_code, state};
+use e2e::site::{error_code, state, PID};
 use e2e::Site;
 use serde_json::Value;
 
 /// What a hostile peer may cost above the idle gateway, KiB.
 const ROOM: usize = 32 << 10;
-/// `timeout` of these gateways.
+/// The shortest `timeout` that there is.
 pub const TIMEOUT: Duration = Duration::from_secs(10);
+/// For what takes its time on a slow machine, the peer's part above all.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// What may pass between the deadline of an attempt and its end, rolled back and told. The worker is
 /// woken at the deadline; the rest is for a machine under load.
 const SLACK: Duration = Duration::from_secs(1);
@@ -25,14 +27,24 @@ pub struct Gateway {
     site: Site,
     idle: Memory,
     before: BTreeMap<String, Vec<u8>>,
+    timeout: Duration,
 }
 
 impl Gateway {
     /// Started disabled, and measured once it is idle. It tries again when it is told to.
     pub fn idle(site: Site) -> Gateway {
+        Gateway::with_timeout(site, TIMEOUT)
+    }
+
+    /// The same, with more time for an attempt.
+    pub fn patient(site: Site) -> Gateway {
+        Gateway::with_timeout(site, PATIENCE)
+    }
+
+    fn with_timeout(site: Site, timeout: Duration) -> Gateway {
         let site = site
             .with("enabled", false)
-            .with("timeout", i32::try_from(TIMEOUT.as_secs()).unwrap())
+            .with("timeout", i32::try_from(timeout.as_secs()).unwrap())
             .with("retry-interval", 3600);
         let rest = Rest::start(&site, &[]).unwrap();
         rest.wait_for("idle").unwrap();
@@ -43,6 +55,7 @@ impl Gateway {
             site,
             idle,
             before,
+            timeout,
         }
     }
 
@@ -65,7 +78,7 @@ impl Gateway {
         assert_eq!(error_code(&status), code, "{status:#}");
         self.is_small(&status);
         let took = took(&status);
-        assert!(took <= TIMEOUT + SLACK, "{took:?}: {status:#}");
+        assert!(took <= self.timeout + SLACK, "{took:?}: {status:#}");
         let now = self.site.world().unwrap();
         assert!(now == self.before, "not as before: {status:#}");
         status
@@ -87,6 +100,24 @@ impl Gateway {
         packages
             .map(|package| format!("{} {}", text(package, "name"), text(package, "version")))
             .collect()
+    }
+
+    /// How the attempts of the provisioning record ended.
+    pub fn outcomes(&self) -> Vec<String> {
+        let record = self.site.data().join("components").join(PID);
+        let record = std::fs::read_to_string(record.join("record.jsonl")).unwrap();
+        let outcome = |line: &str| -> String {
+            let line: Value = serde_json::from_str(line).unwrap();
+            line["outcome"].as_str().unwrap().to_owned()
+        };
+        record.lines().map(outcome).collect()
+    }
+
+    /// How many lines it has said, and the longest.
+    pub fn said(&self) -> (usize, String) {
+        let lines = self.rest.process().lines();
+        let longest = lines.iter().max_by_key(|line| line.len());
+        (lines.len(), longest.cloned().unwrap_or_default())
     }
 
     fn is_small(&self, status: &Value) {

@@ -12,5 +12,6 @@ mod broker;
 mod deactivate;
 mod deadline;
 mod gateway;
+mod member;
 mod package_server;
 mod platform;

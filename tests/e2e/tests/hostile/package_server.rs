@@ -15,6 +15,8 @@ use crate::gateway::Gateway;
 
 /// Enough to be cut: an application has at least so many bytes.
 const SOME: u64 = 1000;
+/// What is larger takes its time on a slow machine.
+const MEGABYTE: u64 = 1 << 20;
 /// The largest package that a gateway takes.
 const LARGEST: usize = 64 << 20;
 
@@ -30,6 +32,14 @@ fn case(fault: PackageFault) -> Case {
 }
 
 fn sized_case(fault: PackageFault, write: impl FnOnce(&Application, &Path) -> PathBuf) -> Case {
+    let behaviour = Behaviour {
+        package: Some((0, fault)),
+        ..Behaviour::default()
+    };
+    case_of(behaviour, write)
+}
+
+fn case_of(behaviour: Behaviour, write: impl FnOnce(&Application, &Path) -> PathBuf) -> Case {
     let platform = TestPlatform::start().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let app = Application::named("app", "1.0");
@@ -40,13 +50,12 @@ fn sized_case(fault: PackageFault, write: impl FnOnce(&Application, &Path) -> Pa
         version: app.version.clone(),
     }];
     let request = platform.create_request(&new).unwrap();
-    platform
-        .behave(Script::once(Behaviour {
-            package: Some((0, fault)),
-            ..Behaviour::default()
-        }))
-        .unwrap();
-    let gateway = Gateway::idle(Site::new(&platform, "gw-1", "secret").unwrap());
+    platform.behave(Script::once(behaviour)).unwrap();
+    let site = Site::new(&platform, "gw-1", "secret").unwrap();
+    let gateway = match new.packages[0].file.metadata().unwrap().len() {
+        0..MEGABYTE => Gateway::idle(site),
+        _ => Gateway::patient(site),
+    };
     gateway.enable();
     Case {
         platform,
@@ -116,6 +125,19 @@ fn more_than_the_largest_package_is_not_even_begun() {
 #[test]
 fn what_never_ends_is_given_up_at_the_size_of_the_largest_package() {
     fails(PackageFault::Endless, "protocol.too-large");
+}
+
+#[test]
+fn what_is_ordered_twice_is_fetched_once() {
+    let behaviour = Behaviour {
+        twice: true,
+        ..Behaviour::default()
+    };
+    let case = case_of(behaviour, Application::write);
+    assert_eq!(case.provisioned()["attempt"], 1);
+    let fetched = case.platform.package_server().seen();
+    assert_eq!(fetched.len(), 1, "{fetched:?}");
+    assert_eq!(case.gateway.outcomes(), ["ok"], "carried out once");
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod pki;
 mod request;
 mod run;
 
+use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{Parser, Subcommand};
 use provision_platform::store::StoreError;
 use std::error::Error;
@@ -48,11 +49,20 @@ enum Command {
     Run(Box<run::Arguments>),
 }
 
+/// A path that may have links on it: they are the operator's, and followed here.
+fn resolved() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(|path| match durable_file::check_folder(&path) {
+        Ok(()) => Ok(path),
+        Err(_) => durable_file::resolve(&path),
+    })
+}
+
 /// The data folder, for every command that has one.
 #[derive(clap::Args)]
 struct Data {
     /// The data folder.
-    #[arg(long = "data", value_name = "DIR", default_value = "platform-data")]
+    #[arg(long = "data", value_name = "DIR", default_value = "platform-data",
+          value_parser = resolved())]
     folder: PathBuf,
 }
 

@@ -56,7 +56,7 @@ pub(super) struct Arguments {
           value_parser = clap::value_parser!(u64).range(1..=86_400))]
     download_timeout: u64,
     /// Write a JSON object with the addresses to this file once ready.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = super::resolved())]
     ready_file: Option<PathBuf>,
     /// Show what the brokers say, too.
     #[arg(long, short)]

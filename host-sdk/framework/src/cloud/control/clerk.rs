@@ -13,7 +13,7 @@ use super::ledger::{Known, Ledger};
 use super::refusal::Refusal;
 use super::reply::{reply, Outcome, Outgoing};
 use super::request::{read, Incoming, Request};
-use super::tally::Tally;
+use super::tally::{excerpt, Tally};
 use super::{conf, keys, verify, Address};
 use crate::cloud::birth::now_ms;
 use crate::cloud::Surroundings;
@@ -112,7 +112,7 @@ impl Clerk {
             true => log::Level::Warn,
             false => log::Level::Debug,
         };
-        let connection = &self.connection;
+        let (connection, name) = (&self.connection, excerpt(name));
         log::log!(
             level,
             "{connection}: the request {name:?} is refused, {reason}: {why}"
@@ -120,7 +120,7 @@ impl Clerk {
     }
 
     fn log(&self, request: &Request, outcome: &Outcome) {
-        let (name, ids) = (&request.application_topic, &request.ids);
+        let (name, ids) = (excerpt(&request.application_topic), &request.ids);
         let by = format_args!("{:?} of {:?}", ids.request_id, ids.requester);
         match outcome {
             Ok(_) => log::info!("{}: {name:?}, request {by}: done", self.connection),

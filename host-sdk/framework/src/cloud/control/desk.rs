@@ -17,7 +17,7 @@ use mqtt_session::Message;
 
 use super::reply::Outgoing;
 use super::request;
-use super::tally::{ControlReport, Tally};
+use super::tally::{excerpt, ControlReport, Tally};
 use super::Address;
 
 /// Requests that wait at most.
@@ -109,6 +109,7 @@ impl Desk {
         self.shared.bytes.fetch_sub(size, Ordering::AcqRel);
         let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
         if tally.refused("busy", &name, Instant::now()) {
+            let name = excerpt(&name);
             log::warn!("the request {name:?} was dropped: too many wait already");
         }
         true

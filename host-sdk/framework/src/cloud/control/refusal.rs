@@ -88,7 +88,9 @@ impl From<ConfigurationError> for Refusal {
             | E::BadPid { .. }
             | E::Twice { .. }
             | E::Invalid { .. } => Refusal::invalid(message),
-            E::Exists { .. } | E::Conflict { .. } => Refusal::conflict(message),
+            E::Exists { .. } | E::Conflict { .. } | E::Reserved { .. } => {
+                Refusal::conflict(message)
+            }
             E::Storage { source, .. } => Refusal::storage(source, message),
             E::Seed(_)
             | E::Undo(_)

@@ -5,6 +5,7 @@ use kura_formats::request::{self, ResponseCode};
 
 use super::refusal::Refusal;
 use super::request::Request;
+use super::tally::excerpt;
 use super::Address;
 
 /// Smaller payloads are not worth compressing, in bytes.
@@ -77,7 +78,7 @@ pub(super) fn reply(
             &request.topic.app,
             &ids.request_id,
         )
-        .inspect_err(|e| log::error!("no reply to {}: {e}", request.application_topic))
+        .inspect_err(|e| log::error!("no reply to {:?}: {e}", excerpt(&request.application_topic)))
         .ok()?;
     let mut plain = encode(&payload(outcome, now_ms));
     if plain.len() > MAX_REPLY {

@@ -1,7 +1,9 @@
 //! Is this message a request to this gateway, and from whom? What it asks for is the applications'
 //! to read, and only after its signature was verified. Pure.
 
-use kura_formats::payload::{decode, Limits, Payload};
+use std::ops::Range;
+
+use kura_formats::payload::{decode_apart, unpacked, Limits, Payload, PayloadError};
 use kura_formats::request::{self, Ids};
 use kura_formats::topic::{self, Method, RequestTopic};
 use mqtt_session::{Hold, Message};
@@ -28,9 +30,11 @@ pub(super) struct Request {
     /// `APP/METHOD/resource...`, which the signature covers.
     pub(super) application_topic: String,
     pub(super) ids: Ids,
+    /// Without its body.
     pub(super) payload: Payload,
-    /// As it came, for the verifier.
+    /// As it came, out of gzip, for the verifier; and with the body in it, which may be large.
     pub(super) bytes: Vec<u8>,
+    body: Range<usize>,
     /// SHA-256 of topic and payload: tells a repeated request from another one of the same id.
     pub(super) digest: [u8; 32],
     /// Until it is dealt with, the broker sends no more than there is room for.
@@ -49,7 +53,7 @@ impl Request {
 
     /// Empty if there is none.
     pub(super) fn body(&self) -> &[u8] {
-        self.payload.body.as_deref().unwrap_or_default()
+        self.bytes.get(self.body.clone()).unwrap_or_default()
     }
 
     /// Whether its sender reads gzip.
@@ -70,8 +74,8 @@ impl std::fmt::Debug for Request {
 impl Drop for Request {
     /// A configuration may hold passwords.
     fn drop(&mut self) {
-        self.bytes.zeroize();
-        self.payload.body.zeroize();
+        // Not what lies behind: of that nothing was written.
+        self.bytes.as_mut_slice().zeroize();
     }
 }
 
@@ -92,8 +96,9 @@ pub(super) fn topic(address: &Address, message: &Message) -> Option<RequestTopic
 
 /// Reads a message to this topic.
 pub(super) fn read(topic: RequestTopic, message: Message) -> Incoming {
-    let payload = match decode(&message.payload, &Limits::default()) {
-        Ok(payload) => payload,
+    let digest = digest(&message.topic, &message.payload);
+    let (bytes, payload, body) = match apart(message.payload) {
+        Ok(parts) => parts,
         Err(e) => return Incoming::Unanswerable(e.to_string()),
     };
     let ids = match request::ids(&payload) {
@@ -105,10 +110,19 @@ pub(super) fn read(topic: RequestTopic, message: Message) -> Incoming {
         topic,
         ids,
         payload,
-        digest: digest(&message.topic, &message.payload),
-        bytes: message.payload,
+        digest,
+        bytes,
+        body,
         _hold: message.hold,
     }))
+}
+
+/// The message out of gzip, what is in it, and where in it the body is: that is in memory once.
+fn apart(bytes: Vec<u8>) -> Result<(Vec<u8>, Payload, Range<usize>), PayloadError> {
+    let limits = Limits::default();
+    let bytes = unpacked(bytes, &limits)?;
+    let (payload, body) = decode_apart(&bytes, &limits)?;
+    Ok((bytes, payload, body.unwrap_or(0..0)))
 }
 
 fn digest(topic: &str, bytes: &[u8]) -> [u8; 32] {

@@ -34,6 +34,18 @@ impl ControlReport {
     }
 }
 
+/// What a sender has written, a topic of up to 64 KiB for instance, as a log and a console may show
+/// it: its beginning, with spaces for control characters.
+pub(super) fn excerpt(text: &str) -> String {
+    const SHOWN: usize = 160;
+    let printable = |c: char| if c.is_control() { ' ' } else { c };
+    let mut shown: String = text.chars().take(SHOWN).map(printable).collect();
+    if text.chars().nth(SHOWN).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
 /// Counts, and says which refusal is worth a line.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
@@ -57,8 +69,7 @@ impl Tally {
     /// `what` names the request, or what it was taken for. True where it should be said aloud.
     pub(super) fn refused(&mut self, reason: &'static str, what: &str, now: Instant) -> bool {
         *self.report.refused.entry(reason).or_default() += 1;
-        let what: String = what.chars().take(160).collect();
-        self.report.last_refused = Some(format!("{reason}: {what}"));
+        self.report.last_refused = Some(format!("{reason}: {}", excerpt(what)));
         let due = self
             .warned
             .get(reason)
@@ -73,6 +84,16 @@ impl Tally {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_request_is_shown_short_and_without_control_characters() {
+        let mut tally = Tally::default();
+        let name = format!("\u{1b}[2J\r\n{}", "y".repeat(60_000));
+        tally.refused("busy", &name, Instant::now());
+        let shown = tally.report().last_refused.unwrap_or_default();
+        assert!(shown.starts_with("busy:  [2J  yyy") && shown.ends_with("yy…"));
+        assert_eq!(shown.chars().count(), "busy: ".len() + 160 + 1);
+    }
 
     #[test]
     fn every_refusal_counts_and_a_flood_of_one_reason_is_one_line() {
