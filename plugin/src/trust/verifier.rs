@@ -202,7 +202,7 @@ impl Verifier {
         Ok(accepted)
     }
 
-    /// Judges one message, with its body apart from it, but for whether it was accepted before; and
+    /// Judges one message with its body apart, but for whether it was accepted before; and
     /// remembers nothing.
     ///
     /// # Errors

@@ -401,12 +401,10 @@ fn what_is_only_judged_is_not_remembered() {
     let message = Message::new("x").signed_by(&world.signer);
     for _ in 0..2 {
         let clock = Clock::Plausible(NOW_MS);
-        let judged = world.verifier.judge(
-            &message.view(),
-            message.view().body(),
-            clock,
-            Freshness::Window,
-        );
+        let view = message.view();
+        let judged = world
+            .verifier
+            .judge(&view, view.body(), clock, Freshness::Window);
         assert_eq!(judged.unwrap().id, "x");
     }
     world.judge(&message).unwrap();

@@ -202,3 +202,36 @@ fn a_flood_from_a_trusted_signer_closes_the_window_and_fills_no_disk() {
         accepted.accept("new", NOW + 10).unwrap();
     }
 }
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
+    /// Whichever octets the disk gives back instead of those that were written.
+    #[test]
+    fn nothing_is_accepted_again_whatever_becomes_of_the_file(
+        times in proptest::collection::vec(-300_000i64..300_000, 1..12),
+        changes in proptest::collection::vec((0usize..4096, 1u8..), 1..6),
+    ) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(NAME);
+        let ids: Vec<_> = (0..times.len()).map(|n| n.to_string()).collect();
+        let mut said = Said::default();
+        for (id, at) in ids.iter().zip(&times) {
+            said.remember(digest_of(id), NOW + at);
+        }
+        let mut bytes = said.lines().unwrap();
+        // An unfinished last line is one that nobody was told of.
+        let changeable = bytes.len() - 1;
+        for (at, change) in changes {
+            bytes[at % changeable] ^= change;
+        }
+        fs::write(&path, bytes).unwrap();
+        for _ in 0..2 {
+            let mut accepted = written(dir.path(), NOW);
+            for (id, at) in ids.iter().zip(&times) {
+                proptest::prop_assert!(accepted.accept(id, NOW + at).is_err(), "{}", id);
+            }
+            let later = NOW + 302_001;
+            proptest::prop_assert!(!damaged(accepted.accept("new", later)));
+        }
+    }
+}
