@@ -183,7 +183,8 @@ impl Component {
     ///
     /// # Errors
     /// `E_DENIED` with a code `signature.*`, `clock.implausible` or `protocol.malformed`, or of the
-    /// reason why the signers cannot be read; `E_STATE` if not active, `E_BUSY` if the worker does
+    /// reason why the signers cannot be read, or why it cannot be remembered that it was accepted
+    /// (`storage.*`); `E_STATE` if not active, `E_BUSY` if the worker does
     /// not answer within 5 s: nothing is verified then either.
     pub fn verify(
         &self,
@@ -192,20 +193,21 @@ impl Component {
         application_topic: &str,
         payload: &[u8],
     ) -> Result<(), CallError> {
-        let denied =
-            |fault: Fault| CallError::new(status::E_DENIED, fault.code.as_str(), fault.message);
         // What has just become active does not know yet whether it is provisioned; its worker
         // answers once it does.
-        let clock = self.ask(Command::Signers)?.map_err(denied)?;
-        if !self.shared.provisioned() {
-            return Err(denied(Fault::new(
+        let clock = self.ask(Command::Signers)?;
+        let control = self.shared.control();
+        let verdict = clock.and_then(|clock| match self.shared.provisioned() {
+            true => control.verify(account, client_id, application_topic, payload, clock),
+            false => Err(Fault::new(
                 Code::SignatureUntrusted,
                 "the gateway is not provisioned: no control message is accepted",
-            )));
-        }
-        self.shared
-            .verify(account, client_id, application_topic, payload, clock)
-            .map_err(denied)
+            )),
+        });
+        control.count(&verdict);
+        let _ = self.send(Command::Judged);
+        verdict
+            .map_err(|fault| CallError::new(status::E_DENIED, fault.code.as_str(), fault.message))
     }
 
     /// A call panicked: say so in the status.

@@ -12,6 +12,7 @@
 //! | [`trust`] | whom to believe? |
 //! | [`transaction`] | how is a gateway never left half-provisioned? |
 //! | [`diagnosis`], [`status`] | what went wrong, and what to do? |
+//! | [`lines`] | how is a record kept so that damage shows? |
 //! | [`host`] | what is asked of the host? |
 //! | [`metatype`] | the form a person fills in |
 
@@ -21,6 +22,7 @@ pub mod build;
 pub mod component;
 pub mod diagnosis;
 pub mod host;
+pub mod lines;
 pub mod metatype;
 pub mod protocol;
 pub mod provisioner;

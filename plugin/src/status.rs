@@ -12,6 +12,7 @@ use crate::provisioner::{StateName, View};
 use crate::settings::Identity;
 use crate::time::rfc3339;
 use crate::trust::ValidChain;
+use crate::worker::Counts;
 
 /// Version of the document; grows when a member changes its meaning.
 pub const VERSION: u32 = 1;
@@ -68,6 +69,8 @@ pub struct Extras {
     pub last_transaction: Option<String>,
     /// Whether the root of the accepted chain is trusted.
     pub root_verified: Option<bool>,
+    /// What became of the control messages after the provisioning.
+    pub control: Counts,
     chain: Vec<Shown>,
     broker_certificate: Option<Shown>,
     target: Option<(String, String, String)>,
@@ -233,6 +236,10 @@ pub fn document(view: &View<'_>, extras: &Extras, wall_ms: i64) -> String {
             "signers": extras.signers,
             "chain": extras.chain,
             "broker_certificate": extras.broker_certificate,
+        },
+        "control": {
+            "accepted": extras.control.accepted,
+            "refused": extras.control.refused,
         },
     })
     .to_string()

@@ -37,6 +37,7 @@ impl Provisioner {
             return;
         };
         let mut outputs = Vec::new();
+        let written = result.is_ok();
         // The commit stands whatever happens next, and the platform hears so once.
         if let (Some(reply), true) = (reply.take(), *linked) {
             outputs.extend(reply.ok(wall));
@@ -56,6 +57,10 @@ impl Provisioner {
                 self.remember(fault);
             }
         }
+        // From here on, not from the end: until then somebody may have wished for something else.
+        if written {
+            self.wrote(false, true);
+        }
         self.outputs.extend(outputs);
     }
 
@@ -71,7 +76,6 @@ impl Provisioner {
             Ok(()) => {
                 self.fault = None;
                 self.memory.succeed();
-                self.wrote(false, true);
                 self.steps.end(false, self.now.wall_ms);
                 self.push(Output::Report { fault: None });
                 self.evaluate();

@@ -1,9 +1,8 @@
 //! The journal: what the transaction has done so far, durable record by record.
 //!
-//! `journal.jsonl` in the component's folder, one line per record:
-//! `{"crc":"xxxxxxxx","record":{...}}`, the CRC-32 being of the record's bytes as they stand
-//! there. A last line that is torn or does not match counts as not written. A bad line before
-//! the last one makes no sense: the file is moved aside and reported, never guessed at.
+//! `journal.jsonl` in the component's folder, one line with its checksum per record
+//! ([`crate::lines`]). A last line that is torn or does not match counts as not written. A bad line
+//! before the last one makes no sense: the file is moved aside and reported, never guessed at.
 
 use std::fs;
 use std::io;
@@ -12,6 +11,8 @@ use std::path::{Path, PathBuf};
 use durable_file::Appender;
 use serde::{Deserialize, Serialize};
 
+pub use crate::lines::line;
+use crate::lines::parse;
 use crate::provisioner::GaveUp;
 
 /// The journal is rewritten as one record when it has more bytes than this.
@@ -313,27 +314,6 @@ fn compact(path: &Path, summary: &Summary) -> io::Result<u64> {
     let line = line(&Record::Summary(Box::new(summary.clone())))?;
     durable_file::write(path, &line)?;
     Ok(line.len() as u64)
-}
-
-/// A record as it stands in the journal, with its line feed.
-///
-/// # Errors
-/// Of the JSON encoder; none is known.
-pub fn line(record: &Record) -> io::Result<Vec<u8>> {
-    let json = serde_json::to_string(record)?;
-    let crc = crc32fast::hash(json.as_bytes());
-    Ok(format!("{{\"crc\":\"{crc:08x}\",\"record\":{json}}}\n").into_bytes())
-}
-
-fn parse(line: &[u8]) -> Option<Record> {
-    let rest = line.strip_prefix(b"{\"crc\":\"")?;
-    let (crc, rest) = rest.split_at_checked(8)?;
-    let json = rest.strip_prefix(b"\",\"record\":")?.strip_suffix(b"}")?;
-    let crc = u32::from_str_radix(std::str::from_utf8(crc).ok()?, 16).ok()?;
-    if crc32fast::hash(json) != crc {
-        return None;
-    }
-    serde_json::from_slice(json).ok()
 }
 
 /// What the bytes of a journal say together, and the length of their good part: a torn last line

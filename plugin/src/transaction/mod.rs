@@ -440,7 +440,8 @@ fn of_apply(operation: &Operation, error: &CallError) -> Fault {
     )
 }
 
-fn of_io(object: &str, error: &std::io::Error) -> Fault {
+/// What it means that a file of the component cannot be read or written.
+pub fn of_io(object: &str, error: &std::io::Error) -> Fault {
     let code = match error.kind() {
         std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => Code::StorageFull,
         _ => Code::StorageUnwritable,

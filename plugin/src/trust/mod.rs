@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `chain` | may the leaf of a received chain sign control messages? |
 //! | `verifier` | was this control message signed by a trusted signer, just now, once? |
+//! | `replay` | was it seen before? |
 //! | `canonical` | which bytes does a signature cover? |
 //!
 //! Certification paths, TLS servers and the facts of a certificate are judged in the crate
@@ -29,7 +30,7 @@ mod der_form;
 pub(crate) mod fixtures;
 mod issuance;
 mod message;
-mod replay;
+pub mod replay;
 pub mod verifier;
 #[cfg(test)]
 mod verifier_tests;
@@ -37,7 +38,7 @@ mod verifier_tests;
 pub use canonical::SignedView;
 pub use chain::{is_ca, validate_received, ChainCheck, ChainError, RootCheck, ValidChain};
 pub use cms::sign;
-pub use verifier::{Accepted, Clock, Counters, Freshness, SignatureError, Verifier};
+pub use verifier::{Accepted, Clock, Freshness, SignatureError, Verifier, CLOCK_WINDOW_MS};
 use x509_policy::{der, extensions, key_policy, path};
 pub use x509_policy::{facts, pem, refusal, revocation, server, server_name};
 pub use x509_policy::{validate_tls_server, CertificateFacts, ServerError, ServerName};

@@ -1,10 +1,11 @@
 //! Signed control messages: who sent this, is it whole, is it fresh, is it new.
 //!
-//! A [`Verifier`] holds the trusted signers, the memory against replay and the
-//! counters. One instance serves the provisioning session and the time after it:
-//! otherwise a message of the session could be sent once more when the session is
-//! over. It neither decodes payloads nor reads a clock nor answers anybody. Called
-//! by the session for each request, and by `gwc.control-verifier/1` behind a lock.
+//! A [`Verifier`] holds the trusted signers, and a memory against replay in which nothing is
+//! durable: what is to be done once whatever happens is judged here ([`Verifier::judge`]) and
+//! remembered elsewhere. One instance serves the provisioning session and the time after it; a
+//! message of one is none of the other, by its nonce. It neither decodes payloads nor reads a clock
+//! nor answers anybody. Called by the session for each request, and by `gwc.control-verifier/1`
+//! behind a lock.
 //!
 //! Fail-closed: no trusted signer, no accepted message. Only an accepted message
 //! changes the memory, so that nobody unknown can fill it.
@@ -16,7 +17,7 @@ use super::canonical::{Found, SignedView, SIGNATURE_METRIC};
 use super::chain::{check_signer, ChainError};
 use super::cms::{Signature, MAX_WHOLE};
 use super::facts::{self, CertificateFacts};
-use super::replay::{Replay, ReplayWindow};
+use super::replay::{digest_of, Replay, ReplayWindow};
 use super::revocation;
 
 /// How far `sig.timestamp` may be from the clock, in ms, either way.
@@ -34,7 +35,7 @@ pub enum Clock {
 /// What makes a message fresh.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Freshness<'a> {
-    /// `sig.timestamp` is within [`CLOCK_WINDOW_MS`] of the clock.
+    /// `sig.timestamp` is within [`CLOCK_WINDOW_MS`] of the clock, and there is no `prov.nonce`.
     Window,
     /// `prov.nonce` is this one; `sig.timestamp` may be anything.
     Session {
@@ -85,6 +86,15 @@ fn shown(signer: &Option<Box<CertificateFacts>>) -> String {
         .map_or_else(String::new, |facts| format!(": {facts}"))
 }
 
+impl From<Replay> for SignatureError {
+    fn from(replay: Replay) -> Self {
+        Self::Replayed(match replay {
+            Replay::Seen => "its sig.id was seen before",
+            Replay::TooOld => "its sig.timestamp is before the remembered ones",
+        })
+    }
+}
+
 impl SignatureError {
     /// The stable code.
     #[must_use]
@@ -99,23 +109,6 @@ impl SignatureError {
     }
 }
 
-/// How many messages had which end, since the verifier was made.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counters {
-    /// Accepted ones.
-    pub accepted: u64,
-    /// Refused with `signature.missing`.
-    pub missing: u64,
-    /// Refused with `signature.invalid`.
-    pub invalid: u64,
-    /// Refused with `signature.untrusted`.
-    pub untrusted: u64,
-    /// Refused with `signature.replayed`.
-    pub replayed: u64,
-    /// Refused with `clock.implausible`.
-    pub clock_implausible: u64,
-}
-
 struct Signer {
     certificate: X509,
     fingerprint: String,
@@ -127,7 +120,6 @@ struct Signer {
 pub struct Verifier {
     signers: Vec<Signer>,
     window: ReplayWindow,
-    counters: Counters,
 }
 
 impl Verifier {
@@ -138,8 +130,8 @@ impl Verifier {
     }
 
     /// Replaces the trusted signers by these end-entity certificates (of the
-    /// DMKeystore, or the leaf of the session's chain). The memory and the counters
-    /// stay. `crls` are the keystore's own: one that revokes a signer counts even if
+    /// DMKeystore, or the leaf of the session's chain). The memory
+    /// stays. `crls` are the keystore's own: one that revokes a signer counts even if
     /// it is stale or its issuer is not at hand, as that is the safe side. Returns why
     /// those that may not sign were left out.
     pub fn trust(&mut self, certificates: &[X509], crls: &[X509Crl]) -> Vec<ChainError> {
@@ -172,19 +164,7 @@ impl Verifier {
         all
     }
 
-    /// Accepts no `sig.timestamp` at or before this one any more, in ms since 1970.
-    /// For a verifier that replaces one whose memory is lost, as after a restart.
-    pub fn close_until(&mut self, timestamp: i64) {
-        self.window.close_until(timestamp);
-    }
-
-    /// How many messages had which end.
-    #[must_use]
-    pub fn counters(&self) -> Counters {
-        self.counters
-    }
-
-    /// Judges one message, counts it, and remembers it if it is accepted.
+    /// Judges one message, and remembers it if it is accepted.
     ///
     /// # Errors
     /// [`SignatureError`]. The checks stand in this order: presence, form, signer,
@@ -210,23 +190,24 @@ impl Verifier {
         clock: Clock,
         freshness: Freshness<'_>,
     ) -> Result<Accepted, SignatureError> {
-        let verdict = self.judge(message, body, clock, freshness);
-        let counter = match &verdict {
-            Ok(accepted) => {
-                self.window.remember(&accepted.id, accepted.timestamp);
-                &mut self.counters.accepted
-            }
-            Err(SignatureError::Missing) => &mut self.counters.missing,
-            Err(SignatureError::Invalid(_)) => &mut self.counters.invalid,
-            Err(SignatureError::Untrusted { .. }) => &mut self.counters.untrusted,
-            Err(SignatureError::Replayed(_)) => &mut self.counters.replayed,
-            Err(SignatureError::ClockImplausible) => &mut self.counters.clock_implausible,
-        };
-        *counter = counter.saturating_add(1);
-        verdict
+        let accepted = self.judge(message, body, clock, freshness)?;
+        let id = digest_of(&accepted.id);
+        match (self.window.check(&id, accepted.timestamp), freshness) {
+            (Ok(()), _) => {}
+            // The nonce is of this attempt: it is fresh whatever the clocks said before.
+            (Err(Replay::TooOld), Freshness::Session { .. }) => {}
+            (Err(replay), _) => return Err(replay.into()),
+        }
+        self.window.remember(id, accepted.timestamp);
+        Ok(accepted)
     }
 
-    fn judge(
+    /// Judges one message, with its body apart from it, but for whether it was accepted before; and
+    /// remembers nothing.
+    ///
+    /// # Errors
+    /// As [`Verifier::verify`], replay excepted.
+    pub fn judge(
         &self,
         message: &SignedView<'_>,
         body: &[u8],
@@ -270,7 +251,16 @@ impl Verifier {
                     "sig.timestamp is not within 300 s of the clock",
                 ));
             }
-            Freshness::Window => {}
+            Freshness::Window => match message.metric("prov.nonce") {
+                Found::None => {}
+                // Who recorded a session could have its requests done once more, as long as they
+                // are of the last minutes.
+                _ => {
+                    return Err(SignatureError::Replayed(
+                        "it is of a provisioning session, by its prov.nonce",
+                    ))
+                }
+            },
             Freshness::Session { nonce } => match message.metric("prov.nonce") {
                 Found::One(MetricValue::Bytes(found)) if same(found, nonce) => {}
                 _ => {
@@ -279,20 +269,6 @@ impl Verifier {
                     ))
                 }
             },
-        }
-        match (self.window.check(id, timestamp), freshness) {
-            (Ok(()), _) => {}
-            (Err(Replay::Seen), _) => {
-                return Err(SignatureError::Replayed("its sig.id was seen before"))
-            }
-            // The nonce is of this attempt: it is fresh whatever the clocks said before. A gateway
-            // that booted with its clock ahead would else hear nobody once it is set right.
-            (Err(Replay::TooOld), Freshness::Session { .. }) => {}
-            (Err(Replay::TooOld), Freshness::Window) => {
-                return Err(SignatureError::Replayed(
-                    "its sig.timestamp is before the remembered ones",
-                ))
-            }
         }
         Ok(Accepted {
             signer: signer.fingerprint.clone(),

@@ -151,8 +151,10 @@ impl Worker {
         let recovered = engine.recover()?;
         self.extras.last_transaction = engine.last_transaction().map(str::to_owned);
         self.extras.root_verified = engine.root_verified();
+        self.shared
+            .control()
+            .recall(self.shared.pid(), engine.folder());
         self.engine = Some(engine);
-        self.trusted.close_until(wall_ms());
         self.reload_signers()?;
         self.shared
             .set_provisioned(recovered.memory.provisioned_before);

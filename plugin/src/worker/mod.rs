@@ -2,9 +2,13 @@
 //!
 //! It feeds the state machine of [`crate::provisioner`] with what happens, and carries out what
 //! it wants: `effects` does so, `link` and `proof` hold the two MQTT sessions, `download` the
-//! thread of a download, `preflight` the local checks, `shared` what other threads may see.
+//! thread of a download, `preflight` the local checks, `shared` what other threads may see. Not on
+//! the worker but on threads of the host, `control` verifies control messages, and `accepted`
+//! remembers them.
 
+mod accepted;
 mod claim;
+mod control;
 mod download;
 mod effects;
 mod link;
@@ -31,6 +35,7 @@ use crate::status::{self, Extras};
 use crate::transaction::Engine;
 use crate::trust::Clock;
 use claim::Claim;
+pub use control::Counts;
 use download::Downloading;
 use link::Link;
 use pace::Pace;
@@ -51,6 +56,8 @@ pub enum Command {
     Identity(Sender<String>),
     /// Who may sign control messages now, and whether the clock can be believed.
     Signers(Sender<Result<Clock, Fault>>),
+    /// A control message was accepted or refused.
+    Judged,
     /// Look again at what was missing.
     SystemChanged,
     /// From the provisioning session of that number.
@@ -84,6 +91,8 @@ pub struct Worker {
     tls_cache: mqtt_session::SessionCache,
     extras: Extras,
     pace: Pace,
+    /// Of the counts of control messages, which anybody at the account's broker can raise.
+    tally: Pace,
     said: Option<StateName>,
     repetition: Repetition,
     /// The platform that this instance holds, so that no other provisions against it.
@@ -116,9 +125,10 @@ impl Worker {
             trusted: Trusted::new(Arc::clone(&shared)),
             tls_cache: mqtt_session::SessionCache::default(),
             extras: Extras::new(shared.pid()),
-            shared,
             // Before the first parameters there is nothing to show: `inactive` stands.
-            pace: Pace::from(Provisioner::new().revision()),
+            pace: Pace::of_changes(Provisioner::new().revision()),
+            tally: Pace::of_counts(shared.control().total()),
+            shared,
             said: None,
             repetition: Repetition::default(),
             claim: None,
@@ -151,11 +161,7 @@ impl Worker {
             }
         }
         // The last change is never lost, not even to an end within a tenth of a second.
-        if self
-            .pace
-            .due(self.provisioner.revision(), self.now().mono)
-            .is_some()
-        {
+        if self.status_due().is_some() {
             self.shared.notify();
         }
         log::debug!("{}: inactive", self.shared.pid());
@@ -169,7 +175,7 @@ impl Worker {
     fn next(&self) -> Result<Command, RecvTimeoutError> {
         let now = self.now().mono;
         let machine = self.provisioner.timeout().map(|at| at.saturating_sub(now));
-        let status = self.pace.due(self.provisioner.revision(), now);
+        let status = self.status_due();
         match (machine, status) {
             (None, None) => self
                 .commands
@@ -207,6 +213,8 @@ impl Worker {
             Command::Signers(answer) => {
                 let _ = answer.send(self.signers_now());
             }
+            // Shown with the next turn.
+            Command::Judged => {}
             Command::SystemChanged => self.input(Input::SystemChanged),
             Command::Link(number, event) => self.link_event(number, event),
             Command::Download(number, told) => self.download_event(number, told),
@@ -252,10 +260,19 @@ impl Worker {
         }
     }
 
-    /// Publishes the status document if it changed, at most ten times a second to a watcher.
+    /// In how long a watcher is to be told of the status document; `None` if it was.
+    fn status_due(&self) -> Option<Duration> {
+        let now = self.now().mono;
+        let changes = self.pace.due(self.provisioner.revision(), now);
+        let total = self.shared.control().total();
+        let counts = self.tally.due(total, now);
+        changes.into_iter().chain(counts).min()
+    }
+
+    /// Publishes the status document if it changed; to a watcher at most ten times a second, and
+    /// once a second where nothing but counts did.
     fn show(&mut self) {
-        let (now, revision) = (self.now().mono, self.provisioner.revision());
-        let Some(wait) = self.pace.due(revision, now) else {
+        let Some(wait) = self.status_due() else {
             return;
         };
         let view = self.provisioner.view();
@@ -269,10 +286,13 @@ impl Worker {
         }
         self.extras.bytes = self.link.as_ref().map_or(self.extras.bytes, Link::bytes);
         self.extras.downloading = self.download.as_ref().map(Downloading::bytes);
+        self.extras.control = self.shared.control().counts();
         let document = status::document(&self.provisioner.view(), &self.extras, wall_ms());
         self.shared.set_document(document);
         if wait.is_zero() {
-            self.pace.told(revision, now);
+            let now = self.now().mono;
+            self.pace.told(self.provisioner.revision(), now);
+            self.tally.told(self.extras.control.total(), now);
             self.shared.notify();
         }
     }

@@ -1,22 +1,37 @@
-//! How often a watcher is told of changes: at most ten times a second, and of the last change in
-//! any case. On the monotonic clock of the worker; a step of the wall clock changes nothing.
+//! How often a watcher is told of changes: at most ten times a second, of mere counts once a second,
+//! and of the last change in any case. On the monotonic clock of the worker; a step of the wall clock changes nothing.
 
 use std::time::Duration;
 
 /// The shortest time between two status documents to a watcher.
 pub const INTERVAL: Duration = Duration::from_millis(100);
+/// The same where nothing but a count has changed.
+pub const INTERVAL_OF_COUNTS: Duration = Duration::from_secs(1);
 
 /// What a watcher has been told.
 #[derive(Debug)]
 pub struct Pace {
+    interval: Duration,
     revision: u64,
     at: Option<Duration>,
 }
 
 impl Pace {
     /// Nothing beyond `revision` has happened yet.
-    pub fn from(revision: u64) -> Self {
-        Pace { revision, at: None }
+    pub fn of_changes(revision: u64) -> Self {
+        Pace {
+            interval: INTERVAL,
+            revision,
+            at: None,
+        }
+    }
+
+    /// As that, for something that may change all the time and is not urgent.
+    pub fn of_counts(total: u64) -> Self {
+        Pace {
+            interval: INTERVAL_OF_COUNTS,
+            ..Pace::of_changes(total)
+        }
     }
 
     /// In how long the watcher is to be told of `revision`; `None` if it was.
@@ -24,7 +39,7 @@ impl Pace {
         if self.revision == revision {
             return None;
         }
-        let next = self.at.map_or(now, |at| at + INTERVAL);
+        let next = self.at.map_or(now, |at| at + self.interval);
         Some(next.saturating_sub(now))
     }
 
@@ -42,7 +57,7 @@ mod tests {
 
     /// Lets `changes` (each a pause before it, ms) happen, and time pass; what was told, and when.
     fn told(changes: &[u64]) -> Vec<(u64, Duration)> {
-        let mut pace = Pace::from(0);
+        let mut pace = Pace::of_changes(0);
         let mut told = Vec::new();
         let (mut now, mut revision) = (Duration::ZERO, 0);
         let mut look = |until: Duration, revision: u64, now: &mut Duration| {

@@ -233,31 +233,24 @@ impl Worker {
 
     pub(super) fn check_clock(&self) -> Result<String, Fault> {
         let now = super::wall_ms() / 1000;
-        let shown = crate::time::rfc3339(now * 1000);
-        let good = self
+        let of_journal = self
             .engine
             .as_ref()
-            .map_or(0, crate::transaction::Engine::good_time_ms)
-            / 1000;
-        let wrong = if now < build::unix() {
-            format!(
-                "{shown} is before this component was built ({})",
-                build::DATE
-            )
-        } else if now < good {
-            format!(
-                "{shown} is before the last good time ({})",
+            .map_or(0, crate::transaction::Engine::good_time_ms);
+        let good = of_journal.max(self.shared.control().good_time_ms()) / 1000;
+        let shown = crate::time::rfc3339(now * 1000);
+        let wrong = match plausible_at(now) {
+            Err(wrong) => wrong,
+            Ok(()) if now < good => format!(
+                "is before the last good time ({})",
                 crate::time::rfc3339(good * 1000)
-            )
-        } else if now > build::unix() + TWENTY_YEARS {
-            format!(
-                "{shown} is more than 20 years after the build ({})",
-                build::DATE
-            )
-        } else {
-            return Ok(shown);
+            ),
+            Ok(()) => return Ok(shown),
         };
-        Err(Fault::new(Code::ClockImplausible, wrong))
+        Err(Fault::new(
+            Code::ClockImplausible,
+            format!("{shown} {wrong}"),
+        ))
     }
 
     fn check_storage(&self) -> Result<String, Fault> {
@@ -311,6 +304,21 @@ impl Worker {
             },
         })
     }
+}
+
+/// Whether a clock can be right, in seconds since 1970, by nothing but the time of the build.
+///
+/// # Errors
+/// In words, why it cannot.
+pub(super) fn plausible_at(now: i64) -> Result<(), String> {
+    let wrong = if now < build::unix() {
+        "is before this component was built"
+    } else if now > build::unix() + TWENTY_YEARS {
+        "is more than 20 years after the build"
+    } else {
+        return Ok(());
+    };
+    Err(format!("{wrong} ({})", build::DATE))
 }
 
 fn check_folder(folder: &Path) -> Result<String, Fault> {

@@ -3,13 +3,12 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use kura_formats::payload::{self, Limits};
 use mqtt_session::{Anchor, Failure};
 
+use super::control::Control;
 use crate::component::Watcher;
-use crate::diagnosis::{Code, Fault};
 use crate::status;
-use crate::trust::{Clock, Freshness, SignedView, Verifier};
+use crate::trust::Verifier;
 
 /// Shared by an instance and its worker.
 pub struct Shared {
@@ -17,6 +16,7 @@ pub struct Shared {
     document: Mutex<String>,
     watcher: Mutex<Option<Watcher>>,
     verifier: Arc<Mutex<Verifier>>,
+    control: Control,
     /// Whether messages outside a session may be accepted.
     provisioned: AtomicBool,
     stopping: AtomicBool,
@@ -28,11 +28,13 @@ pub struct Shared {
 impl Shared {
     /// Of the instance `pid`.
     pub fn new(pid: &str) -> Self {
+        let verifier = Arc::new(Mutex::new(Verifier::new()));
         Shared {
             pid: pid.to_owned(),
             document: Mutex::new(status::inactive(pid)),
             watcher: Mutex::new(None),
-            verifier: Arc::new(Mutex::new(Verifier::new())),
+            control: Control::new(verifier.clone()),
+            verifier,
             provisioned: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
             poisoned: AtomicBool::new(false),
@@ -85,36 +87,9 @@ impl Shared {
         self.provisioned.load(Ordering::Acquire)
     }
 
-    /// Verifies a message outside a session, by the signers and the clock of this moment.
-    pub fn verify(
-        &self,
-        account: &str,
-        client_id: &str,
-        application_topic: &str,
-        bytes: &[u8],
-        clock: Clock,
-    ) -> Result<(), Fault> {
-        // The bytes are the host's: of what is large no second copy is made.
-        let limits = Limits::default();
-        let (payload, body) = match payload::is_gzip(bytes) {
-            true => payload::decode(bytes, &limits).map(|payload| (payload, None)),
-            false => payload::decode_apart(bytes, &limits),
-        }
-        .map_err(|e| Fault::new(Code::ProtocolMalformed, e.to_string()))?;
-        let view = SignedView {
-            account,
-            client_id,
-            application_topic,
-            payload: &payload,
-        };
-        let body = match body {
-            Some(at) => bytes.get(at).unwrap_or_default(),
-            None => payload.body.as_deref().unwrap_or_default(),
-        };
-        lock(&self.verifier)
-            .verify_apart(&view, body, clock, Freshness::Window)
-            .map(drop)
-            .map_err(|e| super::trusted::of_signature(&e))
+    /// The control messages after the provisioning.
+    pub fn control(&self) -> &Control {
+        &self.control
     }
 
     /// The one idle paho client of the instance.

@@ -143,11 +143,6 @@ impl Trusted {
         self.chain.clear();
     }
 
-    /// No message signed before this moment is accepted any more.
-    pub fn close_until(&self, timestamp_ms: i64) {
-        lock(&self.verifier).close_until(timestamp_ms);
-    }
-
     /// Validates a received chain; at a first provisioning its leaf becomes the signer of the
     /// session. Gives up when the worker is to end: a hostile chain may take a small gateway
     /// longer than `deactivate` waits.

@@ -24,6 +24,8 @@ pub fn status(asked: &Asked) -> Result<(), CliError> {
         out::json(&answer);
         return Ok(());
     }
+    // What the component itself has judged, over connections and restarts of them.
+    let judged = answer.get("control").and_then(crate::control::in_words);
     let mut document: Document = serde_json::from_value(answer)
         .map_err(|e| CliError::host("the status document is not readable", e))?;
     document.instance = pid;
@@ -37,6 +39,7 @@ pub fn status(asked: &Asked) -> Result<(), CliError> {
     let client = Client::find(&asked.reach)?;
     let control = super::connection::control_of(&client, &document.instance)?;
     facts.extend(control.map(|words| ("control", words)));
+    facts.extend(judged.map(|words| ("verifier", words)));
     for (name, value) in facts {
         out::line(&format!("  {name:<12} {value}"));
     }

@@ -2,7 +2,7 @@
 
 use super::world::World;
 use crate::diagnosis::Code;
-use crate::provisioner::{Input, StateName};
+use crate::provisioner::{Input, SessionEvent, StateName};
 
 #[test]
 fn an_equal_update_does_not_restart_an_attempt() {
@@ -264,4 +264,21 @@ fn a_stale_form_after_the_success_starts_it_only_by_what_it_says() {
     world.set("enabled", true);
     assert_eq!(world.state(), StateName::Provisioned);
     assert_eq!(world.attempts_begun, begun);
+}
+
+#[test]
+fn what_somebody_wishes_while_the_success_is_being_told_is_done_after_it() {
+    // The two are written by then; the platform has not acknowledged the reply yet.
+    for (enabled, state) in [(false, StateName::Idle), (true, StateName::Connecting)] {
+        let mut world = World::active();
+        world.whole_flow();
+        assert_eq!(world.state(), StateName::Committing);
+        world.configure();
+        world.properties.insert("enabled".into(), enabled.into());
+        world.set("provisioned", false);
+        assert_eq!(world.state(), StateName::Committing, "{enabled}");
+        world.session(SessionEvent::Flushed);
+        assert_eq!(world.state(), state, "{enabled}");
+        assert_eq!(world.attempts_begun, 1 + u32::from(enabled), "{enabled}");
+    }
 }

@@ -54,11 +54,18 @@ fn fits(root: &Value, schema: &Value, value: &Value, at: &str, wrong: &mut Vec<S
                 true
             }
             "additionalProperties" => {
-                assert_eq!(wanted, false);
-                let known = keywords["properties"].as_object().unwrap();
-                for name in value.as_object().into_iter().flat_map(|o| o.keys()) {
-                    if !known.contains_key(name) {
-                        wrong.push(format!("{at}/{name} is not described"));
+                let known = |name| {
+                    keywords
+                        .get("properties")
+                        .is_some_and(|p| p.get(name).is_some())
+                };
+                for (name, member) in value.as_object().into_iter().flatten() {
+                    match wanted {
+                        _ if known(name) => {}
+                        Value::Bool(false) => {
+                            wrong.push(format!("{at}/{name} is not described"));
+                        }
+                        of_each => fits(root, of_each, member, &format!("{at}/{name}"), wrong),
                     }
                 }
                 true

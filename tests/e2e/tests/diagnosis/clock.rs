@@ -4,9 +4,11 @@ use std::fs;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use e2e::operator::{code, Operator, Request};
 use e2e::site::{error_code, state, PID};
 use e2e::Site;
 use gateway_host_sdk::component::Action;
+use kura_formats::payload::Payload;
 use kura_formats::topic::Method;
 use provision_platform::control::ControlRequest;
 use provision_platform::harness::TestPlatform;
@@ -226,4 +228,87 @@ fn control_with_clock(set: &dyn Fn(&str)) {
     assert_eq!(ask(), (200, None));
     let report = site.framework().unwrap().connections().remove(0).control;
     assert_eq!(report.refused["clock.implausible"], 1);
+}
+
+/// What the gateway answers to a message. Each goes over a connection of its own, that no step of
+/// the clock has been through.
+fn sent(platform: &TestPlatform, what: &str, message: &Payload) -> String {
+    let operator = Operator::new(platform, "gw-1").unwrap();
+    let reply = operator.send(what, message).unwrap();
+    let (response, why) = code(&reply);
+    format!("{} {}", response.unwrap(), why.unwrap_or("done"))
+}
+
+/// The same of a request that is signed now.
+fn asked(platform: &TestPlatform, id: &str) -> String {
+    let what = "CONF-V1/GET/snapshots";
+    let request = Request::new(&platform.pki().signer, what, id);
+    sent(platform, what, &request.signed("gw-1").unwrap())
+}
+
+/// Ends the gateway, and starts it when its clock says something else.
+fn boot(site: &mut Site, set: &dyn Fn(&str), time: &str) {
+    site.stop();
+    set(time);
+    site.start().unwrap();
+    site.wait_connected(Duration::from_secs(30)).unwrap();
+}
+
+#[test]
+fn a_clock_that_falls_back_over_a_restart_makes_nothing_new_that_was_done() {
+    with_a_clock_of_its_own(
+        "a_clock_that_falls_back_over_a_restart_makes_nothing_new_that_was_done",
+        |set| {
+            let platform = TestPlatform::start().unwrap();
+            platform.request("gw-1", "secret").unwrap();
+            let mut site = Site::new(&platform, "gw-1", "secret").unwrap();
+            site.start().unwrap();
+            succeeds(&mut site);
+            let signer = &platform.pki().signer;
+            let what = "CONF-V1/EXEC/snapshot";
+            set("+10m");
+            let message = Request::new(signer, what, "old").signed("gw-1").unwrap();
+            let send = || sent(&platform, what, &message);
+            assert_eq!(send(), "200 done");
+            for back in ["9m", "6m", "14m"] {
+                boot(&mut site, set, &format!("+{back}"));
+                assert_eq!(send(), "403 signature.replayed", "{back}");
+                // And whoever has a right to be heard is heard.
+                assert_eq!(asked(&platform, back), "200 done", "{back}");
+            }
+            // The clock was later than that before: nobody in the cloud can mend it.
+            boot(&mut site, set, "+4m");
+            assert_eq!(asked(&platform, "late"), "500 clock.implausible");
+            assert_eq!(send(), "500 clock.implausible");
+            set("+15m");
+            assert_eq!(asked(&platform, "set"), "200 done");
+        },
+    );
+}
+
+#[test]
+fn a_clock_that_ran_ahead_at_the_start_and_is_set_back_hears_its_account() {
+    with_a_clock_of_its_own(
+        "a_clock_that_ran_ahead_at_the_start_and_is_set_back_hears_its_account",
+        |set| {
+            let platform = TestPlatform::start().unwrap();
+            platform.request("gw-1", "secret").unwrap();
+            let mut site = Site::new(&platform, "gw-1", "secret").unwrap();
+            site.start().unwrap();
+            succeeds(&mut site);
+            let signer = &platform.pki().signer;
+            let what = "CONF-V1/GET/snapshots";
+            for ahead in ["1h", "20d"] {
+                boot(&mut site, set, &format!("+{ahead}"));
+                // Signed by somebody whose clock is right.
+                let right = Request::new(signer, what, ahead).ahead(-3_600_000);
+                let message = right.signed("gw-1").unwrap();
+                let answer = sent(&platform, what, &message);
+                assert_eq!(answer, "403 signature.replayed", "{ahead}");
+                set("+0");
+                let again = format!("{ahead} set");
+                assert_eq!(asked(&platform, &again), "200 done", "{ahead}");
+            }
+        },
+    );
 }

@@ -63,13 +63,21 @@ fn the_schema_knows_every_step_and_code() {
 fn what_does_not_fit_is_seen() {
     let good: Value = serde_json::from_str(&status::panicked(PID)).unwrap();
     type Spoil = fn(&mut Value);
-    let spoilt: [(Spoil, &str); 6] = [
+    let spoilt: [(Spoil, &str); 8] = [
         (|d| d["state"] = json!("meditating"), "/state"),
         (|d| d["state"] = json!("idle"), "/steps is missing"),
         (|d| d["novelty"] = json!(1), "/novelty is not described"),
         (|d| d["error"]["code"] = json!("Config"), "/error/code"),
         (|d| d["version"] = json!("1"), "/version"),
         (|d| d["since"] = json!("yesterday"), "/since"),
+        (
+            |d| d["control"] = json!({"accepted": -1, "refused": {}}),
+            "/control/accepted",
+        ),
+        (
+            |d| d["control"] = json!({"accepted": 0, "refused": {"x.y": "1"}}),
+            "/control/refused/x.y",
+        ),
     ];
     for (spoil, where_) in spoilt {
         let mut document = good.clone();

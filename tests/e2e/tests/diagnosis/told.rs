@@ -7,7 +7,9 @@ use contract::plugin::Plugin;
 use e2e::site::{error_code, PID};
 use e2e::{capture, Site};
 use gateway_component_abi::ext::log::{LOG_DEBUG, LOG_INFO};
+use gateway_component_abi::types::GwcBytes;
 use provision_platform::harness::TestPlatform;
+use serde_json::json;
 
 use super::{schema, sees, succeeds};
 
@@ -47,6 +49,54 @@ fn a_watcher_is_told_ten_times_a_second_at_most_and_of_the_last_change() {
     assert_eq!(instance.update(&properties), Ok(()));
     instance.watch(Watcher::none()).unwrap();
     assert_eq!(watcher.clear(), 0);
+    instance.destroy().unwrap();
+}
+
+/// Anybody who may publish at the account's broker can have messages refused.
+#[test]
+fn a_flood_of_refused_messages_is_counted_and_told_once_a_second() {
+    let host = Host::new();
+    let table = host.table();
+    let plugin = Plugin::open(&contract::plugin_library());
+    let instance = plugin.create(&table, PID).unwrap();
+    let watcher = Watcher::new();
+    instance.watch(watcher.sink()).unwrap();
+    let properties = parameters(false, "mqtts://127.0.0.1:1");
+    instance.activate(&properties).unwrap();
+    let idle = watcher.wait_for_state("idle");
+    assert_eq!(idle["control"], json!({"accepted": 0, "refused": {}}));
+    let began = Instant::now();
+    const FLOOD: u64 = 500;
+    for _ in 0..FLOOD {
+        let nothing = GwcBytes::borrow(b"");
+        instance.verify("a", "c", "X/GET", nothing).unwrap_err();
+    }
+    // Whoever asks sees each, whoever watches the last.
+    let all = json!({"accepted": 0, "refused": {"signature.untrusted": FLOOD}});
+    instance.identity().unwrap();
+    assert_eq!(instance.status().unwrap()["control"], all);
+    let mut told = Vec::new();
+    while told.last() != Some(&all) {
+        told.push(watcher.wait(|_| true)["control"].clone());
+    }
+    let took = began.elapsed();
+    assert!(
+        told.len() as u64 <= took.as_secs() + 2,
+        "{told:?} in {took:?}"
+    );
+    assert_eq!(watcher.clear(), 0);
+    // A change of the state does not wait for that.
+    instance
+        .verify("a", "c", "X/GET", GwcBytes::borrow(b""))
+        .unwrap_err();
+    let properties = parameters(true, "mqtts://127.0.0.1:1");
+    let began = Instant::now();
+    instance.update(&properties).unwrap();
+    let told = watcher.wait(|document| document["enabled"] == true);
+    assert!(began.elapsed() < Duration::from_millis(900), "{told:#}");
+    assert_eq!(told["control"]["refused"]["signature.untrusted"], FLOOD + 1);
+    schema::hold(&[told.to_string()]);
+    instance.watch(Watcher::none()).unwrap();
     instance.destroy().unwrap();
 }
 

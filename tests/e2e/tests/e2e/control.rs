@@ -1,24 +1,24 @@
 //! A member of an account, and what the account asks of it: signed, or as somebody else would.
 
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
 use std::process::Command;
-use std::sync::mpsc::{channel, Receiver};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use applications::Application;
+use e2e::operator::{code, Operator, Request};
 use e2e::process::Process;
 use e2e::site::{gateway_binary, CONNECTION};
 use e2e::Site;
 use gateway_host_sdk::cloud::ControlReport;
 use gateway_host_sdk::keystore::DM_KEYSTORE;
-use gateway_host_sdk::ConnectionState;
-use kura_formats::payload::{decode, encode, Payload};
+use kura_formats::payload::{encode, Payload};
 use kura_formats::topic::Method;
 use provision_platform::control::{ControlFault, ControlRequest};
 use provision_platform::harness::TestPlatform;
-use provision_platform::link::{Link, Notice};
 use provision_platform::pki::{Identity, Profile};
 use provision_platform::store::NewPackage;
-use provisioning_service::trust::{sign, SignedView};
 use serde_json::{json, Value};
 
 const WAIT: Duration = Duration::from_secs(30);
@@ -28,48 +28,7 @@ const CLIENT: &str = "gw-1";
 struct Member {
     platform: TestPlatform,
     site: Site,
-    link: Link,
-    replies: Receiver<(String, Vec<u8>)>,
-}
-
-/// A request, and who signs it: the platform itself signs as one only.
-struct Request<'a> {
-    what: &'a str,
-    id: &'a str,
-    body: Vec<u8>,
-    signer: &'a Identity,
-}
-
-impl<'a> Request<'a> {
-    fn new(signer: &'a Identity, what: &'a str, id: &'a str) -> Request<'a> {
-        Request {
-            what,
-            id,
-            body: Vec::new(),
-            signer,
-        }
-    }
-
-    fn signed(&self) -> Payload {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-        let now = i64::try_from(now.as_millis()).unwrap();
-        let payload = Payload::new()
-            .with_timestamp(now)
-            .with_metric("request.id", self.id)
-            .with_metric("requester.client.id", "operator")
-            .with_metric("sig.id", self.id)
-            .with_metric("sig.timestamp", now)
-            .with_body(self.body.clone());
-        let view = SignedView {
-            account: "acme",
-            client_id: CLIENT,
-            application_topic: self.what,
-            payload: &payload,
-        };
-        let content = view.canonical().unwrap();
-        let signature = sign(&content, self.signer.certificate(), self.signer.key()).unwrap();
-        payload.with_metric("signature", signature)
-    }
+    operator: Operator,
 }
 
 impl Member {
@@ -79,41 +38,18 @@ impl Member {
         let mut site = Site::new(&platform, CLIENT, "claim-secret").unwrap();
         site.start().unwrap();
         site.wait_provisioned().unwrap();
-        let (heard, replies) = channel();
-        let topics = ["$EDC/acme/operator/#".to_owned()];
-        let link = Link::open(
-            platform.target_broker(),
-            "operator",
-            &topics,
-            move |notice| {
-                if let Notice::Message(message) = notice {
-                    let _ = heard.send((message.topic, message.payload));
-                }
-            },
-        )
-        .unwrap();
+        let operator = Operator::new(&platform, CLIENT).unwrap();
         let member = Member {
             platform,
             site,
-            link,
-            replies,
+            operator,
         };
         member.wait_connected();
         member
     }
 
     fn wait_connected(&self) {
-        let connected = || {
-            let framework = self.site.framework().unwrap();
-            let all = framework.connections();
-            all.iter()
-                .any(|c| c.pid == CONNECTION && c.state == ConnectionState::Connected)
-        };
-        let end = std::time::Instant::now() + WAIT;
-        while !connected() {
-            assert!(std::time::Instant::now() < end, "it does not connect");
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        self.site.wait_connected(WAIT).unwrap();
     }
 
     fn signer(&self) -> Identity {
@@ -121,20 +57,15 @@ impl Member {
     }
 
     fn send(&self, what: &str, payload: &Payload) -> Payload {
-        self.send_bytes(what, encode(payload), payload.string("request.id").unwrap())
+        self.operator.send(what, payload).unwrap()
     }
 
     fn send_bytes(&self, what: &str, bytes: Vec<u8>, id: &str) -> Payload {
-        let topic = format!("$EDC/acme/{CLIENT}/{what}");
-        self.link.publish(&topic, bytes).unwrap();
-        let (topic, bytes) = self.replies.recv_timeout(WAIT).unwrap();
-        let app = what.split('/').next().unwrap();
-        assert_eq!(topic, format!("$EDC/acme/operator/{app}/REPLY/{id}"));
-        decode(&bytes, &Default::default()).unwrap()
+        self.operator.send_bytes(what, bytes, id).unwrap()
     }
 
     fn ask(&self, request: &Request<'_>) -> Payload {
-        self.send(request.what, &request.signed())
+        self.operator.ask(request).unwrap()
     }
 
     fn done(&self, request: &Request<'_>) -> String {
@@ -152,13 +83,6 @@ impl Member {
         let mut all = self.site.framework().unwrap().connections();
         all.remove(0).control
     }
-}
-
-fn code(reply: &Payload) -> (Option<i32>, Option<&str>) {
-    (
-        reply.int32("response.code"),
-        reply.string("prov.error.code"),
-    )
 }
 
 fn name(name: &str) -> Vec<u8> {
@@ -241,7 +165,7 @@ fn an_application_is_ordered_after_the_provisioning() {
 
 #[test]
 fn every_request_that_is_wrong_is_refused_for_its_own_reason() {
-    let member = Member::new();
+    let mut member = Member::new();
     for fault in ControlFault::ALL {
         let expected = match fault {
             // The same bytes have the same answer, and no second effect.
@@ -271,6 +195,11 @@ fn every_request_that_is_wrong_is_refused_for_its_own_reason() {
             ("signature.untrusted", 1),
         ]
     );
+    // The component has counted the same, and tells it by itself.
+    let counted =
+        json!({"accepted": 3, "refused": counted.into_iter().collect::<BTreeMap<_, _>>()});
+    let told = |status: &Value| status["control"] == counted;
+    member.site.wait("the counts", WAIT, told).unwrap();
 }
 
 #[test]
@@ -283,14 +212,14 @@ fn a_captured_request_is_of_no_use_to_who_changes_it() {
         body: name("by the owner"),
         ..Request::new(&signer, PUT, "captured")
     };
-    let mut other_id = captured.signed();
+    let mut other_id = captured.signed(CLIENT).unwrap();
     other_id
         .metrics
         .retain(|metric| metric.name != "request.id");
     other_id.push("request.id", "other");
-    let mut other_body = captured.signed();
+    let mut other_body = captured.signed(CLIENT).unwrap();
     other_body.body = Some(name("by somebody"));
-    let mut with_more = captured.signed();
+    let mut with_more = captured.signed(CLIENT).unwrap();
     with_more.push("more", "metrics");
     let by_stranger = Request {
         signer: &stranger,
@@ -300,13 +229,15 @@ fn a_captured_request_is_of_no_use_to_who_changes_it() {
         (other_id, "signature.invalid"),
         (other_body, "signature.invalid"),
         (with_more, "signature.invalid"),
-        (by_stranger.signed(), "signature.untrusted"),
+        (by_stranger.signed(CLIENT).unwrap(), "signature.untrusted"),
     ] {
         let reply = member.send(PUT, &payload);
         assert_eq!(code(&reply), (Some(403), Some(expected)), "{payload:?}");
     }
     // To another resource it was not signed either.
-    let elsewhere = Request::new(&signer, "CONF-V1/GET/snapshots", "elsewhere").signed();
+    let elsewhere = Request::new(&signer, "CONF-V1/GET/snapshots", "elsewhere")
+        .signed(CLIENT)
+        .unwrap();
     let reply = member.send("CONF-V1/EXEC/snapshot", &elsewhere);
     assert_eq!(code(&reply), (Some(403), Some("signature.invalid")));
     assert_eq!(
@@ -362,20 +293,97 @@ fn signers_are_rotated_and_withdrawn_without_a_restart() {
 }
 
 #[test]
-fn after_a_restart_what_was_signed_before_is_not_believed() {
+fn after_a_restart_what_was_done_is_not_done_again_and_what_is_new_is_done() {
     let mut member = Member::new();
     let signer = member.signer();
-    let snapshot = Request::new(&signer, "CONF-V1/EXEC/snapshot", "before");
-    let bytes = encode(&snapshot.signed());
-    let reply = member.send_bytes(snapshot.what, bytes.clone(), "before");
-    assert_eq!(reply.int32("response.code"), Some(200));
+    let what = "CONF-V1/EXEC/snapshot";
+    // As by a platform whose clock is right, ahead and behind.
+    let sent: Vec<_> = [("right", 0), ("ahead", 200_000), ("behind", -200_000)]
+        .map(|(id, ahead)| {
+            let request = Request::new(&signer, what, id).ahead(ahead);
+            (id, encode(&request.signed(CLIENT).unwrap()))
+        })
+        .into();
+    for (id, bytes) in &sent {
+        let reply = member.send_bytes(what, bytes.clone(), id);
+        assert_eq!(code(&reply), (Some(200), None), "{id}");
+    }
+    for restart in ["first", "second"] {
+        member.site.stop();
+        member.site.start().unwrap();
+        member.wait_connected();
+        for (id, bytes) in &sent {
+            let reply = member.send_bytes(what, bytes.clone(), id);
+            let expected = (Some(403), Some("signature.replayed"));
+            assert_eq!(code(&reply), expected, "{id} after the {restart}");
+        }
+        // Though it is signed at an earlier time than one that was accepted.
+        let new = Request::new(&signer, what, restart).ahead(-100_000);
+        assert_eq!(code(&member.ask(&new)), (Some(200), None), "{restart}");
+    }
+}
+
+/// Where the component remembers what it has accepted.
+fn memory(site: &Site) -> PathBuf {
+    let mut left = vec![site.data()];
+    while let Some(folder) = left.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            match path.file_name().unwrap().to_str() {
+                Some("accepted.jsonl") => return path,
+                _ if path.is_dir() => left.push(path),
+                _ => {}
+            }
+        }
+    }
+    panic!("there is no accepted.jsonl");
+}
+
+#[test]
+fn a_gateway_that_cannot_remember_what_it_does_does_nothing_and_names_the_file() {
+    let mut member = Member::new();
+    let signer = member.signer();
+    let what = "CONF-V1/EXEC/snapshot";
+    let first = Request::new(&signer, what, "first");
+    assert_eq!(code(&member.ask(&first)), (Some(200), None));
+    let file = memory(&member.site);
+    let refused = |member: &Member, id: &str| {
+        let reply = member.ask(&Request::new(&signer, what, id));
+        assert_eq!(code(&reply), (Some(500), Some("storage.unwritable")));
+        let why = reply.string("response.exception.message").unwrap();
+        assert!(why.contains("accepted.jsonl"), "{why}");
+    };
+
     member.site.stop();
+    let content = fs::read(&file).unwrap();
+    fs::remove_file(&file).unwrap();
+    fs::create_dir(&file).unwrap();
     member.site.start().unwrap();
     member.wait_connected();
-    let reply = member.send_bytes(snapshot.what, bytes, "before");
-    assert_eq!(code(&reply), (Some(403), Some("signature.replayed")));
-    let after = Request::new(&signer, "CONF-V1/EXEC/snapshot", "after");
-    assert_eq!(member.ask(&after).int32("response.code"), Some(200));
+    refused(&member, "no file");
+    // As soon as it can, without a restart.
+    fs::remove_dir(&file).unwrap();
+    fs::write(&file, &content).unwrap();
+    let mended = Request::new(&signer, what, "mended");
+    assert_eq!(code(&member.ask(&mended)), (Some(200), None));
+
+    member.site.stop();
+    fs::write(&file, content.to_ascii_uppercase()).unwrap();
+    member.site.start().unwrap();
+    member.wait_connected();
+    refused(&member, "damaged");
+    // Not for ever: it can have accepted nothing that was signed later than this.
+    let later = Request::new(&signer, what, "later").ahead(299_000);
+    let written = fs::metadata(&file).unwrap().modified().unwrap();
+    let closed_s = 302;
+    let old = written - Duration::from_secs(closed_s);
+    member.site.stop();
+    fs::write(&file, &content[..content.len() / 2]).unwrap();
+    let handle = fs::File::options().write(true).open(&file).unwrap();
+    handle.set_modified(old).unwrap();
+    member.site.start().unwrap();
+    member.wait_connected();
+    assert_eq!(code(&member.ask(&later)), (Some(200), None));
 }
 
 #[test]
@@ -394,7 +402,8 @@ fn a_person_at_the_gateway_sees_what_became_of_control_messages() {
     let wrong = get.with_fault(ControlFault::Unsigned);
     assert_eq!(platform.control(&wrong).unwrap().code, 403);
     let words = "1 accepted, 1 refused (signature.missing 1)";
-    for command in [&["status"][..], &["connection", "list"]] {
+    // By the host, of the connection; and by the component.
+    for (command, shown) in [(&["status"][..], 2), (&["connection", "list"], 1)] {
         let output = Command::new(&gateway)
             .args(command)
             .arg("--data")
@@ -402,6 +411,10 @@ fn a_person_at_the_gateway_sees_what_became_of_control_messages() {
             .output()
             .unwrap();
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(said.contains(words), "{command:?}: {output:?}");
+        assert_eq!(
+            said.matches(words).count(),
+            shown,
+            "{command:?}: {output:?}"
+        );
     }
 }

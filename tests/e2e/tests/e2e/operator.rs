@@ -3,11 +3,11 @@
 use std::net::TcpListener;
 use std::time::Duration;
 
-use e2e::site::{state, PID, TRANSPORT};
+use e2e::site::{error_code, state, PID, TRANSPORT};
 use e2e::Site;
 use gateway_component_abi::value::Properties;
 use gateway_host_sdk::configuration::{ConfigurationError, ConfigurationService};
-use provision_platform::behaviour::{Behaviour, ConfigurationFault, Script};
+use provision_platform::behaviour::{Behaviour, ConfigurationFault, Rejection, Script, Step};
 use provision_platform::harness::TestPlatform;
 
 const WAIT: Duration = Duration::from_secs(30);
@@ -91,4 +91,36 @@ fn once_provisioned_everything_can_be_changed() {
     site.wait_provisioned().unwrap();
     let service = site.framework().unwrap().configuration();
     change(service, TRANSPORT, "lwt.payload").unwrap();
+}
+
+#[test]
+fn a_provisioning_that_cannot_be_sealed_keeps_nothing() {
+    let platform = TestPlatform::start().unwrap();
+    let rejection = Rejection {
+        code: "request.not-active".into(),
+        message: "not yet".into(),
+        retry_after: None,
+    };
+    let behaviour = Behaviour {
+        reject_at: Some((Step::Certificates, rejection)),
+        ..Behaviour::default()
+    };
+    platform.behave(Script::once(behaviour)).unwrap();
+    platform.request("gw-1", "secret").unwrap();
+    let mut site = Site::new(&platform, "gw-1", "secret").unwrap();
+    site.start().unwrap();
+    let status = site.wait_for_code("platform.rejected").unwrap();
+    // The transaction goes on in the next attempt, and its plan cannot be written.
+    let transaction = status["transaction"].as_str().unwrap();
+    let staging = site.data().join("components").join(PID).join("staging");
+    let plan = staging.join(format!("{transaction}.plan"));
+    std::fs::create_dir_all(plan.join("in-the-way")).unwrap();
+    site.wait("the plan in vain", WAIT, |status| {
+        error_code(status) == "storage.unwritable"
+    })
+    .unwrap();
+    let service = site.framework().unwrap().configuration();
+    change(service, TRANSPORT, "lwt.payload").unwrap();
+    std::fs::remove_dir_all(plan).unwrap();
+    site.wait_provisioned().unwrap();
 }

@@ -19,7 +19,7 @@ pub(super) struct Unverified {
 pub(super) const UNAVAILABLE: &str = "verifier.unavailable";
 
 /// The verdicts of a verifier, and the response code of each.
-const VERDICTS: [(&str, ResponseCode); 7] = [
+const VERDICTS: [(&str, ResponseCode); 9] = [
     ("signature.missing", ResponseCode::Forbidden),
     ("signature.invalid", ResponseCode::Forbidden),
     ("signature.untrusted", ResponseCode::Forbidden),
@@ -27,6 +27,8 @@ const VERDICTS: [(&str, ResponseCode); 7] = [
     ("protocol.malformed", ResponseCode::BadRequest),
     ("protocol.too-large", ResponseCode::TooLarge),
     ("clock.implausible", ResponseCode::Internal),
+    ("storage.unwritable", ResponseCode::Internal),
+    ("storage.full", ResponseCode::Internal),
 ];
 
 /// Whether the component `pid` vouches for the request.

@@ -3,7 +3,7 @@
 //! the cloud connection does, it floods: the gateway stays small, answers at its console, and its
 //! log short.
 
-use super::peer::{publish, request, tls, Broker, Caller, CONNACK};
+use super::peer::{publish, request, tls, Broker, Caller, Client, CONNACK};
 use crate::gateway::{took, Gateway, TIMEOUT};
 use e2e::Site;
 use kura_formats::payload;
@@ -97,8 +97,21 @@ fn whatever_the_account_s_broker_does_instead_of_letting_it_in_the_gateway_is_as
     });
 }
 
-/// What a flood of one kind is sent so often.
+/// So often each kind of message is sent.
 const FLOOD: usize = 20_000;
+
+fn flood(client: &mut Client) -> io::Result<()> {
+    let own = "$EDC/acme/gw-1/CONF-V1/GET";
+    let topics = [format!("{own}/x"), format!("{own}/{}", "y".repeat(60_000))];
+    for n in 0..FLOOD {
+        let payload = payload::encode(&request(&n.to_string()));
+        let long = usize::from(n % 1000 == 0);
+        client.send(&publish(topics[long].as_bytes(), &payload))?;
+        client.send(&publish(topics[0].as_bytes(), b"not a payload"))?;
+        client.send(&publish(b"$EDC/acme/other/CONF-V1/GET/x", &payload))?;
+    }
+    Ok(())
+}
 
 /// Lets everybody in; the second one, which is the cloud connection, hears from it more than it
 /// wants to.
@@ -107,26 +120,15 @@ fn flooding(caller: Caller) -> io::Result<()> {
     let mut client = caller.secured()?;
     client.packet()?;
     client.send(&CONNACK)?;
-    while second {
-        let (kind, body) = client.packet()?;
-        if kind == 0x82 {
-            client.send(&[0x90, 3, body[0], body[1], 1])?;
-            break;
-        }
-    }
     if second {
-        let own = "$EDC/acme/gw-1/CONF-V1/";
-        let topics = [
-            format!("{own}GET/x"),
-            format!("{own}GET/{}", "y".repeat(60_000)),
-        ];
-        for n in 0..FLOOD {
-            let payload = payload::encode(&request(&n.to_string()));
-            let long = usize::from(n % 1000 == 0);
-            client.send(&publish(topics[long].as_bytes(), &payload))?;
-            client.send(&publish(topics[0].as_bytes(), b"not a payload"))?;
-            client.send(&publish(b"$EDC/acme/other/CONF-V1/GET/x", &payload))?;
-        }
+        let subscribe = loop {
+            let (kind, body) = client.packet()?;
+            if kind == 0x82 {
+                break body;
+            }
+        };
+        client.send(&[0x90, 3, subscribe[0], subscribe[1], 1])?;
+        flood(&mut client)?;
         client.under_way();
     }
     client.until_gone()
