@@ -11,7 +11,8 @@
 //! the number of signatures that are verified before there is a path (`issuance`).
 //! Together that is well under 100 ms of a PC's processor. Small gateways take
 //! several times as long; there a judgement that nobody waits for any more is given
-//! up between two signatures.
+//! up between two signatures before there is a path, and then between two runs of
+//! OpenSSL, each of which verifies one signature for each certificate of the path.
 
 use openssl::x509::{X509Crl, X509PurposeId, X509Ref, X509};
 
