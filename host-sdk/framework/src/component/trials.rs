@@ -172,6 +172,7 @@ impl Trials {
     /// The process is well: it has outlived its probation, or ends in good order.
     pub fn is_well(&self) {
         let mut inner = self.lock();
+        inner.careful = false;
         if inner.state.young {
             (inner.state.young, inner.state.early) = (false, 0);
             inner.write();
@@ -286,6 +287,7 @@ mod tests {
         assert!(trials.begin("heater", "1").is_err());
         trials.begin("pump", "1").unwrap();
         trials.is_well();
+        assert_eq!(trials.look(), None, "it is over in this process, too");
         let trials = Arc::new(Trials::open(dir.path()));
         assert_eq!(trials.look(), None);
         assert!(trials.begin("heater", "1").is_err());
