@@ -11,8 +11,11 @@
 //! One crash proves nothing: a person may have killed the process, or the system for lack of
 //! memory, at just that moment; that it hits the same subject three times in a row, in calls that
 //! take milliseconds, does. And three starts take seconds. The file is not synced while all is
-//! well, which would cost more than the calls: what was written outlives the process, and a loss of
-//! power is nobody's strike. Only a start that has found a strike waits for the disk.
+//! well, which would cost more than the calls: what was written outlives the process. Only a start
+//! that has found a strike waits for the disk. What did not end the process but the whole system, a
+//! loss of power above all, is nobody's strike and no early end: what was left under another boot id
+//! of the kernel is not judged, not even where a component took the system with it. In a container
+//! that id is the one of its host.
 //!
 //! A component that crashes right after such a call, in a thread of its own, is found out in
 //! another way. A start that ended by itself within [`PROBATION`], in no call, says of nobody that
@@ -39,6 +42,9 @@ pub const LIMIT: u32 = 3;
 pub const PROBATION: Duration = Duration::from_secs(60);
 /// How long a careful start looks on.
 pub const LOOK: Duration = Duration::from_secs(3);
+
+/// Where the kernel says which start of the system this is; Linux, `random(4)`.
+const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
 /// A subject that is held back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +76,9 @@ struct State {
     /// How many starts in a row ended on probation, in no call.
     #[serde(default)]
     early: u32,
+    /// The start of the system that this is of; empty where it is not known.
+    #[serde(default)]
+    boot: String,
 }
 
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,6 +97,11 @@ pub struct Trial {
 impl Trials {
     /// Reads what the last process left in the data folder, and counts it.
     pub fn open(data: &Path) -> Trials {
+        let boot = std::fs::read_to_string(BOOT_ID).unwrap_or_default();
+        Trials::open_in(data, boot.trim())
+    }
+
+    fn open_in(data: &Path, boot: &str) -> Trials {
         let path = data.join(FILE);
         let (slate, content) = match Slate::open(&path) {
             Ok((slate, content)) => (Some(slate), content),
@@ -101,7 +115,13 @@ impl Trials {
         };
         // What a loss of power has made of it says nothing.
         let mut state: State = serde_json::from_slice(&content).unwrap_or_default();
-        let unfinished = std::mem::take(&mut state.open);
+        let mut unfinished = std::mem::take(&mut state.open);
+        if state.boot != boot {
+            // The system ended, not just the process.
+            boot.clone_into(&mut state.boot);
+            state.young = false;
+            unfinished.clear();
+        }
         for (subject, form) in &unfinished {
             let strike = state.strikes.entry(subject.clone()).or_insert(Strike {
                 count: 0,
@@ -290,6 +310,30 @@ mod tests {
         assert_eq!(trials.look(), None, "it is over in this process, too");
         let trials = Arc::new(Trials::open(dir.path()));
         assert_eq!(trials.look(), None);
+        assert!(trials.begin("heater", "1").is_err());
+    }
+
+    /// A gateway on a vehicle's ignition, whose trips take a minute.
+    #[test]
+    fn starts_that_end_with_the_system_are_nobodys_strikes_and_not_early() {
+        let dir = tempfile::tempdir().unwrap();
+        let ends = |boot: &str| {
+            let trials = Arc::new(Trials::open_in(dir.path(), boot));
+            std::mem::forget(trials.begin("heater", "1").unwrap());
+            trials.look()
+        };
+        for boot in ["1", "2", "3", "4", "5", "6", "7", "8"] {
+            assert_eq!(ends(boot), None);
+        }
+        let trials = Trials::open_in(dir.path(), "9");
+        assert_eq!(trials.lock().state.strikes.len(), 0);
+        assert_eq!(trials.lock().state.early, 0);
+        drop(trials);
+        // What ended the process alone counts on over them.
+        for boot in ["9", "9", "10", "11", "11"] {
+            ends(boot);
+        }
+        let trials = Arc::new(Trials::open_in(dir.path(), "11"));
         assert!(trials.begin("heater", "1").is_err());
     }
 
