@@ -23,6 +23,9 @@
 //! component the gateway looks on for a moment, [`LOOK`], before it makes the next, and what ends
 //! it in that moment is that component's strike. Not found out: one that takes longer.
 //!
+//! Nor is a run judged that was told to end ([`Stop`](super::Stop)): whoever told it so may lose his
+//! patience and kill it, in whatever it is doing then.
+//!
 //! The supervisor and the registry of plugins call this.
 
 use std::collections::BTreeMap;
@@ -63,6 +66,8 @@ struct Inner {
     slate: Option<Slate>,
     state: State,
     careful: bool,
+    /// Whether the process has been told to end.
+    ending: bool,
 }
 
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -154,6 +159,7 @@ impl Trials {
             slate,
             state,
             careful,
+            ending: false,
         };
         inner.write();
         if !unfinished.is_empty() {
@@ -176,8 +182,10 @@ impl Trials {
                 });
             }
         }
-        inner.state.open.insert(subject.to_owned(), form.to_owned());
-        inner.write();
+        if !inner.ending {
+            inner.state.open.insert(subject.to_owned(), form.to_owned());
+            inner.write();
+        }
         Ok(Trial {
             trials: Arc::clone(self),
             subject: subject.to_owned(),
@@ -189,7 +197,19 @@ impl Trials {
         self.lock().careful.then_some(LOOK)
     }
 
-    /// The process is well: it has outlived its probation, or ends in good order.
+    /// The process has been told to end: nothing of what comes now is a strike, or an early end, and
+    /// the strikes that there are stay as they are.
+    pub fn end(&self) {
+        let mut inner = self.lock();
+        if !std::mem::replace(&mut inner.ending, true) {
+            inner.careful = false;
+            inner.state.open.clear();
+            (inner.state.young, inner.state.early) = (false, 0);
+            inner.write();
+        }
+    }
+
+    /// The process is well: it has outlived its probation.
     pub fn is_well(&self) {
         let mut inner = self.lock();
         inner.careful = false;
@@ -235,6 +255,9 @@ impl Inner {
 impl Drop for Trial {
     fn drop(&mut self) {
         let mut inner = self.trials.lock();
+        if inner.ending {
+            return;
+        }
         inner.state.open.remove(&self.subject);
         inner.state.strikes.remove(&self.subject);
         inner.write();
@@ -310,6 +333,30 @@ mod tests {
         assert_eq!(trials.look(), None, "it is over in this process, too");
         let trials = Arc::new(Trials::open(dir.path()));
         assert_eq!(trials.look(), None);
+        assert!(trials.begin("heater", "1").is_err());
+    }
+
+    #[test]
+    fn a_run_that_was_told_to_end_strikes_nobody_and_wipes_out_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        for _ in 1..LIMIT {
+            ends_in(dir.path(), "heater", "1").unwrap();
+        }
+        for _ in 0..LIMIT {
+            let trials = Arc::new(Trials::open(dir.path()));
+            let before = trials.begin("heater", "1").unwrap();
+            trials.end();
+            // Killed in either, or returned from both: it is all the same.
+            std::mem::forget(before);
+            std::mem::forget(trials.begin("pump", "1").unwrap());
+            drop(trials.begin("heater", "1").unwrap());
+            trials.end();
+        }
+        let trials = Arc::new(Trials::open(dir.path()));
+        assert_eq!(trials.look(), None);
+        assert_eq!(trials.lock().state.strikes.len(), 1);
+        std::mem::forget(trials.begin("heater", "1").unwrap());
+        let trials = Arc::new(Trials::open(dir.path()));
         assert!(trials.begin("heater", "1").is_err());
     }
 
