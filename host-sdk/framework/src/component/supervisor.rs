@@ -306,7 +306,7 @@ impl Shared {
         }
         let all = std::mem::take(&mut *self.instances());
         for entry in all.into_values() {
-            entry.instance.into_iter().for_each(delivery::stop);
+            entry.instance.into_iter().for_each(|one| self.end(one));
         }
     }
 
@@ -424,7 +424,7 @@ impl Shared {
                 entry.instance = None;
                 entry.origin = None;
             }
-            running.into_iter().for_each(delivery::stop);
+            running.into_iter().for_each(|running| self.end(running));
             None
         };
         let (Some(mut properties), Some(library)) = (configuration.clone(), library) else {
@@ -444,31 +444,47 @@ impl Shared {
             // Whatever it did with the old one.
             self.trials.forgive(pid);
         }
+        let make = || {
+            let start = || {
+                let services = self.environment.services(pid);
+                delivery::start(
+                    &library,
+                    &factory_pid,
+                    pid,
+                    services,
+                    &self.hub,
+                    &properties,
+                )
+            };
+            let made = self.tried(pid, &library, start);
+            made.and_then(|result| result.map_err(|e| crate::one_line(&e)))
+                // One that failed half-way may have kept what it was given.
+                .inspect_err(|_| self.configuration.release_all(pid))
+        };
         let outcome = match running {
-            Some(instance) => {
-                let outcome = match changed {
-                    true => self
-                        .tried(pid, &library, || delivery::update(&instance, &properties))
-                        .and_then(|result| result.map_err(|e| crate::one_line(&e))),
-                    false => Ok(()),
-                };
-                entry.instance = Some(instance);
-                outcome
+            Some(instance) if changed => {
+                let update = || delivery::update(&instance, &properties);
+                match self.tried(pid, &library, update) {
+                    Ok(Err(e)) if e.is_panic() => {
+                        // It does nothing any more, and a new one can take back what it has left.
+                        log::warn!("{pid} is made anew: {}", crate::one_line(&e));
+                        if let Some(entry) = self.instances().get_mut(pid) {
+                            entry.instance = None;
+                        }
+                        self.end(instance);
+                        make().map(|made| entry.instance = Some(made))
+                    }
+                    result => {
+                        entry.instance = Some(instance);
+                        result.and_then(|result| result.map_err(|e| crate::one_line(&e)))
+                    }
+                }
             }
-            None => self
-                .tried(pid, &library, || {
-                    let services = self.environment.services(pid);
-                    delivery::start(
-                        &library,
-                        &factory_pid,
-                        pid,
-                        services,
-                        &self.hub,
-                        &properties,
-                    )
-                })
-                .and_then(|result| result.map_err(|e| crate::one_line(&e)))
-                .map(|instance| entry.instance = Some(instance)),
+            Some(instance) => {
+                entry.instance = Some(instance);
+                Ok(())
+            }
+            None => make().map(|made| entry.instance = Some(made)),
         };
         entry.origin = wanted.filter(|_| entry.instance.is_some());
         (entry.state, entry.error) = match outcome {
@@ -479,6 +495,14 @@ impl Shared {
             }
         };
         self.instances().insert(pid.to_owned(), entry);
+    }
+
+    /// Stops an instance for good, and lets go of what it has reserved, also where it does not let
+    /// itself be destroyed.
+    fn end(&self, instance: Arc<Instance>) {
+        let pid = instance.pid().to_owned();
+        delivery::stop(instance);
+        self.configuration.release_all(&pid);
     }
 
     /// Makes a call into a component that may take the process with it, unless it has done so too

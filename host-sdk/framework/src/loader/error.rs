@@ -151,6 +151,11 @@ pub enum ComponentError {
 }
 
 impl ComponentError {
+    /// Whether the component has a defect and does nothing any more: it can only be destroyed.
+    pub fn is_panic(&self) -> bool {
+        matches!(self, ComponentError::Refused { source, .. } if source.status == status::E_PANIC)
+    }
+
     /// In the form in which hosts and consoles pass errors on.
     pub fn to_call_error(&self) -> CallError {
         match self {

@@ -1,6 +1,7 @@
 //! Instances: order and content of what they are told.
 
 use gateway_component_abi::value::{Properties, Secret};
+use gateway_host_sdk::configuration::Holder;
 use gateway_host_sdk::{ComponentState, Event, StartError};
 
 use crate::support::{calls, until, Place, DEADLINE};
@@ -133,4 +134,44 @@ fn two_gateways_never_share_a_folder() {
     assert!(matches!(second, Err(StartError::Locked(_))));
     framework.shutdown();
     place.start().shutdown();
+}
+
+#[test]
+fn an_instance_that_panicked_is_made_anew_with_its_next_configuration() {
+    let place = Place::new();
+    place.drop_in("echo.so", &["PANICKED"]);
+    let framework = place.start();
+    let service = framework.configuration();
+    service
+        .create_factory("test.Echo", "echo-1", &properties("one", 1))
+        .unwrap();
+    framework.settle();
+    service.update("echo-1", &properties("two", 2)).unwrap();
+    framework.settle();
+    assert_eq!(calls(&framework, "echo-1"), ["activate two 2 s3cret"]);
+    assert_eq!(framework.components()[0].state, ComponentState::Active);
+}
+
+/// It may have been about to change another configuration when it came to its end.
+#[test]
+fn what_an_instance_has_reserved_is_free_once_it_is_gone_even_if_it_cannot_be_destroyed() {
+    let place = Place::new();
+    place.drop_in("echo.so", &["NO_DESTROY"]);
+    let framework = place.start();
+    let service = framework.configuration();
+    for pid in ["echo-1", "other"] {
+        service
+            .create_factory("test.Echo", pid, &properties("one", 1))
+            .unwrap();
+    }
+    framework.settle();
+    let holder = Holder {
+        pid: "echo-1".to_owned(),
+        instance: u64::MAX,
+    };
+    service.capture_for(&holder, &["other"]).unwrap();
+    service.update("other", &properties("two", 2)).unwrap_err();
+    service.delete("echo-1").unwrap();
+    framework.settle();
+    service.update("other", &properties("two", 2)).unwrap();
 }

@@ -294,6 +294,9 @@ static gwc_status activate(gwc_component *self, const gwc_properties *p, gwc_err
 }
 
 static gwc_status update(gwc_component *self, const gwc_properties *p, gwc_error *err) {
+#ifdef PANICKED
+    return fail(err, GWC_E_PANIC, "internal.panic", "a defect");
+#endif
     (void)err;
     record(self, "update", p);
     changed(self);
@@ -309,6 +312,9 @@ static gwc_status deactivate(gwc_component *self, gwc_error *err) {
 }
 
 static gwc_status destroy(gwc_component *self, gwc_error *err) {
+#ifdef NO_DESTROY
+    return fail(err, GWC_E_INTERNAL, "test.stays", "this one never ends");
+#endif
     (void)err;
     join(self);
     pthread_mutex_destroy(&self->lock);
