@@ -4,9 +4,12 @@
 //!
 //! Source of the layout: System V ABI, "Object Files" (ELF header, program header).
 
-use std::fs::File;
+use std::fs::OpenOptions;
 use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+
+use rustix::fs::OFlags;
 
 use super::LoadError;
 
@@ -22,7 +25,13 @@ pub(super) fn check(path: &Path) -> Result<(), LoadError> {
             source,
         },
     };
-    let mut file = File::open(path).map_err(unreadable)?;
+    // A link may be followed here; a pipe is not waited for.
+    let flags = i32::try_from((OFlags::NONBLOCK | OFlags::CLOEXEC).bits()).unwrap_or_default();
+    let mut file = OpenOptions::new()
+        .read(true)
+        .custom_flags(flags)
+        .open(path)
+        .map_err(unreadable)?;
     let metadata = file.metadata().map_err(unreadable)?;
     let verdict = if metadata.is_file() {
         examine(&mut file, metadata.len()).map_err(unreadable)?
@@ -159,7 +168,7 @@ fn number(bytes: &[u8], offset: usize, size: usize, little: bool) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
     use std::io::Cursor;
 
     use super::*;
@@ -199,5 +208,21 @@ mod tests {
         let mut program = program;
         *program.get_mut(16).unwrap() = 2;
         assert!(verdict(&program).unwrap().contains("not a shared library"));
+    }
+
+    #[test]
+    fn a_pipe_is_refused_and_not_waited_for() {
+        use rustix::fs::{mknodat, FileType, Mode, CWD};
+
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("pipe.so");
+        mknodat(CWD, &path, FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
+        let (done, wait) = std::sync::mpsc::channel();
+        std::thread::spawn(move || done.send(check(&path)));
+        let verdict = wait.recv_timeout(std::time::Duration::from_secs(10));
+        let refused = verdict
+            .expect("it waits for somebody to write")
+            .unwrap_err();
+        assert!(refused.to_string().contains("not a file"), "{refused}");
     }
 }
