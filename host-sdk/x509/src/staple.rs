@@ -233,7 +233,7 @@ fn store(anchors: &[X509]) -> Result<X509Store, ErrorStack> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
     use super::*;
     use crate::fixtures::{rogue, rsa_public, tlv, Ca, Leaf};
 
