@@ -31,7 +31,7 @@ use gateway_component_abi::status;
 use crate::cloud::stack::{self, Stack};
 use crate::cloud::{ConnectionInfo, Connections};
 use crate::component::offer::configuration_error;
-use crate::component::{Action, ComponentInfo, ComponentState, Supervisor};
+use crate::component::{Action, ComponentInfo, ComponentState, Stop, Supervisor};
 use crate::configuration::ConfigurationService;
 use crate::crypto::Crypto;
 use crate::events::{Event, Hub};
@@ -89,7 +89,13 @@ impl std::fmt::Debug for Framework {
 impl Framework {
     /// Starts a gateway. See the module documentation.
     pub fn start(options: Options) -> Result<Framework, StartError> {
-        start::start(options)
+        Framework::start_with(options, Stop::default())
+    }
+
+    /// The same for a host that may be told to end meanwhile: once `stop` is raised, no component is
+    /// started any more, and this returns soon. Shutting down raises it, too.
+    pub fn start_with(options: Options, stop: Stop) -> Result<Framework, StartError> {
+        start::start(options, stop)
     }
 
     /// The configurations.

@@ -36,7 +36,7 @@ pub mod system;
 
 pub use cloud::ConnectionInfo;
 pub use component::services::ConnectionState;
-pub use component::{Action, ComponentInfo, ComponentState};
+pub use component::{Action, ComponentInfo, ComponentState, Stop};
 pub use events::Event;
 pub use framework::{Framework, Options, StartError};
 pub use gateway_component_abi::safe::error::CallError;

@@ -67,7 +67,8 @@ typedef struct gwc_configuration {
      * are now, absent ones included. Opaque; secrets in it are encrypted. The host may
      * refuse others to change these components, until the caller restores them,
      * updates its own configuration, captures again (count 0: nothing), or is
-     * destroyed. [worker] */
+     * destroyed. GWC_E_CONFLICT while another instance keeps one of them so.
+     * [worker] */
     gwc_status (*capture)(void *ctx, const gwc_str *pids, uint64_t count, gwc_sink out,
                           gwc_error *err);
     /* Merges list into the configurations, creating factory components that do

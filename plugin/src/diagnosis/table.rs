@@ -163,8 +163,8 @@ codes! {
         "Check the date and time of the gateway, then those of the platform.";
 
     ConfigurationInvalid "configuration.invalid" Cloud
-        "The configuration that the platform sent does not fit the components of this gateway."
-        "Correct the component and property that the message names in the configuration attached to the provision request.";
+        "The configuration that the platform sent does not fit the components of this gateway, or another provisioning here is changing the same ones."
+        "Correct the component and property that the message names in the configuration attached to the provision request; where it names another provisioning, the next attempt comes by itself.";
 
     PackageUnavailable "package.unavailable" Cloud
         "An application package could not be downloaded."

@@ -249,10 +249,7 @@ impl Engine {
         if !merged.is_empty() {
             let pids: Vec<&str> = merged.iter().map(|c| c.pid.as_str()).collect();
             operations.push(Operation::Configure {
-                undo: self
-                    .host
-                    .capture(&pids)
-                    .map_err(refused("the configurations"))?,
+                undo: self.host.capture(&pids).map_err(|e| of_capture(&e))?,
                 xml: configurations::write(&merged, &mut configurations::remote_seal)
                     .map(|xml| String::from_utf8_lossy(&xml).into_owned())
                     .map_err(|e| Fault::new(Code::ConfigurationInvalid, e.to_string()))?,
@@ -400,6 +397,15 @@ pub fn of_host(object: &str, error: &CallError) -> Fault {
         _ => Code::ApplyFailed,
     };
     Fault::new(code, format!("{object}: {}", error.message))
+}
+
+/// What it means that the host does not capture the configurations. Where another component is about
+/// to change one of them, the message says which; that passes, so that a later attempt may do it.
+fn of_capture(error: &CallError) -> Fault {
+    match error.status {
+        status::E_CONFLICT => Fault::new(Code::ConfigurationInvalid, &error.message),
+        _ => of_host("the configurations", error),
+    }
 }
 
 /// What it means that the host refused a package, which is the one that was announced: that

@@ -100,7 +100,8 @@ pub struct GwcConfiguration {
     /// What restore needs to bring the components named by pids back to what they are now,
     /// absent ones included. Opaque; secrets in it are encrypted. The host may refuse others to
     /// change these components, until the caller restores them, updates its own configuration,
-    /// captures again (count 0: nothing), or is destroyed. `[worker]`
+    /// captures again (count 0: nothing), or is destroyed. `GWC_E_CONFLICT` while another instance
+    /// keeps one of them so. `[worker]`
     pub capture: Option<
         unsafe extern "C" fn(
             ctx: *mut c_void,

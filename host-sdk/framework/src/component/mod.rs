@@ -13,12 +13,14 @@ mod delivery;
 pub mod keys;
 pub mod offer;
 pub mod services;
+mod stop;
 mod supervisor;
 pub mod trials;
 
 use serde::Serialize;
 
 pub use crate::abi::offers::Action;
+pub use stop::Stop;
 pub use supervisor::{Adopter, Environment, Finder, Supervisor};
 
 /// What an instance is doing.

@@ -179,7 +179,9 @@ impl ConfigurationAccess for OwnConfiguration {
 
     fn apply(&self, key: &str, list: Vec<ConfigurationItem>) -> Result<(), CallError> {
         let list: Vec<_> = list.into_iter().map(configuration).collect();
-        self.service.apply(key, &list).map_err(configuration_error)
+        self.service
+            .apply_for(&self.holder, key, &list)
+            .map_err(configuration_error)
     }
 
     fn restore(&self, key: &str, undo: &[u8]) -> Result<(), CallError> {

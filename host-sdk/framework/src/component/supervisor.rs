@@ -13,7 +13,7 @@ use gateway_component_abi::value::Value;
 use super::delivery::{self, Entry, Origin};
 use super::services::Services;
 use super::trials::{Held, Trials, PROBATION};
-use super::{Action, ComponentInfo, ComponentState};
+use super::{Action, ComponentInfo, ComponentState, Stop};
 use crate::cloud::Components;
 use crate::configuration::{ConfigurationService, KURA_SERVICE_PID};
 use crate::events::{Event, Hub};
@@ -49,6 +49,7 @@ struct Shared {
     instances: Mutex<BTreeMap<String, Entry>>,
     plugins: Mutex<Registry>,
     trials: Arc<Trials>,
+    stop: Stop,
 }
 
 enum Command {
@@ -61,14 +62,18 @@ enum Command {
 }
 
 impl Supervisor {
-    /// Starts the control thread, and has it told of every change of the configuration.
+    /// Starts the control thread, and has it told of every change of the configuration. Once `stop`
+    /// is raised it begins nothing more; [`Supervisor::stop`] raises it, too.
     pub fn start(
         configuration: Arc<ConfigurationService>,
         environment: Arc<dyn Environment>,
         hub: Hub,
         plugins: Registry,
         trials: Arc<Trials>,
+        stop: Stop,
     ) -> io::Result<Supervisor> {
+        let ends = Arc::clone(&trials);
+        stop.then(move || ends.end());
         let (commands, receiver) = channel();
         let shared = Arc::new(Shared {
             configuration: Arc::clone(&configuration),
@@ -77,6 +82,7 @@ impl Supervisor {
             instances: Mutex::new(BTreeMap::new()),
             plugins: Mutex::new(plugins),
             trials,
+            stop,
         });
         let control = Arc::clone(&shared);
         let thread = thread::Builder::new()
@@ -177,6 +183,7 @@ impl Supervisor {
 
     /// Deactivates and destroys all instances and ends the thread.
     pub fn stop(&mut self) {
+        self.shared.stop.raise();
         let _ = self.commands.send(Command::Stop);
         if let Some(thread) = self.thread.take() {
             if thread.join().is_err() {
@@ -264,6 +271,9 @@ impl Shared {
 
     fn run(&self, commands: &Receiver<Command>) {
         for pid in self.configuration.pids() {
+            if self.stop.is_raised() {
+                break;
+            }
             self.reconcile(&pid, false);
         }
         let well = Instant::now() + PROBATION;
@@ -281,6 +291,10 @@ impl Shared {
                     }
                 };
             match command {
+                Command::Done(done) => drop(done.send(())),
+                Command::Stop => break,
+                // It comes too late: all that it is about is going to end.
+                _ if self.stop.is_raised() => {}
                 Command::Changed(pid) if self.environment.built_in(&self.kind(&pid)) => {
                     self.environment.built_in_changed(&pid);
                 }
@@ -288,15 +302,12 @@ impl Shared {
                 Command::Files(changes) => self.follow(&self.register(changes)),
                 Command::Follow(touched) => self.follow(&touched),
                 Command::SystemChanged => self.system_changed(),
-                Command::Done(done) => drop(done.send(())),
-                Command::Stop => break,
             }
         }
         let all = std::mem::take(&mut *self.instances());
         for entry in all.into_values() {
             entry.instance.into_iter().for_each(delivery::stop);
         }
-        self.trials.is_well();
     }
 
     /// Components without `gwc.action/1` wait for nothing.
@@ -381,6 +392,9 @@ impl Shared {
         let factories = self.plugins().factories();
         self.environment.factories_changed(&factories);
         for pid in self.configuration.pids() {
+            if self.stop.is_raised() {
+                break;
+            }
             if touched.contains(&self.kind(&pid)) {
                 self.reconcile(&pid, false);
             }
@@ -482,7 +496,8 @@ impl Shared {
                 let result = call();
                 if let Some(look) = self.trials.look() {
                     // What its threads do now, they do before anybody else's.
-                    thread::sleep(look);
+                    log::info!("looking at {pid} for {} s", look.as_secs());
+                    self.stop.wait(look);
                 }
                 Ok(result)
             }

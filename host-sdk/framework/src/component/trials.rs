@@ -11,14 +11,20 @@
 //! One crash proves nothing: a person may have killed the process, or the system for lack of
 //! memory, at just that moment; that it hits the same subject three times in a row, in calls that
 //! take milliseconds, does. And three starts take seconds. The file is not synced while all is
-//! well, which would cost more than the calls: what was written outlives the process, and a loss of
-//! power is nobody's strike. Only a start that has found a strike waits for the disk.
+//! well, which would cost more than the calls: what was written outlives the process. Only a start
+//! that has found a strike waits for the disk. What did not end the process but the whole system, a
+//! loss of power above all, is nobody's strike and no early end: what was left under another boot id
+//! of the kernel is not judged, not even where a component took the system with it. In a container
+//! that id is the one of its host.
 //!
 //! A component that crashes right after such a call, in a thread of its own, is found out in
 //! another way. A start that ended by itself within [`PROBATION`], in no call, says of nobody that
 //! it was him; after [`LIMIT`] of them in a row the next starts are careful: after each call into a
 //! component the gateway looks on for a moment, [`LOOK`], before it makes the next, and what ends
 //! it in that moment is that component's strike. Not found out: one that takes longer.
+//!
+//! Nor is a run judged that was told to end ([`Stop`](super::Stop)): whoever told it so may lose his
+//! patience and kill it, in whatever it is doing then.
 //!
 //! The supervisor and the registry of plugins call this.
 
@@ -40,6 +46,9 @@ pub const PROBATION: Duration = Duration::from_secs(60);
 /// How long a careful start looks on.
 pub const LOOK: Duration = Duration::from_secs(3);
 
+/// Where the kernel says which start of the system this is; Linux, `random(4)`.
+const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
+
 /// A subject that is held back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Held {
@@ -57,6 +66,8 @@ struct Inner {
     slate: Option<Slate>,
     state: State,
     careful: bool,
+    /// Whether the process has been told to end.
+    ending: bool,
 }
 
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,6 +81,9 @@ struct State {
     /// How many starts in a row ended on probation, in no call.
     #[serde(default)]
     early: u32,
+    /// The start of the system that this is of; empty where it is not known.
+    #[serde(default)]
+    boot: String,
 }
 
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,6 +102,11 @@ pub struct Trial {
 impl Trials {
     /// Reads what the last process left in the data folder, and counts it.
     pub fn open(data: &Path) -> Trials {
+        let boot = std::fs::read_to_string(BOOT_ID).unwrap_or_default();
+        Trials::open_in(data, boot.trim())
+    }
+
+    fn open_in(data: &Path, boot: &str) -> Trials {
         let path = data.join(FILE);
         let (slate, content) = match Slate::open(&path) {
             Ok((slate, content)) => (Some(slate), content),
@@ -101,7 +120,13 @@ impl Trials {
         };
         // What a loss of power has made of it says nothing.
         let mut state: State = serde_json::from_slice(&content).unwrap_or_default();
-        let unfinished = std::mem::take(&mut state.open);
+        let mut unfinished = std::mem::take(&mut state.open);
+        if state.boot != boot {
+            // The system ended, not just the process.
+            boot.clone_into(&mut state.boot);
+            state.young = false;
+            unfinished.clear();
+        }
         for (subject, form) in &unfinished {
             let strike = state.strikes.entry(subject.clone()).or_insert(Strike {
                 count: 0,
@@ -134,6 +159,7 @@ impl Trials {
             slate,
             state,
             careful,
+            ending: false,
         };
         inner.write();
         if !unfinished.is_empty() {
@@ -156,8 +182,10 @@ impl Trials {
                 });
             }
         }
-        inner.state.open.insert(subject.to_owned(), form.to_owned());
-        inner.write();
+        if !inner.ending {
+            inner.state.open.insert(subject.to_owned(), form.to_owned());
+            inner.write();
+        }
         Ok(Trial {
             trials: Arc::clone(self),
             subject: subject.to_owned(),
@@ -169,9 +197,22 @@ impl Trials {
         self.lock().careful.then_some(LOOK)
     }
 
-    /// The process is well: it has outlived its probation, or ends in good order.
+    /// The process has been told to end: nothing of what comes now is a strike, or an early end, and
+    /// the strikes that there are stay as they are.
+    pub fn end(&self) {
+        let mut inner = self.lock();
+        if !std::mem::replace(&mut inner.ending, true) {
+            inner.careful = false;
+            inner.state.open.clear();
+            (inner.state.young, inner.state.early) = (false, 0);
+            inner.write();
+        }
+    }
+
+    /// The process is well: it has outlived its probation.
     pub fn is_well(&self) {
         let mut inner = self.lock();
+        inner.careful = false;
         if inner.state.young {
             (inner.state.young, inner.state.early) = (false, 0);
             inner.write();
@@ -214,6 +255,9 @@ impl Inner {
 impl Drop for Trial {
     fn drop(&mut self) {
         let mut inner = self.trials.lock();
+        if inner.ending {
+            return;
+        }
         inner.state.open.remove(&self.subject);
         inner.state.strikes.remove(&self.subject);
         inner.write();
@@ -286,8 +330,57 @@ mod tests {
         assert!(trials.begin("heater", "1").is_err());
         trials.begin("pump", "1").unwrap();
         trials.is_well();
+        assert_eq!(trials.look(), None, "it is over in this process, too");
         let trials = Arc::new(Trials::open(dir.path()));
         assert_eq!(trials.look(), None);
+        assert!(trials.begin("heater", "1").is_err());
+    }
+
+    #[test]
+    fn a_run_that_was_told_to_end_strikes_nobody_and_wipes_out_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        for _ in 1..LIMIT {
+            ends_in(dir.path(), "heater", "1").unwrap();
+        }
+        for _ in 0..LIMIT {
+            let trials = Arc::new(Trials::open(dir.path()));
+            let before = trials.begin("heater", "1").unwrap();
+            trials.end();
+            // Killed in either, or returned from both: it is all the same.
+            std::mem::forget(before);
+            std::mem::forget(trials.begin("pump", "1").unwrap());
+            drop(trials.begin("heater", "1").unwrap());
+            trials.end();
+        }
+        let trials = Arc::new(Trials::open(dir.path()));
+        assert_eq!(trials.look(), None);
+        assert_eq!(trials.lock().state.strikes.len(), 1);
+        std::mem::forget(trials.begin("heater", "1").unwrap());
+        let trials = Arc::new(Trials::open(dir.path()));
+        assert!(trials.begin("heater", "1").is_err());
+    }
+
+    /// A gateway on a vehicle's ignition, whose trips take a minute.
+    #[test]
+    fn starts_that_end_with_the_system_are_nobodys_strikes_and_not_early() {
+        let dir = tempfile::tempdir().unwrap();
+        let ends = |boot: &str| {
+            let trials = Arc::new(Trials::open_in(dir.path(), boot));
+            std::mem::forget(trials.begin("heater", "1").unwrap());
+            trials.look()
+        };
+        for boot in ["1", "2", "3", "4", "5", "6", "7", "8"] {
+            assert_eq!(ends(boot), None);
+        }
+        let trials = Trials::open_in(dir.path(), "9");
+        assert_eq!(trials.lock().state.strikes.len(), 0);
+        assert_eq!(trials.lock().state.early, 0);
+        drop(trials);
+        // What ended the process alone counts on over them.
+        for boot in ["9", "9", "10", "11", "11"] {
+            ends(boot);
+        }
+        let trials = Arc::new(Trials::open_in(dir.path(), "11"));
         assert!(trials.begin("heater", "1").is_err());
     }
 

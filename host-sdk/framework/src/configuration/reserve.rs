@@ -4,7 +4,10 @@
 //! own configuration (which a provisioning does behind its commit), captures again, or is gone,
 //! nobody else changes what was captured: an undo would take such a change back unseen, and a
 //! provisioning would commit something else than it has proved. Whoever tries is told who has it.
-//! The holder's own configuration is never among them, so that it can always be disabled.
+//! The holder's own configuration is never among them, so that it can always be disabled. Nor does
+//! another component capture the same meanwhile: of two undos of one configuration the first would
+//! destroy what the second provisioning has committed. There is one instance of a pid at a time, so
+//! that a later one of the same pid is no other.
 //!
 //! This is in memory. After a restart a component first comes to one of its two ends; a change
 //! that falls into that moment, or that a component makes of itself, is taken back by an undo, and
@@ -15,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::keys::Direction;
 use super::notify::Change;
 use super::state::State;
-use super::{undo, ConfigurationError, ConfigurationService};
+use super::{undo, Configuration, ConfigurationError, ConfigurationService};
 
 /// Who captured something: a pid and a number that makes it one instance of that.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,13 +38,27 @@ pub(super) struct Reserved {
 }
 
 impl Reserved {
-    /// Whether all of this may be changed.
-    pub(super) fn allow(&self, changes: &[Change]) -> Result<(), ConfigurationError> {
-        for (holder, pids) in &self.held {
-            let taken = |change: &&Change| change.pid != holder.pid && pids.contains(&change.pid);
-            if let Some(change) = changes.iter().find(taken) {
+    /// Whether `by` may change all of this; nobody in particular without one.
+    pub(super) fn allow(
+        &self,
+        by: Option<&Holder>,
+        changes: &[Change],
+    ) -> Result<(), ConfigurationError> {
+        self.free(by, changes.iter().map(|change| change.pid.as_str()))
+    }
+
+    /// Whether nobody but `by` holds any of these.
+    fn free<'a>(
+        &self,
+        by: Option<&Holder>,
+        pids: impl Iterator<Item = &'a str> + Clone,
+    ) -> Result<(), ConfigurationError> {
+        let others = |holder: &Holder| by.is_none_or(|by| by.pid != holder.pid);
+        for (holder, held) in self.held.iter().filter(|(holder, _)| others(holder)) {
+            let taken = |pid: &&str| *pid != holder.pid && held.contains(*pid);
+            if let Some(pid) = pids.clone().find(taken) {
                 return Err(ConfigurationError::Reserved {
-                    pid: change.pid.clone(),
+                    pid: pid.to_owned(),
                     by: holder.pid.clone(),
                 });
             }
@@ -49,10 +66,14 @@ impl Reserved {
         Ok(())
     }
 
-    /// Takes note of a change that was made.
-    pub(super) fn touch(&mut self, changes: &[Change], revision: u64) {
-        let touched = changes.iter().map(|change| (change.pid.clone(), revision));
-        self.touched.extend(touched);
+    /// Takes note of a change that was made, unless `by` made it of what it holds itself: that is
+    /// what its undo is for.
+    pub(super) fn touch(&mut self, by: Option<&Holder>, changes: &[Change], revision: u64) {
+        let held = by.and_then(|by| self.held.get(by));
+        let others = |change: &&Change| held.is_none_or(|held| !held.contains(&change.pid));
+        let touched = changes.iter().filter(others);
+        self.touched
+            .extend(touched.map(|change| (change.pid.clone(), revision)));
     }
 }
 
@@ -61,16 +82,18 @@ impl ConfigurationService {
     /// it is released. What the holder captured earlier is released.
     ///
     /// # Errors
-    /// As `capture`.
+    /// As `capture`; [`ConfigurationError::Reserved`] if another component holds one of them, and
+    /// then the holder keeps what it had.
     pub fn capture_for(
         &self,
         holder: &Holder,
         pids: &[&str],
     ) -> Result<Vec<u8>, ConfigurationError> {
         let mut state = self.lock();
+        state.reserved.free(Some(holder), pids.iter().copied())?;
         let undo = undo::capture(&state.all, pids.iter().copied(), &self.crypto)
             .map_err(ConfigurationError::Unwritable)?;
-        state.reserved.held.remove(holder);
+        state.reserved.held.retain(|held, _| held.pid != holder.pid);
         if !pids.is_empty() {
             let pids = pids.iter().map(|pid| (*pid).to_owned()).collect();
             let State { reserved, .. } = &mut *state;
@@ -80,6 +103,19 @@ impl ConfigurationService {
             reserved.held.insert(holder.clone(), pids);
         }
         Ok(undo)
+    }
+
+    /// As [`ConfigurationService::apply`], of what the holder captured.
+    ///
+    /// # Errors
+    /// As `apply`; what another component holds is refused.
+    pub fn apply_for(
+        &self,
+        holder: &Holder,
+        key: &str,
+        list: &[Configuration],
+    ) -> Result<(), ConfigurationError> {
+        self.applied_by(Some(holder), key, list)
     }
 
     /// As [`ConfigurationService::restore`], and then releases what the holder captured.
@@ -103,7 +139,7 @@ impl ConfigurationService {
                     .collect(),
             }
         };
-        self.restore(key, undo)?;
+        self.restored_by(Some(holder), key, undo)?;
         for (snapshot, pid) in lost {
             log::warn!(
                 "{} takes a provisioning back, and with it a change of {pid} that was made \
@@ -118,6 +154,12 @@ impl ConfigurationService {
     /// Lets everybody change what the holder captured.
     pub fn release(&self, holder: &Holder) {
         self.lock().reserved.held.remove(holder);
+    }
+
+    /// Lets everybody change what any instance of this pid captured: there is none any more.
+    pub fn release_all(&self, pid: &str) {
+        let held = &mut self.lock().reserved.held;
+        held.retain(|holder, _| holder.pid != pid);
     }
 }
 
@@ -174,7 +216,9 @@ mod tests {
             factory_pid: None,
             properties: value("applied"),
         };
-        service.apply("key", std::slice::from_ref(&item)).unwrap();
+        service
+            .apply_for(&one, "key", std::slice::from_ref(&item))
+            .unwrap();
         refused(service.update("a", &value("by hand")));
         // What changes nothing does no harm.
         service.put(std::slice::from_ref(&item)).unwrap();
@@ -194,6 +238,67 @@ mod tests {
         assert_eq!(service.get("a"), Some(value("seed")));
         assert_eq!(service.get("b"), Some(value("by hand")));
         service.update("a", &value("by hand")).unwrap();
+    }
+
+    /// Two provisionings of one configuration: what the second committed, the undo of the first
+    /// would destroy.
+    #[test]
+    fn what_one_component_has_captured_no_other_captures_applies_or_restores() {
+        let dir = tempfile::tempdir().unwrap();
+        let service = service(dir.path());
+        let one = holder(1);
+        let other = Holder {
+            pid: "b".into(),
+            instance: 2,
+        };
+        let refused = |result: Result<(), ConfigurationError>| {
+            let error = result.unwrap_err();
+            assert!(
+                matches!(&error, ConfigurationError::Reserved { pid, by } if pid == "a" && by == "own"),
+                "{error:?}"
+            );
+        };
+        let item = |text: &str| {
+            [Configuration {
+                pid: "a".into(),
+                factory_pid: None,
+                properties: value(text),
+            }]
+        };
+        let before = service.capture_for(&other, &["a"]).unwrap();
+        service.capture_for(&other, &["new"]).unwrap();
+        let undo = service.capture_for(&one, &["a"]).unwrap();
+        service.apply_for(&one, "one", &item("one")).unwrap();
+        refused(service.capture_for(&other, &["b", "a"]).map(drop));
+        // It still holds what it had.
+        assert_eq!(service.lock().reserved.held.len(), 2);
+        refused(service.apply_for(&other, "other", &item("other")));
+        refused(service.apply("nobody", &item("other")));
+        refused(service.restore_for(&other, "back", &before));
+        refused(service.restore("nobody", &before));
+        assert_eq!(service.get("a"), Some(value("one")));
+        // A later instance of the same pid finishes what the earlier began.
+        service.restore_for(&holder(3), "undo", &undo).unwrap();
+        service.release_all("own");
+        assert_eq!(service.get("a"), Some(value("seed")));
+        service.capture_for(&other, &["a"]).unwrap();
+        service.apply_for(&other, "other", &item("other")).unwrap();
+        assert!(service.lock().reserved.touched.is_empty());
+    }
+
+    /// After a restart nothing is held: the first to come back may find that another has changed
+    /// the same meanwhile, and that must not pass in silence.
+    #[test]
+    fn a_provisionings_change_of_what_another_may_take_back_is_taken_note_of() {
+        let dir = tempfile::tempdir().unwrap();
+        let service = service(dir.path());
+        let item = Configuration {
+            pid: "a".into(),
+            factory_pid: None,
+            properties: value("other"),
+        };
+        service.apply_for(&holder(1), "key", &[item]).unwrap();
+        assert!(service.lock().reserved.touched.contains_key("a"));
     }
 
     #[test]

@@ -305,7 +305,7 @@ impl ConfigurationService {
         &self,
         next: impl FnOnce(&mut State, &Crypto) -> Result<Configurations, ConfigurationError>,
     ) -> Result<u64, ConfigurationError> {
-        self.change_where(next, |state, changes| state.reserved.allow(changes))
+        self.change_where(next, |state, changes| state.reserved.allow(None, changes))
     }
 
     /// The same, if `allowed` says that these changes are.
@@ -319,7 +319,7 @@ impl ConfigurationService {
         let changes = state.changes_to(&all);
         allowed(&state, &changes)?;
         let revision = self.commit(&mut state, all)?;
-        state.reserved.touch(&changes, revision);
+        state.reserved.touch(None, &changes, revision);
         drop(state);
         self.notifier.deliver();
         Ok(revision)

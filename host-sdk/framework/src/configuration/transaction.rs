@@ -8,6 +8,7 @@ use crate::metatype::{Metatype, Ocd};
 use super::document::{opened_all, Configurations};
 use super::keys::Direction;
 use super::merge::Merge;
+use super::reserve::Holder;
 use super::state::{factory_of, State};
 use super::{undo, Configuration, ConfigurationError, ConfigurationService, Update};
 
@@ -46,9 +47,19 @@ impl ConfigurationService {
     /// snapshot or not at all. The same key again has no effect, until something is restored.
     ///
     /// # Errors
-    /// An unknown pid without factory, a value that is not of its type, the file system.
+    /// An unknown pid without factory, a value that is not of its type, something that a component
+    /// has reserved, the file system.
     pub fn apply(&self, key: &str, list: &[Configuration]) -> Result<(), ConfigurationError> {
-        self.keyed(Direction::Apply, key, |state, crypto| {
+        self.applied_by(None, key, list)
+    }
+
+    pub(super) fn applied_by(
+        &self,
+        holder: Option<&Holder>,
+        key: &str,
+        list: &[Configuration],
+    ) -> Result<(), ConfigurationError> {
+        self.keyed(holder, Direction::Apply, key, |state, crypto| {
             state.applied(list, crypto)
         })
     }
@@ -57,9 +68,19 @@ impl ConfigurationService {
     /// until something is applied.
     ///
     /// # Errors
-    /// Undo data that is none or of another gateway, the file system.
+    /// Undo data that is none or of another gateway, something that a component has reserved, the
+    /// file system.
     pub fn restore(&self, key: &str, undo: &[u8]) -> Result<(), ConfigurationError> {
-        self.keyed(Direction::Restore, key, |state, crypto| {
+        self.restored_by(None, key, undo)
+    }
+
+    pub(super) fn restored_by(
+        &self,
+        holder: Option<&Holder>,
+        key: &str,
+        undo: &[u8],
+    ) -> Result<(), ConfigurationError> {
+        self.keyed(holder, Direction::Restore, key, |state, crypto| {
             let mut all = state.all.clone();
             undo::restore(&mut all, undo, crypto).map_err(ConfigurationError::Undo)?;
             Ok(all)
@@ -68,6 +89,7 @@ impl ConfigurationService {
 
     fn keyed(
         &self,
+        holder: Option<&Holder>,
         direction: Direction,
         key: &str,
         next: impl FnOnce(&State, &Crypto) -> Result<Configurations, ConfigurationError>,
@@ -77,9 +99,12 @@ impl ConfigurationService {
             return Ok(());
         }
         let all = next(&state, &self.crypto)?;
-        let result = self
-            .commit(&mut state, all)
-            .and_then(|_| state.keys.remember(direction, key));
+        let changes = state.changes_to(&all);
+        state.reserved.allow(holder, &changes)?;
+        let result = self.commit(&mut state, all).and_then(|revision| {
+            state.reserved.touch(holder, &changes, revision);
+            state.keys.remember(direction, key)
+        });
         drop(state);
         self.notifier.deliver();
         result

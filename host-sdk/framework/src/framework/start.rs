@@ -13,7 +13,7 @@ use super::{Framework, Options};
 use crate::cloud::stack::{self, Stack};
 use crate::cloud::{self, Connections, Deployment, Memory};
 use crate::component::trials::Trials;
-use crate::component::Supervisor;
+use crate::component::{Stop, Supervisor};
 use crate::configuration::{ConfigurationError, ConfigurationService};
 use crate::crypto::{Crypto, CryptoError};
 use crate::events::Hub;
@@ -100,7 +100,7 @@ impl FolderLock {
     }
 }
 
-pub(super) fn start(options: Options) -> Result<Framework, StartError> {
+pub(super) fn start(options: Options, stop: Stop) -> Result<Framework, StartError> {
     // The operator may have put a link there; nobody may below it.
     let data = durable_file::resolve(&options.data).map_err(unusable(&options.data))?;
     let data = private_folder(&data)?;
@@ -161,6 +161,7 @@ pub(super) fn start(options: Options) -> Result<Framework, StartError> {
         hub.clone(),
         Registry::new(load, links, Arc::clone(&trials)),
         trials,
+        stop,
     )
     .map_err(StartError::Thread)?;
     packages.attach(Arc::new(supervisor.adopter()));

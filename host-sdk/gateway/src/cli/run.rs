@@ -7,7 +7,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use gateway_host_sdk::{Framework, Options};
+use gateway_host_sdk::{Framework, Options, Stop};
 
 use super::args::{Run, Until};
 use super::error::CliError;
@@ -55,18 +55,20 @@ pub fn run(options: &Run, log_level: Option<log::LevelFilter>) -> Result<u8, Cli
         .transpose()
         .map_err(|e| CliError::host("no REST interface", e))?;
     let (wake, woken) = mpsc::channel();
-    let _signals = watch_signals(wake.clone())?;
+    let stop = Stop::default();
+    let _signals = watch_signals(wake.clone(), stop.clone())?;
 
-    let framework = Framework::start(Options {
+    let of_framework = Options {
         data: options.data.clone(),
         plugins: options.plugins.clone(),
         seed: options.config.clone(),
         properties: options.properties.clone(),
         allow_insecure_plugins: options.allow_insecure_plugins,
         version: env!("CARGO_PKG_VERSION").to_owned(),
-    })
-    .map(Arc::new)
-    .map_err(|e| CliError::host("the gateway does not start", e))?;
+    };
+    let framework = Framework::start_with(of_framework, stop)
+        .map(Arc::new)
+        .map_err(|e| CliError::host("the gateway does not start", e))?;
     let (feed, feeding) = Feed::start(framework.events(), move || {
         // The main thread may be gone already.
         let _ = wake.send(Wake::Event);
@@ -155,8 +157,10 @@ fn wait(
     }
 }
 
-fn watch_signals(wake: Sender<Wake>) -> Result<Watch, CliError> {
+fn watch_signals(wake: Sender<Wake>, stop: Stop) -> Result<Watch, CliError> {
     Watch::start(move |signal| {
+        // At once: the main thread may be waiting for the start.
+        stop.raise();
         // The main thread may be gone already.
         let _ = wake.send(Wake::Signal(signal));
     })

@@ -1,12 +1,15 @@
 //! A plugin that takes the gateway with it does so three times, and not for ever.
 
+use std::io::{BufRead, BufReader};
 use std::os::unix::process::ExitStatusExt;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
 
-use rustix::process::Signal;
+use rustix::process::{kill_process, Pid, Signal};
 use serde_json::{json, Value};
 
 use super::support::plugin::{home, install_with, seed, PID};
-use super::support::{finished, gateway, Home, Running};
+use super::support::{finished, gateway, wait, Home, Running};
 use super::text;
 
 /// Runs the gateway, which does not come up.
@@ -154,4 +157,56 @@ fn a_component_that_crashes_soon_after_its_activation_is_found_out_too() {
         held["error"].as_str().unwrap().contains("held back"),
         "{held}"
     );
+}
+
+/// Starts the gateway, asks it to end as soon as it says `wanted`, and gives how long that took.
+fn ended_as_it_says(home: &Home, wanted: &str) -> Duration {
+    let mut command = home.run();
+    let mut child = command
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let said = lines.any(|line| line.unwrap().contains(wanted));
+    assert!(said, "not a word of {wanted:?}");
+    let asked = Instant::now();
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    let rest = std::thread::spawn(move || lines.for_each(drop));
+    let code = wait(child).status.code();
+    rest.join().unwrap();
+    assert_eq!(code, Some(143));
+    asked.elapsed()
+}
+
+/// As a container or a service is stopped, and started again, soon after its start.
+#[test]
+fn a_gateway_that_is_stopped_while_it_looks_on_ends_at_once_and_holds_nothing_back() {
+    let Some(home) = home() else { return };
+    let seed = seed(&home, &json!({"version": 1}));
+    for early in 0..3 {
+        let running = Running::start(&home, &["--config", &seed]);
+        if early == 0 {
+            for n in 2..6 {
+                let factory = "org.eclipse.kura.cloud.CloudService";
+                let endpoint = json!({"cloudConnectionFactoryPid": factory,
+                    "cloudEndpointPid": format!("{factory}-{n}")});
+                let url = "/cloudconnection/v1/cloudEndpoint";
+                let (status, answer) = running.post(url, &endpoint);
+                assert!((200..300).contains(&status), "{answer}");
+            }
+        }
+        running.end(Signal::KILL);
+    }
+    // A look takes 3 s, and five components are started. The run behind it is no careful one.
+    for wanted in ["looking at", "is active", "is active"] {
+        let took = ended_as_it_says(&home, wanted);
+        assert!(took < Duration::from_secs(1), "{took:?}");
+    }
+    let running = Running::start(&home, &[]);
+    let (_, answer) = running.get("/plugins/v1/plugins");
+    let instances = answer["instances"].as_array().unwrap();
+    assert_eq!(instances.len(), 5, "{answer}");
+    let active = instances.iter().all(|one| one["state"] == "active");
+    assert!(active, "{answer}");
 }

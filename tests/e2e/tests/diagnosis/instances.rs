@@ -2,9 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use e2e::site::{error_code, state, PID};
+use e2e::site::{error_code, state, PID, TRANSPORT};
 use e2e::Site;
 use gateway_component_abi::value::{Properties, Secret};
+use gateway_host_sdk::configuration::Holder;
 use gateway_host_sdk::keystore::DM_KEYSTORE;
 use provision_platform::harness::TestPlatform;
 use serde_json::Value;
@@ -208,4 +209,30 @@ fn a_second_connection_is_not_provisioned_where_the_first_one_was() {
     refused_because_of(&status, PID);
     let message = status["error"]["message"].as_str().unwrap();
     assert!(message.contains("has provisioned"), "{message}");
+}
+
+/// Of two undos of one configuration, the first would destroy what the second has committed.
+#[test]
+fn what_another_component_is_changing_is_provisioned_once_that_is_done() {
+    let platform = TestPlatform::start().unwrap();
+    platform.request("gw-1", "secret").unwrap();
+    let mut site = Site::new(&platform, "gw-1", "secret")
+        .unwrap()
+        .with("enabled", false);
+    site.start().unwrap();
+    let configuration = site.framework().unwrap().configuration().clone();
+    let other = Holder {
+        pid: "another".to_owned(),
+        instance: u64::MAX,
+    };
+    configuration.capture_for(&other, &[TRANSPORT]).unwrap();
+    site.set("enabled", true).unwrap();
+    let status = sees(&mut site, "configuration.invalid");
+    let message = status["error"]["message"].as_str().unwrap();
+    assert!(
+        message.contains(TRANSPORT) && message.contains("another has not finished"),
+        "{message}"
+    );
+    configuration.release(&other);
+    succeeds(&mut site);
 }
