@@ -11,7 +11,8 @@
 //! the number of signatures that are verified before there is a path (`issuance`).
 //! Together that is well under 100 ms of a PC's processor. Small gateways take
 //! several times as long; there a judgement that nobody waits for any more is given
-//! up between two signatures.
+//! up between two signatures before there is a path, and then between two runs of
+//! OpenSSL, each of which verifies one signature for each certificate of the path.
 
 use openssl::x509::{X509Crl, X509PurposeId, X509Ref, X509};
 
@@ -143,11 +144,8 @@ impl<'a> ChainCheck<'a> {
         stopped: &dyn Fn() -> bool,
     ) -> Result<ValidChain, ChainError> {
         let certificates = message(pem)?;
-        let trusted = match self.mode {
-            RootCheck::Required => self.roots,
-            RootCheck::ChainOnly => &[],
-        };
-        path::check_cost(certificates.iter().map(|received| &**received), trusted)?;
+        let received = certificates.iter().map(|received| &**received);
+        path::check_cost(received, self.roots)?;
         let mut issuance = Issuance::new(&certificates, stopped);
         let leaf = the_leaf(&certificates, &mut issuance)?;
         let others: Vec<X509> = certificates
@@ -168,6 +166,7 @@ impl<'a> ChainCheck<'a> {
                 anchors: &ends,
                 crls: self.crls,
                 authenticated,
+                chosen: self.roots,
                 purpose: match self.leaf_use {
                     LeafUse::ControlSigner => None,
                     LeafUse::TlsClient => Some(X509PurposeId::SSL_CLIENT),

@@ -133,6 +133,19 @@ fn what_is_left_of_a_damaged_file_counts_on_the_safe_side() {
 }
 
 #[test]
+fn a_file_that_cannot_be_read_is_a_damaged_one_and_replaced() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, other) = (dir.path().join(NAME), dir.path().join("other"));
+    fs::write(&other, "somebody's").unwrap();
+    std::os::unix::fs::symlink(&other, &path).unwrap();
+    let mut accepted = written(dir.path(), NOW);
+    assert!(damaged(accepted.accept("a", NOW + 302_000)));
+    accepted.accept("b", NOW + 302_001).unwrap();
+    assert!(fs::symlink_metadata(&path).unwrap().is_file());
+    assert_eq!(fs::read(&other).unwrap(), b"somebody's");
+}
+
+#[test]
 fn what_cannot_be_written_down_is_not_accepted_until_it_can() {
     let dir = tempfile::tempdir().unwrap();
     let folder = dir.path().join("folder");
@@ -200,5 +213,38 @@ fn a_flood_from_a_trusted_signer_closes_the_window_and_fills_no_disk() {
         assert!(replayed(accepted.accept("never seen", NOW + 9)));
         assert!(replayed(accepted.accept("10", NOW + 10)));
         accepted.accept("new", NOW + 10).unwrap();
+    }
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
+    /// Whichever octets the disk gives back instead of those that were written.
+    #[test]
+    fn nothing_is_accepted_again_whatever_becomes_of_the_file(
+        times in proptest::collection::vec(-300_000i64..300_000, 1..12),
+        changes in proptest::collection::vec((0usize..4096, 1u8..), 1..6),
+    ) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(NAME);
+        let ids: Vec<_> = (0..times.len()).map(|n| n.to_string()).collect();
+        let mut said = Said::default();
+        for (id, at) in ids.iter().zip(&times) {
+            said.remember(digest_of(id), NOW + at);
+        }
+        let mut bytes = said.lines().unwrap();
+        // An unfinished last line is one that nobody was told of.
+        let changeable = bytes.len() - 1;
+        for (at, change) in changes {
+            bytes[at % changeable] ^= change;
+        }
+        fs::write(&path, bytes).unwrap();
+        for _ in 0..2 {
+            let mut accepted = written(dir.path(), NOW);
+            for (id, at) in ids.iter().zip(&times) {
+                proptest::prop_assert!(accepted.accept(id, NOW + at).is_err(), "{}", id);
+            }
+            let later = NOW + 302_001;
+            proptest::prop_assert!(!damaged(accepted.accept("new", later)));
+        }
     }
 }

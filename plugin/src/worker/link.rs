@@ -135,6 +135,10 @@ impl Worker {
             .publish(Publish::new(message.topic, message.payload, 1))
         {
             Ok(_) => link.outstanding += 1,
+            // The broker does not acknowledge what was sent before: the platform waits in vain.
+            Err(failure @ Failure::TooLarge { .. }) => {
+                log::warn!("{}: not published: {failure}", self.shared.pid());
+            }
             Err(failure) => log::debug!("{}: not published: {failure}", self.shared.pid()),
         }
     }

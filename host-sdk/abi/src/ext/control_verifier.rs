@@ -21,10 +21,12 @@ pub struct GwcControlVerifier {
     /// GWC_OK if the payload (a KuraPayload as received) is signed by a trusted device-
     /// management certificate for this account, client-id and application topic
     /// ("CONF-V1/PUT/configurations"), fresh and not seen before. Else GWC_E_DENIED with the
-    /// code signature.*, clock.implausible or protocol.malformed. Every other status, too, means
-    /// that nothing is verified: GWC_E_STATE while the instance is not active, GWC_E_BUSY if it
-    /// does not answer within 5 s. Who may sign is looked up in the host's DMKeystore at each
-    /// call, on the component's thread. `[any-thread]`
+    /// code signature.*, clock.implausible, protocol.malformed or storage.*. Every other status,
+    /// too, means that nothing is verified: GWC_E_STATE while the instance is not active,
+    /// GWC_E_BUSY if it does not answer within 5 s. Who may sign is looked up in the host's
+    /// DMKeystore at each call, on the component's thread. GWC_OK is said of a message once, over
+    /// restarts too: it is written to the component's folder (gwc.storage/1) before the call
+    /// returns, which waits for the disk. `[any-thread]`
     pub verify: Option<
         unsafe extern "C" fn(
             this: *mut GwcComponent,

@@ -8,7 +8,7 @@ use gateway_host_sdk::component::services::CloudConnectionService;
 use gateway_host_sdk::events::Hub;
 use gateway_host_sdk::{ConnectionInfo, ConnectionState, Event, Framework};
 use mqtt_session::{Anchor, Options, Session};
-use openssl::asn1::Asn1Time;
+use openssl::asn1::{Asn1Object, Asn1OctetString, Asn1Time};
 use openssl::ec::{EcGroup, EcKey};
 use openssl::hash::MessageDigest;
 use openssl::nid::Nid;
@@ -17,7 +17,7 @@ use openssl::x509::extension::{
     AuthorityKeyIdentifier, BasicConstraints, KeyUsage, SubjectAlternativeName,
     SubjectKeyIdentifier,
 };
-use openssl::x509::{X509Name, X509};
+use openssl::x509::{X509CrlBuilder, X509Extension, X509Name, X509};
 
 use crate::broker::{free_port, there, Broker, Listener};
 use crate::support::{chmod, until, Place, DEADLINE};
@@ -424,4 +424,52 @@ fn trust_and_client_key_come_from_the_keystore() {
         .put_certificate("SSLKeystore", "ca", &pem(&ca))
         .unwrap();
     wait_for(&framework, ConnectionState::Connected);
+}
+
+/// A list of what has changed since another one, which nobody could obey: OpenSSL passes over it.
+fn delta(key: &PKey<Private>, authority: &X509) -> Vec<u8> {
+    let mut list = X509CrlBuilder::new().unwrap();
+    list.set_issuer_name(authority.subject_name()).unwrap();
+    let [from, to] = [0, 1].map(|days| Asn1Time::days_from_now(days).unwrap());
+    list.set_last_update(&from).unwrap();
+    list.set_next_update(&to).unwrap();
+    // authorityKeyIdentifier, cRLNumber, deltaCRLIndicator
+    let extensions: [(&str, bool, &[u8]); 3] = [
+        ("2.5.29.35", false, &[0x30, 3, 0x80, 1, 1]),
+        ("2.5.29.20", false, &[2, 1, 2]),
+        ("2.5.29.27", true, &[2, 1, 1]),
+    ];
+    for (name, critical, value) in extensions {
+        let name = Asn1Object::from_str(name).unwrap();
+        let value = Asn1OctetString::new_from_bytes(value).unwrap();
+        let extension = X509Extension::new_from_der(&name, critical, &value).unwrap();
+        list.append_extension(extension).unwrap();
+    }
+    list.sign(key, MessageDigest::sha256()).unwrap();
+    list.build().unwrap().to_pem().unwrap()
+}
+
+/// Such a list is not imported, but may have come with a backup, or by hand.
+#[test]
+fn a_list_that_nobody_can_obey_keeps_the_connection_down_and_is_named() {
+    let (key, ca, _) = authority();
+    let place = Place::new();
+    let framework = place.start();
+    let folder = place.data().join("keystores/SSLKeystore");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("by-hand.pem"), delta(&key, &ca)).unwrap();
+    let url = format!("mqtts://127.0.0.1:{}", free_port());
+    transport(&framework, &url, "gw");
+    automatic(&framework);
+    until("the refusal", || {
+        let error = framework.connections().remove(0).last_error?;
+        let named = error.contains("by-hand") && error.contains("deltaCRLIndicator");
+        named.then_some(())
+    });
+    let keystores = framework.keystores();
+    keystores.remove("SSLKeystore", "by-hand").unwrap();
+    until("another reason", || {
+        let error = framework.connections().remove(0).last_error?;
+        (!error.contains("by-hand")).then_some(())
+    });
 }
