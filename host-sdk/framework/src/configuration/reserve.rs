@@ -113,9 +113,9 @@ impl ConfigurationService {
         &self,
         holder: &Holder,
         key: &str,
-        list: &[Configuration],
+        list: impl Into<Vec<Configuration>>,
     ) -> Result<(), ConfigurationError> {
-        self.applied_by(Some(holder), key, list)
+        self.applied_by(Some(holder), key, list.into())
     }
 
     /// As [`ConfigurationService::restore`], and then releases what the holder captured.
