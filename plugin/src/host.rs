@@ -68,12 +68,8 @@ pub trait Host: Send + Sync {
     /// Merges into the component's own configuration, durably. A Password that is set to empty is
     /// erased from what the host keeps of older configurations, too.
     fn update_own(&self, properties: &Properties) -> HostResult<()>;
-    /// Checks against the metatypes; returns what the configurations would be.
-    fn validate(
-        &self,
-        list: &[Configuration],
-        metatypes: &[Vec<u8>],
-    ) -> HostResult<Vec<Configuration>>;
+    /// Checks against the host's metatypes and these.
+    fn validate(&self, list: &[Configuration], metatypes: &[&[u8]]) -> HostResult<()>;
     /// What [`Host::restore`] needs to undo a change of `pids`.
     /// None: the host lets go of what was captured before.
     fn capture(&self, pids: &[&str]) -> HostResult<Vec<u8>>;
@@ -122,8 +118,9 @@ pub trait Host: Send + Sync {
     /// Ends what [`Host::disconnect`] began, without an order to connect.
     fn release(&self) -> HostResult<()>;
 
-    /// Encrypts at rest; `None` where the host has no crypto service.
-    fn encrypt(&self, clear: &[u8]) -> HostResult<Option<Vec<u8>>>;
+    /// Encrypts at rest; `false` where the host has no crypto service. `take` gets the result, once,
+    /// while the host holds it: it may be large, and need not be held twice.
+    fn encrypt(&self, clear: &[u8], take: &mut dyn FnMut(&[u8])) -> HostResult<bool>;
     /// Decrypts what [`Host::encrypt`] made.
     fn decrypt(&self, sealed: &[u8]) -> HostResult<Vec<u8>>;
 

@@ -14,6 +14,7 @@ const LIMITS: XmlLimits = XmlLimits {
     configurations: 8,
     properties: 16,
     values: 8,
+    weight: usize::MAX,
 };
 
 pub(crate) fn run(data: &[u8]) {

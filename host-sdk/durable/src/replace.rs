@@ -55,15 +55,17 @@ pub fn create(path: &Path, content: &[u8]) -> io::Result<()> {
 
 /// Writes several files of one folder, as [`write()`] does each, with one wait for the folder. After
 /// an error or a crash each of them is the old one or the new one.
-pub fn write_all<'a>(
+/// No more than one of them is held at a time.
+pub fn write_all(
     folder: &Path,
-    files: impl IntoIterator<Item = (&'a str, &'a [u8])>,
+    files: impl IntoIterator<Item = (impl AsRef<str>, impl AsRef<[u8]>)>,
 ) -> io::Result<()> {
     let mut any = false;
     for (name, content) in files {
-        let path = folder.join(name);
+        let path = folder.join(name.as_ref());
         let temporary = temporary(&path)?;
-        let result = write_new(&temporary, content).and_then(|()| fs::rename(&temporary, &path));
+        let result =
+            write_new(&temporary, content.as_ref()).and_then(|()| fs::rename(&temporary, &path));
         if result.is_err() {
             let _ = fs::remove_file(&temporary);
             return result;

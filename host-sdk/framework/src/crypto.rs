@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use base64::engine::general_purpose::STANDARD as BASE64;
 use base64::Engine;
-use openssl::symm::{decrypt_aead, encrypt_aead, Cipher};
+use openssl::symm::{decrypt_aead, encrypt_aead, Cipher, Crypter, Mode};
 use zeroize::Zeroizing;
 
 use gateway_component_abi::value::Secret;
@@ -92,10 +92,24 @@ impl Crypto {
 
     /// Encrypts and authenticates. The result is 29 bytes longer.
     pub fn encrypt(&self, clear: &[u8]) -> Result<Vec<u8>, CryptoError> {
-        let (iv, sealed) = seal(self.key.as_slice(), Cipher::aes_256_gcm(), clear)?;
-        let mut out = vec![FORMAT];
+        let cipher = Cipher::aes_256_gcm();
+        let mut iv = [0; IV];
+        openssl::rand::rand_bytes(&mut iv)?;
+        let mut crypter = Crypter::new(cipher, Mode::Encrypt, self.key.as_slice(), Some(&iv))?;
+        // One buffer that does not grow: it may be large.
+        let mut out = Vec::with_capacity(1 + IV + clear.len() + TAG);
+        out.push(FORMAT);
         out.extend_from_slice(&iv);
-        out.extend_from_slice(&sealed);
+        let mut block = Zeroizing::new([0; 4096 + 16]);
+        for part in clear.chunks(4096) {
+            let count = crypter.update(part, block.as_mut_slice())?;
+            out.extend_from_slice(block.get(..count).unwrap_or_default());
+        }
+        let count = crypter.finalize(block.as_mut_slice())?;
+        out.extend_from_slice(block.get(..count).unwrap_or_default());
+        let mut tag = [0; TAG];
+        crypter.get_tag(&mut tag)?;
+        out.extend_from_slice(&tag);
         Ok(out)
     }
 
@@ -114,7 +128,11 @@ impl Crypto {
     /// Encrypts a text into Kura's form, `base64(iv)-base64(ciphertext || tag)`.
     pub fn encrypt_text(&self, clear: &str) -> Result<String, CryptoError> {
         let (iv, sealed) = seal(self.key.as_slice(), Cipher::aes_256_gcm(), clear.as_bytes())?;
-        Ok(format!("{}-{}", BASE64.encode(iv), BASE64.encode(sealed)))
+        let mut text = String::with_capacity((IV + sealed.len()) * 4 / 3 + 16);
+        BASE64.encode_string(iv, &mut text);
+        text.push('-');
+        BASE64.encode_string(sealed, &mut text);
+        Ok(text)
     }
 
     /// Decrypts Kura's form, made by [`Crypto::encrypt_text`] or by a Kura with its default key.

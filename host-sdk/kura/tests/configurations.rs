@@ -8,7 +8,8 @@
 
 use gateway_component_abi::value::{Kind, Properties, Scalar, Secret, Value};
 use kura_formats::configurations::{
-    read, remote_open, remote_seal, write, Configuration, ConfigurationsError, Sealed, XmlLimits,
+    read, remote_open, remote_seal, weight, write, Configuration, ConfigurationsError, Sealed,
+    XmlLimits,
 };
 use kura_formats::snapshot_ids;
 use proptest::prelude::*;
@@ -282,6 +283,55 @@ fn what_is_not_well_formed_is_refused() {
 }
 
 #[test]
+fn what_a_document_weighs_is_bounded_while_it_is_read() {
+    let one = |name: &str, value: Value| Configuration {
+        pid: "p".to_owned(),
+        properties: [(name.to_owned(), value)].into(),
+    };
+    let text = |text: &str| Scalar::String(text.to_owned());
+    let password = || Scalar::Password(Secret::from("x"));
+    for (configuration, besides) in [
+        (one("n", Value::from("x")), 4096 + 128),
+        (one("n", Value::from(5)), 4096 + 128),
+        (one("n", Value::from("<>&\"\t\r")), 4096 + 128 + 6 * 4),
+        (one("<", Value::from("x")), 4096 + 128 + 4),
+        (
+            one("n", Value::Array(Kind::String, vec![text(">"), text("")])),
+            4096 + 2 * 128 + 4,
+        ),
+        (one("n", Value::Scalar(password())), 4096 + 4096 + 3),
+        (
+            one("n", Value::Array(Kind::Password, vec![password(); 3])),
+            4096 + 3 * 4096 + 3 * 3,
+        ),
+    ] {
+        let xml = write(std::slice::from_ref(&configuration), &mut remote_seal).unwrap();
+        let bound = xml.len() + besides;
+        assert_eq!(weight(xml.len(), &[configuration]), bound);
+        let within = |weight: usize| {
+            let limits = XmlLimits {
+                weight,
+                ..XmlLimits::remote()
+            };
+            let mut opened = 0;
+            let result = read(&xml, &limits, &mut |sealed| {
+                opened += 1;
+                remote_open(sealed)
+            });
+            (result, opened)
+        };
+        assert!(within(bound).0.is_ok());
+        let (refused, opened) = within(bound - 1);
+        assert!(matches!(refused, Err(ConfigurationsError::Limit { .. })));
+        assert!(opened <= 3);
+        // Each takes a page: they are weighed before they are opened.
+        let (refused, opened) = within(bound - 100);
+        assert!(matches!(refused, Err(ConfigurationsError::Limit { .. })));
+        assert_eq!(opened, 0);
+    }
+}
+
+#[test]
 fn every_limit_holds() {
     let limits = XmlLimits {
         bytes: 4000,
@@ -289,6 +339,7 @@ fn every_limit_holds() {
         configurations: 2,
         properties: 2,
         values: 2,
+        weight: usize::MAX,
     };
     let count = |configurations: usize, properties: usize, values: usize| {
         let mut all = Vec::new();

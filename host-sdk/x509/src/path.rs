@@ -39,6 +39,9 @@ pub struct PathPolicy<'a> {
     /// message ends: they need not be self-signed, and their own signatures must
     /// not be weak.
     pub authenticated: bool,
+    /// Certificates that the operator chose, whatever the path may end in: their keys may cost
+    /// more than others.
+    pub chosen: &'a [X509],
     /// What the leaf is to be fit for.
     pub purpose: Option<X509PurposeId>,
     /// The host that was called.
@@ -56,16 +59,15 @@ pub fn never() -> bool {
     false
 }
 
-/// Refuses keys with which a verification costs too much. Anchors that were trusted
-/// beforehand may have such a key: they are nobody's to choose but the operator's.
+/// Refuses keys with which a verification costs too much, but for those of [`PathPolicy::chosen`].
 pub fn check_cost<'a>(
     received: impl IntoIterator<Item = &'a X509Ref>,
-    trusted: &[X509],
+    chosen: &[X509],
 ) -> Result<(), Refusal> {
     for certificate in received {
         if let Some(excess) = key_policy::excess_of_key(certificate) {
             // X509's equality is that of the digests of the DER.
-            if !trusted.iter().any(|anchor| **anchor == *certificate) {
+            if !chosen.iter().any(|one| **one == *certificate) {
                 return Err(Refusal::among(certificate, Reason::Weak(excess)));
             }
         }
@@ -107,12 +109,8 @@ pub fn verify(
     untrusted: &[X509],
     policy: &PathPolicy<'_>,
 ) -> Result<Vec<X509>, Refusal> {
-    let trusted = match policy.authenticated {
-        true => policy.anchors,
-        false => &[],
-    };
-    check_cost([leaf], trusted)?;
-    check_cost(untrusted.iter().map(|received| &**received), trusted)?;
+    check_cost([leaf], policy.chosen)?;
+    check_cost(untrusted.iter().map(|received| &**received), policy.chosen)?;
     let path = match x509_verify_cert(leaf, untrusted, policy, None)? {
         Ok(path) => path,
         Err(refused) => return Err(explained(refused, untrusted, policy)),

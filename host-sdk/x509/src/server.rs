@@ -128,6 +128,7 @@ impl ServerCheck<'_> {
             anchors: self.anchors,
             crls: self.crls,
             authenticated: true,
+            chosen: self.anchors,
             purpose: Some(X509PurposeId::SSL_SERVER),
             name: Some(self.host),
             max_depth: self.max_depth,

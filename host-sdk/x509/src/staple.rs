@@ -98,7 +98,9 @@ fn judge(
 ) -> Result<Staple, String> {
     let damaged = |e: ErrorStack| format!("the response is damaged ({e})");
     // OpenSSL verifies with the responder's key before it asks who the responder is.
-    for responder in responders(der).unwrap_or_default() {
+    // What it would read and we do not, it is not given.
+    let responders = responders(der).ok_or("the response is damaged: it is not DER")?;
+    for responder in responders {
         if let Some(excess) = key_policy::excess_of_key(&responder) {
             let responder = CertificateFacts::of(&responder);
             return Err(format!("the responder, {responder}: {excess}"));
@@ -142,6 +144,9 @@ fn judge(
 fn responders(der: &[u8]) -> Option<Vec<X509>> {
     let mut response = Reader::new(der::only(der, tag::SEQUENCE)?);
     let _status = response.element()?;
+    if response.is_empty() {
+        return Some(Vec::new());
+    }
     let bytes = der::only(response.expect(tag::CONTEXT_0)?, tag::SEQUENCE)?;
     let mut bytes = Reader::new(bytes);
     bytes.expect(tag::OID)?;
@@ -151,9 +156,13 @@ fn responders(der: &[u8]) -> Option<Vec<X509>> {
         // tbsResponseData, signatureAlgorithm, signature
         basic.expect(expected)?;
     }
-    let certificates = basic.optional(tag::CONTEXT_0).unwrap_or_default();
-    let certificates = Reader::new(der::only(certificates, tag::SEQUENCE)?).all()?;
-    certificates
+    if basic.is_empty() {
+        return Some(Vec::new());
+    }
+    let certificates = der::only(basic.expect(tag::CONTEXT_0)?, tag::SEQUENCE)?;
+    (basic.is_empty() && bytes.is_empty() && response.is_empty()).then_some(())?;
+    Reader::new(certificates)
+        .all()?
         .iter()
         .map(|certificate| X509::from_der(certificate.whole).ok())
         .collect()
@@ -224,7 +233,7 @@ fn store(anchors: &[X509]) -> Result<X509Store, ErrorStack> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
     use super::*;
     use crate::fixtures::{rogue, rsa_public, tlv, Ca, Leaf};
 
@@ -233,7 +242,7 @@ mod tests {
         let root = Ca::root("Root");
         let server = root.issue("Broker", Leaf::default());
         let path = [server.certificate, root.certificate];
-        let refusal = |bits| {
+        let response = |bits| {
             let responder = rogue(&rsa_public(bits, &[1, 0, 1]), &[1]).to_der().unwrap();
             let basic = tlv(
                 tag::SEQUENCE,
@@ -246,17 +255,29 @@ mod tests {
             let kind = tlv(tag::OID, &[&[0x2b, 6, 1, 5, 5, 7, 0x30, 1, 1]]);
             let bytes = tlv(tag::SEQUENCE, &[&kind, &tlv(tag::OCTET_STRING, &[&basic])]);
             let response = [&[0x0a, 1, 0][..], &tlv(tag::CONTEXT_0, &[&bytes])];
-            let response = tlv(tag::SEQUENCE, &response);
-            check_staple(Some(&response), &path, &path[1..])
+            tlv(tag::SEQUENCE, &response)
+        };
+        let refused = |response: &[u8]| {
+            check_staple(Some(response), &path, &path[1..])
                 .unwrap_err()
                 .to_string()
         };
-        let text = refusal(16_384);
+        let text = refused(&response(16_384));
         assert!(
             text.contains("responder, \"CN=X\"") && text.contains("16384"),
             "{text}"
         );
         // OpenSSL has its say.
-        assert!(refusal(2048).contains("damaged"));
+        let text = refused(&response(2048));
+        assert!(text.contains("damaged") && !text.contains("DER"), "{text}");
+        // It would read this as it reads the first one; we do not, so it does not get to.
+        let first = response(16_384);
+        let mut other = first[..1].to_vec();
+        let octets = usize::from(first[1] & 0x7f);
+        other.extend([first[1] + 1, 0]);
+        other.extend(&first[2..2 + octets]);
+        other.extend(&first[2 + octets..]);
+        assert!(OcspResponse::from_der(&other).is_ok());
+        assert!(refused(&other).contains("not DER"));
     }
 }

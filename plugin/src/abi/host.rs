@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use gateway_component_abi::ext::cloud_connection::{GwcCloudConnection, EXT_CLOUD_CONNECTION};
 use gateway_component_abi::ext::configuration::{
-    GwcConfiguration, CONFIGURATION_SECRETS, EXT_CONFIGURATION,
+    GwcConfiguration, GwcConfigurationSink, CONFIGURATION_SECRETS, EXT_CONFIGURATION,
 };
 use gateway_component_abi::ext::crypto::{GwcCrypto, EXT_CRYPTO};
 use gateway_component_abi::ext::events::{GwcEvents, EXT_EVENTS};
@@ -26,6 +26,7 @@ use gateway_component_abi::value::{Properties, Secret};
 
 use super::host_lists::{
     BorrowedList, ConfigurationCollector, ConnectionCollector, KeystoreCollector, ListCollector,
+    Passage,
 };
 use crate::host::{Configuration, Connection, Host, HostResult, KeystoreEntry};
 
@@ -241,16 +242,15 @@ impl Host for HostTables {
         checked(|err| unsafe { update(self.ctx, list.as_ptr(), err) })
     }
 
-    fn validate(
-        &self,
-        list: &[Configuration],
-        metatypes: &[Vec<u8>],
-    ) -> HostResult<Vec<Configuration>> {
+    fn validate(&self, list: &[Configuration], metatypes: &[&[u8]]) -> HostResult<()> {
         let validate = function!(self, configuration, validate);
         let list = BorrowedList::new(list);
         let metatypes: Vec<GwcBytes> = metatypes.iter().map(|m| GwcBytes::borrow(m)).collect();
-        let mut collector = ConfigurationCollector::new();
-        let out = collector.sink();
+        // Only the verdict is wanted: the result would be held twice more, here and by the host.
+        let out = GwcConfigurationSink {
+            ctx: std::ptr::null_mut(),
+            put: None,
+        };
         checked(|err| unsafe {
             validate(
                 self.ctx,
@@ -260,8 +260,7 @@ impl Host for HostTables {
                 out,
                 err,
             )
-        })?;
-        collector.take().ok_or_else(|| garbage("validate"))
+        })
     }
 
     fn capture(&self, pids: &[&str]) -> HostResult<Vec<u8>> {
@@ -443,15 +442,18 @@ impl Host for HostTables {
         }
     }
 
-    fn encrypt(&self, clear: &[u8]) -> HostResult<Option<Vec<u8>>> {
+    fn encrypt(&self, clear: &[u8], take: &mut dyn FnMut(&[u8])) -> HostResult<bool> {
         if self.crypto.is_none() {
-            return Ok(None);
+            return Ok(false);
         }
         let encrypt = function!(self, crypto, encrypt);
-        collected("encrypt", |out, err| unsafe {
-            encrypt(self.ctx, GwcBytes::borrow(clear), out, err)
-        })
-        .map(Some)
+        let mut passage = Passage::new(take);
+        let out = passage.sink();
+        checked(|err| unsafe { encrypt(self.ctx, GwcBytes::borrow(clear), out, err) })?;
+        match passage.was_taken() {
+            true => Ok(true),
+            false => Err(garbage("encrypt")),
+        }
     }
 
     fn decrypt(&self, sealed: &[u8]) -> HostResult<Vec<u8>> {

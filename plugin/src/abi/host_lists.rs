@@ -115,6 +115,45 @@ impl<T> ListCollector<T> {
     }
 }
 
+/// Hands what a call puts on while it is put, without a copy. Only the first put counts.
+pub struct Passage<'a> {
+    take: &'a mut dyn FnMut(&[u8]),
+    /// Whether it took what was put, once something was.
+    taken: Option<bool>,
+}
+
+impl<'a> Passage<'a> {
+    /// To `take`.
+    pub fn new(take: &'a mut dyn FnMut(&[u8])) -> Self {
+        Passage { take, taken: None }
+    }
+
+    /// The sink for the call; it must not outlive `self`.
+    pub fn sink(&mut self) -> GwcSink {
+        GwcSink {
+            ctx: ptr::from_mut(self).cast(),
+            put: Some(pass),
+        }
+    }
+
+    /// Whether something readable was put.
+    pub fn was_taken(&self) -> bool {
+        self.taken == Some(true)
+    }
+}
+
+unsafe extern "C" fn pass(ctx: *mut c_void, data: GwcBytes) {
+    // SAFETY: ctx is null or the Passage of `sink`, used by one call at a time; the callee vouches
+    // for data during this call.
+    let (passage, data) = unsafe { (ctx.cast::<Passage<'_>>().as_mut(), text::bytes(data)) };
+    let Some(passage) = passage.filter(|passage| passage.taken.is_none()) else {
+        return;
+    };
+    // A panic must not reach the host.
+    let take = std::panic::AssertUnwindSafe(|| data.map(|data| (passage.take)(data)).is_ok());
+    passage.taken = Some(std::panic::catch_unwind(take).unwrap_or(false));
+}
+
 impl KeystoreCollector {
     /// The sink for the call; it must not outlive `self`.
     pub fn keystore_sink(&mut self) -> GwcKeystoreSink {

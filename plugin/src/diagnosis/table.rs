@@ -57,7 +57,7 @@ codes! {
 
     StorageUnwritable "storage.unwritable" Device
         "The component cannot write to its own folder, or a file in it is damaged."
-        "Check that the file system is mounted read-write and that the gateway's user owns the folder that the message names.";
+        "Check that the file system is mounted read-write and that the gateway's user owns the folder that the message names; where it names a time, wait for that.";
     StorageFull "storage.full" Device
         "There is not enough free space for a provisioning."
         "Free at least the space that the message names, on the file system of the component's folder.";

@@ -9,6 +9,7 @@ mod packages;
 
 use std::sync::Arc;
 
+use kura_formats::configurations;
 use kura_formats::topic::Topics;
 
 use super::outputs::Output;
@@ -24,9 +25,10 @@ pub use packages::{PackageLine, PackageState};
 
 /// The application topic of the chain.
 const CERTIFICATES: &str = "PROV-V1/PUT/certificates";
-/// Bytes of the bodies that are kept in one attempt: a little more than the largest message has.
-const KEPT: usize = 17 << 20;
-/// What each counts as besides its bytes, so that their number is bounded, too.
+/// What is kept in one attempt may weigh so much: the bodies, and what the configurations in them take
+/// besides (`configurations::weight`).
+const KEPT: usize = configurations::MAX_WEIGHT;
+/// What each request counts as besides its bytes, so that their number is bounded, too.
 const PLACE: usize = 4096;
 /// Orders of a key in one attempt.
 const KEYS: usize = 16;
@@ -114,6 +116,8 @@ struct AtHand {
     item: Option<protocol::Item>,
     /// Its place in the manifest, where it has one already.
     slot: Option<Slot>,
+    /// Of [`KEPT`], if it is kept: its body, and what is in it.
+    weight: usize,
     wall_ms: i64,
 }
 
@@ -195,6 +199,7 @@ impl Conversation {
             request: Arc::clone(&request),
             item: None,
             slot: None,
+            weight: request.body().len(),
             wall_ms,
         });
         if self.signature_demanded(certificates) {
@@ -243,6 +248,10 @@ impl Conversation {
             // Nobody has signed it: it is not even read.
             return self.refuse(unexpected("PROV-V1/certificates comes first"), true);
         }
+        if request.is_configurations() && !self.applying && !self.has_room(0) {
+            // Nor what is too large anyway: reading it takes more memory than it has itself.
+            return self.refuse(too_large(), true);
+        }
         let operation = match request.operation() {
             Ok(operation) => operation,
             // Before the certificates nothing else is looked into, the reject excepted.
@@ -272,6 +281,9 @@ impl Conversation {
                 pid,
                 configurations,
             } => {
+                if let Some(at_hand) = &mut self.at_hand {
+                    at_hand.weight = configurations::weight(at_hand.weight, &configurations);
+                }
                 let item = Item::Configurations(configurations);
                 let entry = protocol::Item::Configurations { pid };
                 if self.packages.is_busy() {
@@ -358,21 +370,13 @@ impl Conversation {
 
     /// Whether the request at hand can be kept besides what is, and `more`.
     fn has_room(&self, more: usize) -> bool {
-        let at_hand = self.at_hand.as_ref();
-        let size = at_hand.map_or(0, |at_hand| at_hand.request.body().len());
+        let size = self.at_hand.as_ref().map_or(0, |at_hand| at_hand.weight);
         self.kept + more + size + PLACE <= KEPT
     }
 
     fn stage(&mut self, item: Item, entry: protocol::Item) -> Vec<Decision> {
         if !self.has_room(0) {
-            let fault = Fault::new(
-                Code::ProtocolTooLarge,
-                format!(
-                    "more than {} MiB of configurations and certificates in one provisioning",
-                    KEPT >> 20
-                ),
-            );
-            return self.refuse(fault, true);
+            return self.refuse(too_large(), true);
         }
         if let Some(at_hand) = &mut self.at_hand {
             at_hand.item = Some(entry);
@@ -503,7 +507,7 @@ impl Conversation {
         };
         let body_of = at_hand.request.body();
         if at_hand.slot.is_some() || at_hand.item.is_some() {
-            self.kept += body_of.len() + PLACE;
+            self.kept += at_hand.weight + PLACE;
         }
         match (at_hand.slot, at_hand.item) {
             (Some(slot), _) => {
@@ -563,6 +567,20 @@ impl Conversation {
 
 fn publish(message: Outgoing) -> Decision {
     Decision::Do(Output::Publish(message))
+}
+
+/// More than [`KEPT`].
+fn too_large() -> Fault {
+    Fault::new(
+        Code::ProtocolTooLarge,
+        format!(
+            "more than {} MiB of configurations and certificates in one provisioning, where each \
+             component and each password counts {} bytes besides its text, each other value {}",
+            KEPT >> 20,
+            configurations::PER_CONFIGURATION,
+            configurations::PER_VALUE
+        ),
+    )
 }
 
 fn unexpected(what: &str) -> Fault {

@@ -65,8 +65,8 @@ impl Engine {
                 _ => None,
             })
             .collect();
-        entry.manifest = plan.manifest;
-        entry.chain = plan.chain;
+        entry.manifest = plan.manifest.clone();
+        entry.chain = plan.chain.clone();
     }
 
     /// Appends to the provisioning record.

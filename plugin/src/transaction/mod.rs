@@ -37,7 +37,7 @@ pub struct Engine {
     folder: PathBuf,
     journal: Journal,
     staged: Staged,
-    plan: Option<Plan>,
+    plan: Option<Arc<Plan>>,
     next: usize,
     /// The host keeps configurations for this transaction, and no restore will end that.
     captured: bool,
@@ -156,7 +156,7 @@ impl Engine {
         chain: &[String],
     ) -> Result<(), Fault> {
         let (id, attempt) = self.open_transaction()?;
-        self.captured = !self.staged.merged().is_empty();
+        self.captured = !self.staged.configurations().is_empty();
         let plan = Plan {
             attempt,
             operations: self.operations()?,
@@ -165,16 +165,7 @@ impl Engine {
             manifest: manifest.to_owned(),
             chain: chain.to_vec(),
         };
-        let json = serde_json::to_vec(&plan)
-            .map_err(|e| Fault::new(Code::ApplyFailed, format!("the plan: {e}")))?;
-        let json = zeroize::Zeroizing::new(json);
-        let bytes = self
-            .host
-            .encrypt(&json)
-            .map_err(|e| of_host("the host could not encrypt the plan", &e))?
-            .unwrap_or_else(|| json.to_vec());
-        let path = self.plan_path(&id);
-        durable_file::write(&path, &bytes).map_err(|e| of_io(&path.display().to_string(), &e))?;
+        let plan = self.write_plan(&id, plan)?;
         self.write(&[Record::Sealed])?;
         self.captured = false;
         self.plan = Some(plan);
@@ -182,7 +173,30 @@ impl Engine {
         Ok(())
     }
 
-    fn operations(&self) -> Result<Vec<Operation>, Fault> {
+    /// Writes the plan, encrypted where the host does that, and gives it back. It may be large: so it
+    /// is held as the text alone while the host holds it encrypted, on its way to the disk.
+    fn write_plan(&self, transaction: &str, plan: Plan) -> Result<Arc<Plan>, Fault> {
+        let broken = |e| Fault::new(Code::ApplyFailed, format!("the plan: {e}"));
+        let json = plan.to_json().map_err(broken)?;
+        drop(plan);
+        let path = self.plan_path(transaction);
+        let mut written = Ok(());
+        let sealed = self
+            .host
+            .encrypt(&json, &mut |sealed| {
+                written = durable_file::write(&path, sealed);
+            })
+            .map_err(|e| of_host("the host could not encrypt the plan", &e))?;
+        if !sealed {
+            written = durable_file::write(&path, &json);
+        }
+        written.map_err(|e| of_io(&path.display().to_string(), &e))?;
+        serde_json::from_slice(&json).map(Arc::new).map_err(broken)
+    }
+
+    /// The operations of what is staged; the configurations become one of them, and are not staged
+    /// any more.
+    fn operations(&mut self) -> Result<Vec<Operation>, Fault> {
         let refused = |object: &str| {
             let object = object.to_owned();
             move |e: CallError| of_host(&object, &e)
@@ -245,7 +259,7 @@ impl Engine {
                 });
             }
         }
-        let merged = self.staged.merged();
+        let merged = self.staged.take_configurations();
         if !merged.is_empty() {
             let pids: Vec<&str> = merged.iter().map(|c| c.pid.as_str()).collect();
             operations.push(Operation::Configure {
@@ -333,9 +347,9 @@ impl Engine {
             .join(format!("{transaction}.plan"))
     }
 
-    fn load_plan(&self, transaction: &str) -> Result<Plan, Fault> {
+    fn load_plan(&self, transaction: &str) -> Result<Arc<Plan>, Fault> {
         if let Some(plan) = &self.plan {
-            return Ok(plan.clone());
+            return Ok(Arc::clone(plan));
         }
         let path = self.plan_path(transaction);
         let bytes =
@@ -348,7 +362,7 @@ impl Engine {
                 .map_err(|e| of_host("the host could not decrypt the plan", &e))?
         };
         let json = zeroize::Zeroizing::new(json);
-        serde_json::from_slice(&json).map_err(|e| {
+        serde_json::from_slice(&json).map(Arc::new).map_err(|e| {
             Fault::new(
                 Code::StorageUnwritable,
                 format!("{} cannot be read: {e}", path.display()),

@@ -3,7 +3,10 @@
 //! Written as one encrypted file, `staging/{transaction}.plan`, before the first operation; all
 //! that is needed to go back or forward after a restart is in it.
 
+use std::io;
+
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
 /// One change of the host.
 #[derive(Clone, Serialize, Deserialize)]
@@ -90,8 +93,55 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// As it is written. The buffer never grows, which would leave parts of it behind.
+    pub fn to_json(&self) -> serde_json::Result<Zeroizing<Vec<u8>>> {
+        let mut size = Size(0);
+        serde_json::to_writer(&mut size, self)?;
+        let mut json = Zeroizing::new(Vec::with_capacity(size.0));
+        serde_json::to_writer(&mut *json, self)?;
+        Ok(json)
+    }
+
     /// The key of operation `n`.
     pub fn key(&self, transaction: &str, n: usize) -> String {
         format!("{transaction}/{}.{n}", self.attempt)
+    }
+}
+
+/// Counts what is written to it.
+struct Size(usize);
+
+impl io::Write for Size {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_plan_is_written_into_a_buffer_of_its_size() {
+        let plan = Plan {
+            attempt: 1,
+            operations: vec![Operation::Configure {
+                xml: "<a b=\"c\"/>\n".repeat(10_000),
+                undo: (0..=255).cycle().take(100_000).collect(),
+            }],
+            signer_pem: String::new(),
+            root_verified: true,
+            manifest: String::new(),
+            chain: Vec::new(),
+        };
+        let json = plan.to_json().unwrap();
+        assert_eq!(json.capacity(), json.len());
+        assert_eq!(*json, serde_json::to_vec(&plan).unwrap());
     }
 }

@@ -5,9 +5,14 @@
 
 use gateway_component_abi::safe::error::CallError;
 use gateway_component_abi::status;
+use gateway_component_abi::value::Value;
 
 use crate::diagnosis::{Code, Fault};
 use crate::host::{Configuration, Host};
+
+/// Bytes of the metatype descriptors of all packages in one attempt, which are kept until the commit.
+/// Parsed they take nine times that.
+const METATYPES: usize = 512 << 10;
 
 /// One accepted item.
 #[derive(Clone, Debug)]
@@ -46,55 +51,125 @@ pub enum Item {
 }
 
 /// Everything staged in this attempt.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct Staged {
+    /// All but the configurations.
     items: Vec<Item>,
+    /// Those of all requests, merged in order.
+    configurations: Vec<Configuration>,
 }
 
 impl Staged {
-    /// The items, in order of arrival.
+    /// The items, in order of arrival; without the configurations.
     pub fn items(&self) -> &[Item] {
         &self.items
     }
 
     /// Adds an item. Configurations are checked, together with those before them, against the
-    /// host's metatypes and those of the staged packages.
+    /// host's metatypes and those of the staged packages. After an error it is as before.
     pub fn add(&mut self, item: Item, host: &dyn Host, own_pid: &str) -> Result<(), Fault> {
-        if let Item::Configurations(list) = &item {
-            if let Some(own) = list.iter().find(|c| c.pid == own_pid) {
-                return Err(Fault::new(
-                    Code::ConfigurationInvalid,
-                    format!(
-                        "{}: the ProvisioningService does not configure itself",
-                        own.pid
-                    ),
-                ));
+        let list = match item {
+            Item::Configurations(list) => list,
+            item => {
+                self.check_room(&item)?;
+                self.items.push(item);
+                return Ok(());
             }
-            let mut merged = self.merged();
-            merge(&mut merged, list);
-            host.validate(&merged, &self.metatypes())
-                .map_err(|e| of_configuration(&e))?;
+        };
+        if let Some(own) = list.iter().find(|c| c.pid == own_pid) {
+            return Err(Fault::new(
+                Code::ConfigurationInvalid,
+                format!(
+                    "{}: the ProvisioningService does not configure itself",
+                    own.pid
+                ),
+            ));
         }
-        self.items.push(item);
-        Ok(())
+        let before = self.merge(list);
+        host.validate(&self.configurations, &self.metatypes())
+            .map_err(|e| {
+                self.take_back(before);
+                of_configuration(&e)
+            })
+    }
+
+    /// Whether the descriptors of a package may be kept, too.
+    fn check_room(&self, item: &Item) -> Result<(), Fault> {
+        let Item::Package {
+            name,
+            version,
+            metatypes,
+            ..
+        } = item
+        else {
+            return Ok(());
+        };
+        let kept: usize = self.metatypes().iter().map(|xml| xml.len()).sum();
+        let more: usize = metatypes.iter().map(Vec::len).sum();
+        match kept + more > METATYPES {
+            true => Err(Fault::new(
+                Code::ProtocolTooLarge,
+                format!(
+                    "package {name} {version}: more than {} KiB of metatype descriptors in one \
+                     provisioning",
+                    METATYPES >> 10
+                ),
+            )),
+            false => Ok(()),
+        }
     }
 
     /// The configurations of all requests, merged in order.
-    pub fn merged(&self) -> Vec<Configuration> {
-        let mut merged = Vec::new();
-        for item in &self.items {
-            if let Item::Configurations(list) = item {
-                merge(&mut merged, list);
-            }
-        }
-        merged
+    pub fn configurations(&self) -> &[Configuration] {
+        &self.configurations
     }
 
-    fn metatypes(&self) -> Vec<Vec<u8>> {
+    /// The same, which are staged no more: they are in the plan.
+    pub fn take_configurations(&mut self) -> Vec<Configuration> {
+        std::mem::take(&mut self.configurations)
+    }
+
+    /// Moves the list in; gives what it replaced.
+    fn merge(&mut self, list: Vec<Configuration>) -> Before {
+        let mut before = Before {
+            count: self.configurations.len(),
+            replaced: Vec::new(),
+        };
+        for new in list {
+            let same = |old: &Configuration| old.pid == new.pid;
+            let Some(at) = self.configurations.iter().position(same) else {
+                self.configurations.push(new);
+                continue;
+            };
+            let Some(old) = self.configurations.get_mut(at) else {
+                continue;
+            };
+            for (name, value) in new.properties {
+                let value = old.properties.insert(name.clone(), value);
+                before.replaced.push((at, name, value));
+            }
+        }
+        before
+    }
+
+    fn take_back(&mut self, before: Before) {
+        self.configurations.truncate(before.count);
+        for (at, name, value) in before.replaced.into_iter().rev() {
+            let Some(configuration) = self.configurations.get_mut(at) else {
+                continue;
+            };
+            match value {
+                Some(value) => drop(configuration.properties.insert(name, value)),
+                None => drop(configuration.properties.remove(&name)),
+            }
+        }
+    }
+
+    fn metatypes(&self) -> Vec<&[u8]> {
         self.items
             .iter()
             .filter_map(|item| match item {
-                Item::Package { metatypes, .. } => Some(metatypes.clone()),
+                Item::Package { metatypes, .. } => Some(metatypes.iter().map(Vec::as_slice)),
                 _ => None,
             })
             .flatten()
@@ -102,13 +177,12 @@ impl Staged {
     }
 }
 
-fn merge(into: &mut Vec<Configuration>, list: &[Configuration]) {
-    for new in list {
-        match into.iter_mut().find(|old| old.pid == new.pid) {
-            Some(old) => old.properties.extend(new.properties.clone()),
-            None => into.push(new.clone()),
-        }
-    }
+/// What a merge has replaced.
+struct Before {
+    /// So many configurations there were.
+    count: usize,
+    /// Where, the name of the property, and its value.
+    replaced: Vec<(usize, String, Option<Value>)>,
 }
 
 /// What a refused validation means.
@@ -118,5 +192,55 @@ fn of_configuration(error: &CallError) -> Fault {
             Fault::new(Code::ConfigurationInvalid, error.message.clone())
         }
         _ => super::of_host("the host could not check the configuration", error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn configuration(pid: &str, properties: &[(&str, i32)]) -> Configuration {
+        let properties = properties.iter();
+        Configuration {
+            pid: pid.to_owned(),
+            properties: properties
+                .map(|(name, value)| ((*name).to_owned(), (*value).into()))
+                .collect(),
+        }
+    }
+
+    #[test]
+    fn what_is_refused_leaves_what_was_there_before() {
+        let mut staged = Staged::default();
+        staged.merge(vec![configuration("a", &[("x", 1), ("y", 1)])]);
+        let before = staged.merge(vec![
+            configuration("b", &[("x", 2)]),
+            configuration("a", &[("y", 2), ("z", 2)]),
+        ]);
+        let merged = [
+            configuration("a", &[("x", 1), ("y", 2), ("z", 2)]),
+            configuration("b", &[("x", 2)]),
+        ];
+        assert_eq!(staged.configurations(), merged);
+        staged.take_back(before);
+        let first = [configuration("a", &[("x", 1), ("y", 1)])];
+        assert_eq!(staged.configurations(), first);
+    }
+
+    #[test]
+    fn no_more_descriptors_are_kept_than_there_is_room_for() {
+        let package = |bytes: usize| Item::Package {
+            name: "app".to_owned(),
+            version: "1.0".to_owned(),
+            path: String::new(),
+            metatypes: vec![vec![b' '; bytes]],
+        };
+        let mut staged = Staged::default();
+        staged.items.push(package(METATYPES / 2));
+        staged.check_room(&package(METATYPES / 2)).unwrap();
+        let fault = staged.check_room(&package(METATYPES / 2 + 1)).unwrap_err();
+        assert_eq!(fault.code, Code::ProtocolTooLarge);
+        assert!(fault.message.contains("512 KiB"), "{fault}");
     }
 }

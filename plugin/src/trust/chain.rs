@@ -144,11 +144,8 @@ impl<'a> ChainCheck<'a> {
         stopped: &dyn Fn() -> bool,
     ) -> Result<ValidChain, ChainError> {
         let certificates = message(pem)?;
-        let trusted = match self.mode {
-            RootCheck::Required => self.roots,
-            RootCheck::ChainOnly => &[],
-        };
-        path::check_cost(certificates.iter().map(|received| &**received), trusted)?;
+        let received = certificates.iter().map(|received| &**received);
+        path::check_cost(received, self.roots)?;
         let mut issuance = Issuance::new(&certificates, stopped);
         let leaf = the_leaf(&certificates, &mut issuance)?;
         let others: Vec<X509> = certificates
@@ -169,6 +166,7 @@ impl<'a> ChainCheck<'a> {
                 anchors: &ends,
                 crls: self.crls,
                 authenticated,
+                chosen: self.roots,
                 purpose: match self.leaf_use {
                     LeafUse::ControlSigner => None,
                     LeafUse::TlsClient => Some(X509PurposeId::SSL_CLIENT),

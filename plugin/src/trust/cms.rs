@@ -2,10 +2,11 @@
 //!
 //! The `openssl` crate cannot say how many signers a SignedData has, who they are
 //! or which digest they used, so the head of the structure is read here first.
-//! All of it must be DER: of a message that is accepted nobody on the way can make another one by
-//! writing the same signature otherwise. Only then does CMS_verify run, with the one certificate that was chosen by its
-//! trust and not by the message: certificates within the message never count
-//! (CMS_NOINTERN). Chains and dates of signers are no matter of this file. Called
+//! All of it must be DER: who passes it on cannot write the same signature otherwise. What is not
+//! signed in a SignedData they can change nevertheless (the certificates within it, unsigned
+//! attributes; and (r, n - s) is a signature where (r, s) is one), so that nothing depends on it.
+//! Only then does CMS_verify run, with the one certificate that was chosen by its trust and not by
+//! the message: certificates within the message never count (CMS_NOINTERN). Chains and dates of signers are no matter of this file. Called
 //! by `verifier`; [`sign`] by the platform side.
 
 use openssl::cms::{CMSOptions, CmsContentInfo};
@@ -59,12 +60,16 @@ impl<'a> Signature<'a> {
         if der.len() > MAX_SIGNATURE_BYTES {
             return Err("it is longer than 64 KiB");
         }
-        let signer_info = the_signer_info(der)?;
+        let (digests, signer_info) = the_signer_info(der)?;
         if !is_der(der) {
             return Err(NOT_DER);
         }
         let (signer, digest, signed_digest) =
             identity(signer_info).ok_or("its signer info is not DER")?;
+        // OpenSSL looks for it there only where it digests the content itself.
+        if !is_among(digest, digests) {
+            return Err("its digest is not among those that it announces");
+        }
         let digest =
             key_policy::sha2_nid(digest).ok_or("its digest is not SHA-256, SHA-384 or SHA-512")?;
         Ok(Self {
@@ -156,8 +161,8 @@ impl<'a> Signature<'a> {
     }
 }
 
-/// The content of the only SignerInfo.
-fn the_signer_info(der: &[u8]) -> Result<&[u8], &'static str> {
+/// The digestAlgorithms, and the content of the only SignerInfo.
+fn the_signer_info(der: &[u8]) -> Result<(&[u8], &[u8]), &'static str> {
     const FORM: &str = "it is not a CMS SignedData in DER";
     let mut info = Reader::new(der::only(der, tag::SEQUENCE).ok_or(FORM)?);
     if info.expect(tag::OID) != Some(OID_SIGNED_DATA) {
@@ -166,7 +171,7 @@ fn the_signer_info(der: &[u8]) -> Result<&[u8], &'static str> {
     let explicit = info.expect(tag::CONTEXT_0).ok_or(FORM)?;
     let mut data = Reader::new(der::only(explicit, tag::SEQUENCE).ok_or(FORM)?);
     data.expect(tag::INTEGER).ok_or(FORM)?;
-    data.expect(tag::SET).ok_or(FORM)?;
+    let digests = data.expect(tag::SET).ok_or(FORM)?;
     let mut content = Reader::new(data.expect(tag::SEQUENCE).ok_or(FORM)?);
     content.expect(tag::OID).ok_or(FORM)?;
     if !content.is_empty() {
@@ -181,10 +186,18 @@ fn the_signer_info(der: &[u8]) -> Result<&[u8], &'static str> {
         return Err(FORM);
     }
     match infos.as_slice() {
-        [one] if one.tag == tag::SEQUENCE => Ok(one.content),
+        [one] if one.tag == tag::SEQUENCE => Ok((digests, one.content)),
         [_] => Err(FORM),
         _ => Err("it has not exactly one signer"),
     }
+}
+
+/// Whether one of these AlgorithmIdentifiers has that OID.
+fn is_among(oid: &[u8], algorithms: &[u8]) -> bool {
+    let algorithms = Reader::new(algorithms).all().unwrap_or_default();
+    algorithms
+        .iter()
+        .any(|one| Reader::new(one.content).expect(tag::OID) == Some(oid))
 }
 
 /// The signer identifier, the OID of the digest algorithm, and the digest that is signed.
@@ -420,6 +433,20 @@ mod tests {
             let changed = changed(&der, &path, change);
             assert_ne!(changed, der, "{what}");
             assert!(verdict(&changed).is_err(), "{what}");
+        }
+    }
+
+    #[test]
+    fn a_digest_that_is_not_announced_is_refused_whether_the_content_is_in_one_piece_or_not() {
+        let signer = signer(p256());
+        let der = sign(CONTENT, &signer.certificate, &signer.key).unwrap();
+        // id-sha512, in the place of id-sha256; and none at all.
+        let sha512 = &[0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 3];
+        let sha512 = element(tag::SEQUENCE, &element(tag::OID, sha512, None), None);
+        for announced in [&sha512[..], &[]] {
+            let changed = changed(&der, &[1, 0, 1], &|e| element(e.tag, announced, None));
+            let reason = Signature::parse(&changed).unwrap_err();
+            assert!(reason.contains("announces"), "{reason}");
         }
     }
 

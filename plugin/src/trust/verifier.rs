@@ -152,6 +152,12 @@ impl Verifier {
         left_out
     }
 
+    /// A new session, with a nonce of its own: what was accepted before cannot carry it, and is
+    /// forgotten.
+    pub fn begin_session(&mut self) {
+        self.window = ReplayWindow::default();
+    }
+
     /// The fingerprints of the trusted signers: lower hex, sorted.
     #[must_use]
     pub fn trusted_fingerprints(&self) -> Vec<&str> {
@@ -192,12 +198,7 @@ impl Verifier {
     ) -> Result<Accepted, SignatureError> {
         let accepted = self.judge(message, body, clock, freshness)?;
         let id = digest_of(&accepted.id);
-        match (self.window.check(&id, accepted.timestamp), freshness) {
-            (Ok(()), _) => {}
-            // The nonce is of this attempt: it is fresh whatever the clocks said before.
-            (Err(Replay::TooOld), Freshness::Session { .. }) => {}
-            (Err(replay), _) => return Err(replay.into()),
-        }
+        self.window.check(&id, accepted.timestamp)?;
         self.window.remember(id, accepted.timestamp);
         Ok(accepted)
     }

@@ -297,6 +297,40 @@ fn in_a_session_the_nonce_replaces_the_clock_and_the_memory_outlives_it() {
 }
 
 #[test]
+fn in_a_session_each_message_is_accepted_once_however_many_there_are() {
+    let World {
+        signer,
+        mut verifier,
+        ..
+    } = world();
+    let clock = Clock::Plausible(NOW_MS);
+    let mut at = 7;
+    let mut accepts = |id: &str, timestamp: i64, session: u8| {
+        if session != at {
+            verifier.begin_session();
+            at = session;
+        }
+        let nonce = [session; 32];
+        let message = Message::at(id, timestamp)
+            .with("prov.nonce", MetricValue::Bytes(nonce.to_vec()))
+            .signed_by(&signer);
+        let freshness = Freshness::Session { nonce: &nonce };
+        let verdict = verifier.verify(&message.view(), clock, freshness);
+        verdict.is_ok()
+    };
+    for number in 1..=REMEMBERED_IDS as i64 {
+        assert!(accepts(&number.to_string(), number, 7));
+    }
+    // There is no room for more of an earlier time: refused, not accepted again and again.
+    assert!(accepts("newer", 5000, 7));
+    assert!(!accepts("older", 1, 7));
+    assert!(!accepts("1", 1, 7));
+    // Nothing of it counts in the next session, which has a nonce of its own.
+    assert!(accepts("1", 0, 8));
+    assert!(!accepts("1", 0, 8));
+}
+
+#[test]
 fn an_implausible_clock_accepts_nothing_and_blames_no_forger() {
     let mut world = world();
     let message = Message::new("x").signed_by(&world.signer);

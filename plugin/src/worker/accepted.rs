@@ -236,11 +236,13 @@ impl Accepted {
             Err(e) => return Err(io(e)),
             Ok(data) => data,
         };
+        // A bad sector is damage as well as wrong octets are, and so is a link in its place.
         let content = match data.len() > MAX_SIZE {
-            true => Vec::new(),
-            false => durable_file::read(&path).map_err(io)?,
+            true => Err("it is too large".to_owned()),
+            false => durable_file::read(&path).map_err(|e| e.to_string()),
         };
-        let why = match Said::of(&content) {
+        let said = content.as_deref().map_err(Clone::clone).and_then(Said::of);
+        let why = match said {
             Ok((said, good)) => {
                 let length = good as u64;
                 return Ok(Accepted {
@@ -254,7 +256,8 @@ impl Accepted {
             Err(why) => why,
         };
         let written_ms = data.mtime().saturating_mul(1000);
-        let said = Said::after_damage(&content, witness(written_ms));
+        let left = content.unwrap_or_default();
+        let said = Said::after_damage(&left, witness(written_ms));
         log::warn!(
             "{} was damaged ({why}): no control message signed until {} is taken",
             path.display(),

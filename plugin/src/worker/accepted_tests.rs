@@ -133,6 +133,19 @@ fn what_is_left_of_a_damaged_file_counts_on_the_safe_side() {
 }
 
 #[test]
+fn a_file_that_cannot_be_read_is_a_damaged_one_and_replaced() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, other) = (dir.path().join(NAME), dir.path().join("other"));
+    fs::write(&other, "somebody's").unwrap();
+    std::os::unix::fs::symlink(&other, &path).unwrap();
+    let mut accepted = written(dir.path(), NOW);
+    assert!(damaged(accepted.accept("a", NOW + 302_000)));
+    accepted.accept("b", NOW + 302_001).unwrap();
+    assert!(fs::symlink_metadata(&path).unwrap().is_file());
+    assert_eq!(fs::read(&other).unwrap(), b"somebody's");
+}
+
+#[test]
 fn what_cannot_be_written_down_is_not_accepted_until_it_can() {
     let dir = tempfile::tempdir().unwrap();
     let folder = dir.path().join("folder");

@@ -27,6 +27,8 @@ pub struct Link {
     number: u64,
     session: Session,
     opening: bool,
+    /// That replies are lost was said.
+    full: bool,
     /// Publishes that are not acknowledged yet.
     outstanding: usize,
     before: Bytes,
@@ -114,6 +116,7 @@ impl Worker {
             number,
             session,
             opening: false,
+            full: false,
             outstanding: 1,
             before: Bytes::default(),
         });
@@ -135,6 +138,10 @@ impl Worker {
             .publish(Publish::new(message.topic, message.payload, 1))
         {
             Ok(_) => link.outstanding += 1,
+            // The broker does not acknowledge what was sent before: the platform waits in vain.
+            Err(failure @ Failure::TooLarge { .. }) if !std::mem::replace(&mut link.full, true) => {
+                log::warn!("{}: not published: {failure}", self.shared.pid());
+            }
             Err(failure) => log::debug!("{}: not published: {failure}", self.shared.pid()),
         }
     }

@@ -389,35 +389,37 @@ fn whatever_a_broker_sends_before_anything_is_signed_costs_less_than_32_mib() {
 }
 
 #[test]
-fn the_largest_configuration_that_is_signed_is_taken() {
+fn the_largest_configuration_that_is_signed_is_taken_and_a_larger_one_is_not_read() {
+    use kura_formats::configurations::MAX_WEIGHT;
     let platform = Platform::new();
     let of_values = |size: usize| {
         let mut xml = br#"<esf:configurations xmlns:esf="http://eurotech.com/esf/2.0"><esf:configuration pid="a"><esf:properties><esf:property name="p" array="false" encrypted="false" type="String"><esf:value>"#.to_vec();
         let end = br#"</esf:value></esf:property></esf:properties></esf:configuration></esf:configurations>"#;
         xml.resize(size - end.len(), b'v');
         xml.extend(end);
+        // The signature is taken off the end.
+        xml.resize(size + 4096, b' ');
         xml
     };
-    // The signature is taken off the end: so the document is shorter by that.
-    let message = filled(asking("1"), |size| {
-        let mut xml = of_values(size - 4096);
-        xml.resize(size, b' ');
-        xml
-    });
     let chain = platform.signer.pem() + &platform.root.pem() + &"\n".repeat(4096);
+    let with = |id: &str, size: usize| {
+        let message = asking(id).with_body(of_values(size));
+        platform.signed(CONFIGURATIONS, message)
+    };
     let messages = vec![
         (
             CERTIFICATES,
             platform.signed(CERTIFICATES, asking("0").with_body(chain)),
             false,
         ),
-        (
-            CONFIGURATIONS,
-            platform.signed(CONFIGURATIONS, message),
-            true,
-        ),
+        (CONFIGURATIONS, with("1", LARGEST - 8192), true),
+        (CONFIGURATIONS, with("2", MAX_WEIGHT), true),
+        (CONFIGURATIONS, with("3", MAX_WEIGHT - (24 << 10)), true),
     ];
-    let (results, _) = measured(&platform.signer, true, messages);
+    let (results, peak) = measured(&platform.signer, true, messages);
     assert_eq!(results[0], "verified chain answered");
-    assert_eq!(results[1], "verified staged");
+    assert_eq!(results[1], "verified answered");
+    assert_eq!(results[2], "verified answered");
+    assert_eq!(results[3], "verified staged");
+    assert!(peak < BOUND, "{peak} bytes above idle");
 }

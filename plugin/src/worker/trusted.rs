@@ -141,6 +141,7 @@ impl Trusted {
     pub fn begin(&mut self) {
         self.leaf_pem = None;
         self.chain.clear();
+        lock(&self.verifier).begin_session();
     }
 
     /// Validates a received chain; at a first provisioning its leaf becomes the signer of the

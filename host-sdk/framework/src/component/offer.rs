@@ -151,24 +151,21 @@ impl ConfigurationAccess for OwnConfiguration {
         list: Vec<ConfigurationItem>,
         metatypes: &[&[u8]],
     ) -> Result<Vec<ConfigurationItem>, CallError> {
-        let extra: Vec<Metatype> = metatypes
-            .iter()
-            .map(|xml| {
-                metatype::read(xml).map_err(|e| {
-                    CallError::new(
-                        status::E_INVALID,
-                        "configuration.invalid",
-                        crate::one_line(&e),
-                    )
-                })
-            })
-            .collect::<Result<_, _>>()?;
+        let extra = read_all(metatypes)?;
         let list: Vec<_> = list.into_iter().map(configuration).collect();
         let merged = self
             .service
             .validate(&list, &extra)
             .map_err(configuration_error)?;
         Ok(merged.into_iter().map(item).collect())
+    }
+
+    fn check(&self, list: Vec<ConfigurationItem>, metatypes: &[&[u8]]) -> Result<(), CallError> {
+        let extra = read_all(metatypes)?;
+        let list = list.into_iter().map(configuration).collect();
+        self.service
+            .check(list, &extra)
+            .map_err(configuration_error)
     }
 
     fn capture(&self, pids: &[&str]) -> Result<Vec<u8>, CallError> {
@@ -180,7 +177,7 @@ impl ConfigurationAccess for OwnConfiguration {
     fn apply(&self, key: &str, list: Vec<ConfigurationItem>) -> Result<(), CallError> {
         let list: Vec<_> = list.into_iter().map(configuration).collect();
         self.service
-            .apply_for(&self.holder, key, &list)
+            .apply_for(&self.holder, key, list)
             .map_err(configuration_error)
     }
 
@@ -189,6 +186,19 @@ impl ConfigurationAccess for OwnConfiguration {
             .restore_for(&self.holder, key, undo)
             .map_err(configuration_error)
     }
+}
+
+fn read_all(metatypes: &[&[u8]]) -> Result<Vec<Metatype>, CallError> {
+    let read = |xml: &&[u8]| {
+        metatype::read(xml).map_err(|e| {
+            CallError::new(
+                status::E_INVALID,
+                "configuration.invalid",
+                crate::one_line(&e),
+            )
+        })
+    };
+    metatypes.iter().map(read).collect()
 }
 
 fn configuration(item: ConfigurationItem) -> Configuration {

@@ -81,6 +81,10 @@ pub trait ConfigurationAccess: Send + Sync {
         list: Vec<ConfigurationItem>,
         metatypes: &[&[u8]],
     ) -> Result<Vec<ConfigurationItem>, CallError>;
+    /// As [`validate`](Self::validate), where nobody wants to see what they would be.
+    fn check(&self, list: Vec<ConfigurationItem>, metatypes: &[&[u8]]) -> Result<(), CallError> {
+        self.validate(list, metatypes).map(drop)
+    }
     /// What [`restore`](Self::restore) needs; secrets in it are encrypted.
     fn capture(&self, pids: &[&str]) -> Result<Vec<u8>, CallError>;
     /// Merges the list, in one snapshot; idempotent by `key`.

@@ -9,7 +9,7 @@ use base64::Engine;
 use kura_formats::configurations::{self, ConfigurationsError, Sealed, XmlLimits};
 use zeroize::Zeroizing;
 
-use gateway_component_abi::value::{Properties, Scalar, Secret, Value};
+use gateway_component_abi::value::{Kind, Properties, Scalar, Secret, Value};
 
 use crate::crypto::{Crypto, CryptoError};
 
@@ -80,16 +80,11 @@ fn password(sealed: Sealed<'_>, crypto: &Crypto) -> Result<Secret, String> {
     let inner;
     let mut text = sealed.text;
     if sealed.encrypted && !Crypto::is_sealed_text(text) {
-        let bytes = BASE64
+        inner = BASE64
             .decode(text.trim())
             .map(Zeroizing::new)
             .map_err(|_| "the password is no base64")?;
-        inner = Zeroizing::new(
-            std::str::from_utf8(&bytes)
-                .map_err(|_| "the password is no UTF-8")?
-                .to_owned(),
-        );
-        text = &inner;
+        text = std::str::from_utf8(&inner).map_err(|_| "the password is no UTF-8")?;
     }
     if text.is_empty() || crypto.is_own_text(text) {
         return Ok(Secret::from(text));
@@ -106,15 +101,16 @@ fn password(sealed: Sealed<'_>, crypto: &Crypto) -> Result<Secret, String> {
 
 /// Writes a snapshot, sorted by pid and property.
 pub(super) fn write(all: &Configurations) -> Result<Vec<u8>, DocumentError> {
-    let list: Vec<_> = all
-        .iter()
-        .map(|(pid, properties)| configurations::Configuration {
-            pid: pid.clone(),
-            properties: properties.clone(),
-        })
-        .collect();
+    write_of(all.iter())
+}
+
+/// The same, of some of them.
+pub(super) fn write_of<'a>(
+    some: impl IntoIterator<Item = (&'a String, &'a Properties)>,
+) -> Result<Vec<u8>, DocumentError> {
     let mut seal = |secret: &Secret| (true, BASE64.encode(secret.expose()));
-    Ok(configurations::write(&list, &mut seal)?)
+    let some = some.into_iter().map(|(pid, p)| (pid.as_str(), p));
+    Ok(configurations::write_borrowed(some, &mut seal)?)
 }
 
 /// A snapshot as this gateway would write it: read as [`ConfigurationService`] reads one,
@@ -136,65 +132,75 @@ fn seal(clear: &Secret, crypto: &Crypto) -> Result<Secret, CryptoError> {
 }
 
 /// The value with its passwords encrypted.
-pub(super) fn sealed(value: &Value, crypto: &Crypto) -> Result<Value, CryptoError> {
-    passwords(value, |secret| seal(secret, crypto))
+pub(super) fn sealed(mut value: Value, crypto: &Crypto) -> Result<Value, CryptoError> {
+    passwords(&mut value, |secret| seal(secret, crypto))?;
+    Ok(value)
 }
 
-/// The value with its passwords in clear.
-pub(super) fn opened(value: &Value, crypto: &Crypto) -> Result<Value, CryptoError> {
+/// Whether the value, its passwords encrypted, is this one.
+pub(super) fn is_sealed_as(
+    sealed: &Value,
+    clear: &Value,
+    crypto: &Crypto,
+) -> Result<bool, CryptoError> {
+    if sealed.kind() != Kind::Password {
+        return Ok(sealed == clear);
+    }
+    let mut opened = sealed.clone();
+    open(&mut opened, crypto)?;
+    Ok(opened == *clear)
+}
+
+/// Brings the value's passwords in clear.
+pub(super) fn open(value: &mut Value, crypto: &Crypto) -> Result<(), CryptoError> {
     passwords(value, |secret| crypto.decrypt_text(secret.expose()))
 }
 
-/// The properties with their passwords in clear.
-pub(super) fn opened_all(
-    properties: &Properties,
-    crypto: &Crypto,
-) -> Result<Properties, CryptoError> {
+/// Brings the properties' passwords in clear. After an error some of them are.
+pub(super) fn open_all(properties: &mut Properties, crypto: &Crypto) -> Result<(), CryptoError> {
     properties
-        .iter()
-        .map(|(name, value)| Ok((name.clone(), opened(value, crypto)?)))
-        .collect()
+        .values_mut()
+        .try_for_each(|value| open(value, crypto))
 }
 
 /// The properties with empty passwords.
-pub(super) fn masked(properties: &Properties) -> Properties {
-    let mut masked = properties.clone();
-    for value in masked.values_mut() {
-        if let Ok(empty) = passwords(value, |_| Ok(Secret::default())) {
-            *value = empty;
-        }
-    }
-    masked
+pub(super) fn masked(properties: Properties) -> Properties {
+    changed(properties, |_| Secret::default())
 }
 
 /// The properties with a placeholder for each password that is not empty.
-pub(super) fn held_all(properties: &Properties) -> Properties {
+pub(super) fn held_all(properties: Properties) -> Properties {
     let [placeholder, _] = PLACEHOLDERS;
-    let hold = |secret: &Secret| match secret.is_empty() {
-        true => Ok(Secret::default()),
-        false => Ok(Secret::from(placeholder)),
-    };
-    let mut held = properties.clone();
-    for value in held.values_mut() {
-        if let Ok(changed) = passwords(value, hold) {
-            *value = changed;
+    changed(properties, |secret| match secret.is_empty() {
+        true => Secret::default(),
+        false => Secret::from(placeholder),
+    })
+}
+
+fn changed(mut properties: Properties, change: impl Fn(&Secret) -> Secret) -> Properties {
+    for scalar in properties.values_mut().flat_map(scalars) {
+        if let Scalar::Password(secret) = scalar {
+            *secret = change(secret);
         }
     }
-    held
+    properties
 }
 
 fn passwords(
-    value: &Value,
+    value: &mut Value,
     change: impl Fn(&Secret) -> Result<Secret, CryptoError>,
-) -> Result<Value, CryptoError> {
-    let one = |scalar: &Scalar| match scalar {
-        Scalar::Password(secret) => change(secret).map(Scalar::Password),
-        other => Ok(other.clone()),
-    };
-    Ok(match value {
-        Value::Scalar(scalar) => Value::Scalar(one(scalar)?),
-        Value::Array(kind, items) => {
-            Value::Array(*kind, items.iter().map(one).collect::<Result<_, _>>()?)
+) -> Result<(), CryptoError> {
+    for scalar in scalars(value) {
+        if let Scalar::Password(secret) = scalar {
+            *secret = change(secret)?;
         }
-    })
+    }
+    Ok(())
+}
+
+fn scalars(value: &mut Value) -> &mut [Scalar] {
+    match value {
+        Value::Scalar(scalar) => std::slice::from_mut(scalar),
+        Value::Array(_, items) => items,
+    }
 }

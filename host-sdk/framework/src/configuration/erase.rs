@@ -20,12 +20,10 @@ impl ConfigurationService {
         pid: &str,
         properties: &Properties,
     ) -> Result<u64, ConfigurationError> {
-        let update = [Update::new(pid, properties.clone())];
+        let update = vec![Update::new(pid, properties.clone())];
         // A component speaks for itself, whoever has captured it.
-        let revision = self.change_where(
-            |state, crypto| state.updated(&update, crypto),
-            |_, _| Ok(()),
-        )?;
+        let revision =
+            self.change_where(|state, crypto| state.updated(update, crypto), |_, _| Ok(()))?;
         let blank: Vec<&String> = properties
             .iter()
             .filter(|(_, value)| value.as_secret().is_some_and(Secret::is_empty))
@@ -74,7 +72,7 @@ mod tests {
     use std::path::Path;
     use std::sync::Arc;
 
-    use super::super::document::{self, opened};
+    use super::super::document;
     use super::*;
     use crate::crypto::Crypto;
 
@@ -115,7 +113,8 @@ mod tests {
             .filter(|path| path.extension().is_some_and(|e| e == "xml"))
             .filter(|path| {
                 let all = document::read(&fs::read(path).unwrap(), crypto).unwrap();
-                let value = opened(&all[pid]["password"], crypto).unwrap();
+                let mut value = all[pid]["password"].clone();
+                document::open(&mut value, crypto).unwrap();
                 value.as_secret().unwrap().expose() == CANARY
             })
             .count()

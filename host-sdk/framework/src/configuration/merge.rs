@@ -7,7 +7,7 @@ use gateway_component_abi::value::{Kind, Properties, Secret, Value};
 use crate::crypto::Crypto;
 use crate::metatype::{FieldProblem, Ocd};
 
-use super::document::{opened, sealed};
+use super::document::{is_sealed_as, sealed};
 use super::{ConfigurationError, KURA_SERVICE_PID, SERVICE_FACTORY_PID, SERVICE_PID};
 
 /// What a component is, whatever anybody supplies.
@@ -26,28 +26,39 @@ impl Merge<'_> {
     /// The first property that is not of its type.
     pub(super) fn merged(
         &self,
-        running: &Properties,
-        supplied: &Properties,
+        running: Properties,
+        supplied: Properties,
         remove: &[String],
     ) -> Result<Properties, ConfigurationError> {
-        let mut merged = running.clone();
-        self.add_defaults(&mut merged)?;
+        let mut merged = running;
         for name in remove.iter().filter(|name| !is_identity(name)) {
-            merged.remove(name);
+            // What is supplied as well is looked at together with what it was.
+            if !supplied.contains_key(name) {
+                merged.remove(name);
+            }
         }
+        let removed = |name: &String| remove.contains(name);
+        let defaults = self.ocd.map(Ocd::defaults).unwrap_or_default();
         for (name, value) in supplied {
-            if is_identity(name) {
+            if is_identity(&name) {
                 continue;
             }
-            let value = self.fitting(name, value, running.get(name))?;
-            let unchanged = match running.get(name) {
-                Some(old) => opened(old, self.crypto)? == value,
+            let old = merged.get(&name);
+            let value = self.fitting(&name, value, old)?;
+            let unchanged = match old {
+                Some(old) => is_sealed_as(old, &value, self.crypto)?,
                 None => false,
             };
             if !unchanged {
-                merged.insert(name.clone(), sealed(&value, self.crypto)?);
-            } else if let Some(old) = running.get(name) {
-                merged.insert(name.clone(), old.clone());
+                merged.insert(name, sealed(value, self.crypto)?);
+            }
+        }
+        for (name, value) in defaults {
+            if removed(&name) {
+                continue;
+            }
+            if let Entry::Vacant(vacant) = merged.entry(name) {
+                vacant.insert(sealed(value, self.crypto)?);
             }
         }
         Ok(merged)
@@ -61,7 +72,7 @@ impl Merge<'_> {
         let defaults = self.ocd.map(Ocd::defaults).unwrap_or_default();
         for (name, value) in defaults {
             if let Entry::Vacant(vacant) = properties.entry(name) {
-                vacant.insert(sealed(&value, self.crypto)?);
+                vacant.insert(sealed(value, self.crypto)?);
             }
         }
         Ok(())
@@ -70,17 +81,17 @@ impl Merge<'_> {
     fn fitting(
         &self,
         name: &str,
-        value: &Value,
+        value: Value,
         running: Option<&Value>,
     ) -> Result<Value, ConfigurationError> {
         let Some(ad) = self.ocd.and_then(|ocd| ocd.ad(name)) else {
             // Without a metatype only a secret is kept a secret.
             return Ok(match (running.map(Value::kind), value.as_str()) {
                 (Some(Kind::Password), Some(text)) => Secret::from(text).into(),
-                _ => value.clone(),
+                _ => value,
             });
         };
-        let value = ad.coerce(value.clone());
+        let value = ad.coerce(value);
         match ad.check_type(&value) {
             Ok(()) => Ok(value),
             Err(problem) => Err(self.invalid(problem)),

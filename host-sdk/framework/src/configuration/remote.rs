@@ -13,7 +13,7 @@ impl ConfigurationService {
     pub fn get_held(&self, pid: &str) -> Option<Properties> {
         let state = self.lock();
         let properties = state.effective(pid, &self.crypto)?;
-        Some(held_all(&properties))
+        Some(held_all(properties))
     }
 
     /// The configurations of a snapshot, sorted by pid, with placeholders for passwords.
@@ -24,22 +24,34 @@ impl ConfigurationService {
         let all = self.snapshots.get(id, &self.crypto)?;
         let held = |(pid, properties): (String, Properties)| Configuration {
             factory_pid: factory_of(&properties),
-            properties: held_all(&properties),
+            properties: held_all(properties),
             pid,
         };
         Ok(all.into_iter().map(held).collect())
     }
 
     /// What [`ConfigurationService::put`] would make of the list: merged with what is there and
-    /// validated, nothing changed. Placeholders are passwords as they are.
+    /// validated, nothing changed. Placeholders are passwords as they are. Gives those that `wanted`
+    /// picks, by pid and factory pid; all of them would take the list's memory once more.
     ///
     /// # Errors
     /// As [`ConfigurationService::validate`].
     pub fn preview(
         &self,
         list: &[Configuration],
+        wanted: impl Fn(&str, Option<&str>) -> bool,
     ) -> Result<Vec<Configuration>, ConfigurationError> {
-        self.validate(&self.resolved(list), &[])
+        let mut previews = Vec::new();
+        let resolved = list.iter().cloned().map(|mut item| {
+            self.resolve(&mut item);
+            item
+        });
+        self.look_at(resolved, &[], |preview| {
+            if wanted(&preview.pid, preview.factory_pid.as_deref()) {
+                previews.push(preview);
+            }
+        })?;
+        Ok(previews)
     }
 
     /// Merges the list into the configurations, making instances that do not exist: all in one
@@ -47,9 +59,12 @@ impl ConfigurationService {
     ///
     /// # Errors
     /// An unknown pid without factory, a value that is not of its type, the file system.
-    pub fn put(&self, list: &[Configuration]) -> Result<u64, ConfigurationError> {
-        let list = self.resolved(list);
-        self.change(|state, crypto| state.applied(&list, crypto))
+    pub fn put(&self, list: impl Into<Vec<Configuration>>) -> Result<u64, ConfigurationError> {
+        let mut list: Vec<Configuration> = list.into();
+        for item in &mut list {
+            self.resolve(item);
+        }
+        self.change(|state, crypto| state.applied(list, crypto))
     }
 
     /// As [`ConfigurationService::rollback`], but the components that `kept` picks, by pid and
@@ -73,12 +88,8 @@ impl ConfigurationService {
         })
     }
 
-    fn resolved(&self, list: &[Configuration]) -> Vec<Configuration> {
-        let mut list = list.to_vec();
-        for item in &mut list {
-            let running = self.get(&item.pid).unwrap_or_default();
-            resolve_placeholders(&mut item.properties, &running);
-        }
-        list
+    fn resolve(&self, item: &mut Configuration) {
+        let running = self.get(&item.pid).unwrap_or_default();
+        resolve_placeholders(&mut item.properties, &running);
     }
 }

@@ -113,9 +113,9 @@ impl ConfigurationService {
         &self,
         holder: &Holder,
         key: &str,
-        list: &[Configuration],
+        list: impl Into<Vec<Configuration>>,
     ) -> Result<(), ConfigurationError> {
-        self.applied_by(Some(holder), key, list)
+        self.applied_by(Some(holder), key, list.into())
     }
 
     /// As [`ConfigurationService::restore`], and then releases what the holder captured.
@@ -268,12 +268,12 @@ mod tests {
         let before = service.capture_for(&other, &["a"]).unwrap();
         service.capture_for(&other, &["new"]).unwrap();
         let undo = service.capture_for(&one, &["a"]).unwrap();
-        service.apply_for(&one, "one", &item("one")).unwrap();
+        service.apply_for(&one, "one", item("one")).unwrap();
         refused(service.capture_for(&other, &["b", "a"]).map(drop));
         // It still holds what it had.
         assert_eq!(service.lock().reserved.held.len(), 2);
-        refused(service.apply_for(&other, "other", &item("other")));
-        refused(service.apply("nobody", &item("other")));
+        refused(service.apply_for(&other, "other", item("other")));
+        refused(service.apply("nobody", item("other")));
         refused(service.restore_for(&other, "back", &before));
         refused(service.restore("nobody", &before));
         assert_eq!(service.get("a"), Some(value("one")));
@@ -282,7 +282,7 @@ mod tests {
         service.release_all("own");
         assert_eq!(service.get("a"), Some(value("seed")));
         service.capture_for(&other, &["a"]).unwrap();
-        service.apply_for(&other, "other", &item("other")).unwrap();
+        service.apply_for(&other, "other", item("other")).unwrap();
         assert!(service.lock().reserved.touched.is_empty());
     }
 

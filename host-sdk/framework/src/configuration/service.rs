@@ -8,7 +8,7 @@ use gateway_component_abi::value::Properties;
 use crate::crypto::Crypto;
 use crate::metatype::Ocd;
 
-use super::document::{self, masked, opened_all, Configurations};
+use super::document::{self, masked, open_all, Configurations};
 use super::keys::Keys;
 use super::notify::{Change, Listener, Notifier};
 use super::snapshots::{Finding, Snapshots};
@@ -120,13 +120,13 @@ impl ConfigurationService {
     /// The properties of a component, defaults included, passwords in clear.
     pub fn get(&self, pid: &str) -> Option<Properties> {
         let state = self.lock();
-        let properties = state.effective(pid, &self.crypto)?;
-        match opened_all(&properties, &self.crypto) {
-            Ok(properties) => Some(properties),
+        let mut properties = state.effective(pid, &self.crypto)?;
+        match open_all(&mut properties, &self.crypto) {
+            Ok(()) => Some(properties),
             // Cannot happen with what this service encrypted; not a reason to show nothing.
             Err(e) => {
                 log::error!("a password of {pid} cannot be decrypted: {e}");
-                Some(masked(&properties))
+                Some(masked(properties))
             }
         }
     }
@@ -135,7 +135,7 @@ impl ConfigurationService {
     pub fn get_masked(&self, pid: &str) -> Option<Properties> {
         let state = self.lock();
         let properties = state.effective(pid, &self.crypto)?;
-        Some(masked(&properties))
+        Some(masked(properties))
     }
 
     /// The revision of the whole. Grows with each change, also over restarts. Whoever shows a
@@ -157,7 +157,7 @@ impl ConfigurationService {
     /// # Errors
     /// As [`ConfigurationService::update`], for the first that does not fit.
     pub fn update_many(&self, updates: &[Update]) -> Result<u64, ConfigurationError> {
-        self.change(|state, crypto| state.updated(updates, crypto))
+        self.change(|state, crypto| state.updated(updates.to_vec(), crypto))
     }
 
     /// As [`ConfigurationService::update_many`], unless one of the components has changed since
@@ -175,7 +175,7 @@ impl ConfigurationService {
                 Some(update) => Err(ConfigurationError::Conflict {
                     pid: update.pid.clone(),
                 }),
-                None => state.updated(updates, crypto),
+                None => state.updated(updates.to_vec(), crypto),
             }
         })
     }
@@ -213,7 +213,7 @@ impl ConfigurationService {
                         factory_pid: factory_pid.into(),
                     });
                 }
-                let created = state.created(factory_pid, pid, properties, crypto)?;
+                let created = state.created(factory_pid, pid, properties.clone(), crypto)?;
                 all.insert(pid.to_owned(), created);
             }
             Ok(all)

@@ -149,28 +149,38 @@ impl Snapshots {
     }
 
     /// Changes the snapshots that `change` says need it, each as a whole. One that cannot be read
-    /// is left as it is.
+    /// is left as it is; after an error others may have been changed.
     pub(super) fn rewrite(
         &self,
         crypto: &Crypto,
         mut change: impl FnMut(&mut Configurations) -> bool,
     ) -> Result<(), ConfigurationError> {
-        let mut files = Vec::new();
-        for id in self.ids()? {
+        let mut unwritable = None;
+        // One at a time: all of them may be large.
+        let changed = self.ids()?.into_iter().filter_map(|id| {
             let mut all = match self.read(id, crypto) {
                 Ok(all) => all,
                 Err(e) => {
                     log::warn!("{} stays as it is: {e}", self.path(id).display());
-                    continue;
+                    return None;
                 }
             };
-            if change(&mut all) {
-                let xml = document::write(&all).map_err(ConfigurationError::Unwritable)?;
-                files.push((file_name(id), xml));
+            if !change(&mut all) {
+                return None;
             }
+            match document::write(&all) {
+                Ok(xml) => Some((file_name(id), xml)),
+                Err(e) => {
+                    unwritable.get_or_insert(e);
+                    None
+                }
+            }
+        });
+        durable_file::write_all(&self.folder, changed).map_err(|e| self.storage(e))?;
+        match unwritable {
+            Some(e) => Err(ConfigurationError::Unwritable(e)),
+            None => Ok(()),
         }
-        let files = files.iter().map(|(name, xml)| (name.as_str(), &**xml));
-        durable_file::write_all(&self.folder, files).map_err(|e| self.storage(e))
     }
 
     /// Removes the oldest beyond [`KEPT`], but never 0. What cannot be removed is removed

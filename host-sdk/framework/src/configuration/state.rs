@@ -78,7 +78,7 @@ impl State {
 
     pub(super) fn updated(
         &self,
-        updates: &[Update],
+        updates: Vec<Update>,
         crypto: &Crypto,
     ) -> Result<Configurations, ConfigurationError> {
         let mut all = self.all.clone();
@@ -90,9 +90,9 @@ impl State {
             let ocd = self.ocd(pid);
             let ocd = ocd.as_deref();
             let merge = Merge { pid, ocd, crypto };
-            let running = all.get(pid).cloned().unwrap_or_default();
-            let merged = merge.merged(&running, &update.properties, &update.remove)?;
-            all.insert(pid.to_owned(), merged);
+            let running = all.remove(pid).unwrap_or_default();
+            let merged = merge.merged(running, update.properties, &update.remove)?;
+            all.insert(update.pid, merged);
         }
         Ok(all)
     }
@@ -130,7 +130,7 @@ impl State {
         &self,
         factory_pid: &str,
         pid: &str,
-        properties: &Properties,
+        properties: Properties,
         crypto: &Crypto,
     ) -> Result<Properties, ConfigurationError> {
         check_pid(pid)?;
@@ -142,7 +142,7 @@ impl State {
             (SERVICE_FACTORY_PID.to_owned(), Value::from(factory_pid)),
             (KURA_SERVICE_PID.to_owned(), Value::from(pid)),
         ]);
-        merge.merged(&identity, properties, &[])
+        merge.merged(identity, properties, &[])
     }
 }
 

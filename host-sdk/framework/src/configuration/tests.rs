@@ -235,19 +235,19 @@ fn the_same_key_has_no_second_effect_even_after_a_restart() {
     let undo = service.capture(&["a"]).unwrap();
     let port = |n: i32| [item("a", [("port", n.into())])];
     let read = |service: &ConfigurationService| service.get("a").unwrap()["port"].as_integer();
-    service.apply("t/1", &port(1)).unwrap();
+    service.apply("t/1", port(1)).unwrap();
     service
         .update("a", &properties([("port", 2.into())]))
         .unwrap();
-    service.apply("t/1", &port(1)).unwrap();
+    service.apply("t/1", port(1)).unwrap();
     assert_eq!(read(&service), Some(2));
     drop(service);
     let service = gateway.open();
-    service.apply("t/1", &port(1)).unwrap();
+    service.apply("t/1", port(1)).unwrap();
     assert_eq!(read(&service), Some(2));
     service.restore("t/1", &undo).unwrap();
     assert_eq!(read(&service), Some(1883));
-    service.apply("t/1", &port(1)).unwrap();
+    service.apply("t/1", port(1)).unwrap();
     assert_eq!(read(&service), Some(1));
 }
 

@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use crate::crypto::Crypto;
 use crate::metatype::{Metatype, Ocd};
 
-use super::document::{opened_all, Configurations};
+use super::document::{open_all, Configurations};
 use super::keys::Direction;
 use super::merge::Merge;
 use super::reserve::Holder;
 use super::state::{factory_of, State};
-use super::{undo, Configuration, ConfigurationError, ConfigurationService, Update};
+use super::{undo, Configuration, ConfigurationError, ConfigurationService};
 
 impl ConfigurationService {
     /// What the configurations would be, defaults and running included, without changing
@@ -25,11 +25,40 @@ impl ConfigurationService {
         list: &[Configuration],
         metatypes: &[Metatype],
     ) -> Result<Vec<Configuration>, ConfigurationError> {
-        let state = self.lock();
+        let mut previews = Vec::new();
         once(list)?;
-        list.iter()
-            .map(|item| state.preview(item, metatypes, &self.crypto))
-            .collect()
+        self.look_at(list.iter().cloned(), metatypes, |preview| {
+            previews.push(preview);
+        })?;
+        Ok(previews)
+    }
+
+    /// As [`ConfigurationService::validate`], for who only wants to know whether it would do: no
+    /// more than one of the results is held at a time.
+    ///
+    /// # Errors
+    /// As `validate`.
+    pub fn check(
+        &self,
+        list: Vec<Configuration>,
+        metatypes: &[Metatype],
+    ) -> Result<(), ConfigurationError> {
+        once(&list)?;
+        self.look_at(list, metatypes, drop)
+    }
+
+    /// Each one's preview, one after the other. Whoever may have one pid twice has looked before.
+    pub(super) fn look_at(
+        &self,
+        list: impl IntoIterator<Item = Configuration>,
+        metatypes: &[Metatype],
+        mut seen: impl FnMut(Configuration),
+    ) -> Result<(), ConfigurationError> {
+        for item in list {
+            let preview = self.lock().preview(item, metatypes, &self.crypto)?;
+            seen(preview);
+        }
+        Ok(())
     }
 
     /// What [`ConfigurationService::restore`] needs to bring these components back to what they
@@ -49,15 +78,19 @@ impl ConfigurationService {
     /// # Errors
     /// An unknown pid without factory, a value that is not of its type, something that a component
     /// has reserved, the file system.
-    pub fn apply(&self, key: &str, list: &[Configuration]) -> Result<(), ConfigurationError> {
-        self.applied_by(None, key, list)
+    pub fn apply(
+        &self,
+        key: &str,
+        list: impl Into<Vec<Configuration>>,
+    ) -> Result<(), ConfigurationError> {
+        self.applied_by(None, key, list.into())
     }
 
     pub(super) fn applied_by(
         &self,
         holder: Option<&Holder>,
         key: &str,
-        list: &[Configuration],
+        list: Vec<Configuration>,
     ) -> Result<(), ConfigurationError> {
         self.keyed(holder, Direction::Apply, key, |state, crypto| {
             state.applied(list, crypto)
@@ -121,24 +154,25 @@ impl State {
     /// The list merged into all, with the instances that did not exist.
     pub(super) fn applied(
         &self,
-        list: &[Configuration],
+        list: Vec<Configuration>,
         crypto: &Crypto,
     ) -> Result<Configurations, ConfigurationError> {
-        once(list)?;
+        once(&list)?;
         let mut all = self.all.clone();
         for item in list {
-            let pid = item.pid.as_str();
-            let properties = match self.target(item)? {
+            let properties = match self.target(&item)? {
                 Target::Known => {
-                    let update = Update::new(pid, item.properties.clone());
-                    let mut updated = self.updated(&[update], crypto)?;
-                    updated.remove(pid).unwrap_or_default()
+                    let pid = item.pid.as_str();
+                    let ocd = self.ocd(pid);
+                    let ocd = ocd.as_deref();
+                    let running = all.remove(pid).unwrap_or_default();
+                    Merge { pid, ocd, crypto }.merged(running, item.properties, &[])?
                 }
                 Target::New { factory_pid } => {
-                    self.created(&factory_pid, pid, &item.properties, crypto)?
+                    self.created(&factory_pid, &item.pid, item.properties, crypto)?
                 }
             };
-            all.insert(pid.to_owned(), properties);
+            all.insert(item.pid, properties);
         }
         Ok(all)
     }
@@ -163,13 +197,13 @@ impl State {
 
     fn preview(
         &self,
-        item: &Configuration,
+        item: Configuration,
         metatypes: &[Metatype],
         crypto: &Crypto,
     ) -> Result<Configuration, ConfigurationError> {
         let pid = item.pid.as_str();
         let staged = |pid: &str| metatypes.iter().find_map(|m| m.ocd_of(pid)).cloned();
-        let known = self.target(item);
+        let known = self.target(&item);
         let (factory_pid, ocd) = match known {
             Ok(Target::Known) => {
                 let factory = self.factory_pid(pid);
@@ -199,16 +233,16 @@ impl State {
         let merge = Merge { pid, ocd, crypto };
         let running = match (self.all.get(pid), &factory_pid) {
             (Some(running), _) => running.clone(),
-            (None, Some(factory)) => self.created(factory, pid, &Default::default(), crypto)?,
+            (None, Some(factory)) => self.created(factory, pid, Default::default(), crypto)?,
             (None, None) => Default::default(),
         };
-        let merged = merge.merged(&running, &item.properties, &[])?;
-        let properties = opened_all(&merged, crypto)?;
+        let mut properties = merge.merged(running, item.properties, &[])?;
+        open_all(&mut properties, crypto)?;
         let problems = ocd.map(|ocd| ocd.validate(&properties)).unwrap_or_default();
         match problems.into_iter().next() {
             Some(problem) => Err(merge.invalid(problem)),
             None => Ok(Configuration {
-                pid: pid.to_owned(),
+                pid: item.pid,
                 factory_pid,
                 properties,
             }),

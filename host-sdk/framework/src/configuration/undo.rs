@@ -1,6 +1,8 @@
 //! Undo data: the configurations of some components as they are, and which of them do not
 //! exist. Encrypted as a whole, as the passwords in it are.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::crypto::Crypto;
@@ -23,24 +25,25 @@ pub(super) fn capture<'a>(
     pids: impl IntoIterator<Item = &'a str>,
     crypto: &Crypto,
 ) -> Result<Vec<u8>, DocumentError> {
-    let mut present = Configurations::new();
+    let mut present = BTreeMap::new();
     let mut absent = Vec::new();
     for pid in pids {
-        match all.get(pid) {
-            Some(properties) => {
-                present.insert(pid.to_owned(), properties.clone());
-            }
+        match all.get_key_value(pid) {
+            Some((pid, properties)) => drop(present.insert(pid, properties)),
             None => absent.push(pid.to_owned()),
         }
     }
-    let present = String::from_utf8(document::write(&present)?)
+    let present = String::from_utf8(document::write_of(present)?)
         .map_err(|e| form(e.utf8_error().to_string()))?;
     let undo = Undo {
         format: FORMAT,
         present,
         absent,
     };
-    let json = serde_json::to_vec(&undo).map_err(|e| form(e.to_string()))?;
+    // Room for the quotes in it, so that it hardly grows.
+    let mut json = Vec::with_capacity(undo.present.len() + undo.present.len() / 8);
+    serde_json::to_writer(&mut json, &undo).map_err(|e| form(e.to_string()))?;
+    drop(undo);
     Ok(crypto.encrypt(&json)?)
 }
 

@@ -41,7 +41,7 @@ impl Contents {
     }
 }
 
-/// Looks into the archive at `path`, in constant memory but for the descriptors (4 MiB).
+/// Looks into the archive at `path`, in constant memory but for the descriptors (512 KiB).
 ///
 /// # Errors
 /// [`PackageError::Archive`]: it is no package, or one for another machine.

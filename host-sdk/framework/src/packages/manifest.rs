@@ -19,8 +19,9 @@ pub const MAX_FILES: usize = 64;
 pub const MAX_MANIFEST: u64 = 64 << 10;
 /// All files of a package together, in bytes.
 pub const MAX_TOTAL: u64 = 256 << 20;
-/// The longest metatype descriptor, in bytes; all of a package together may have four times that.
-pub const MAX_METATYPE: u64 = 1 << 20;
+/// The longest metatype descriptor, in bytes; all of a package together may have twice that. Those of
+/// Kura's own bundles have less than 100 KiB. They are held in memory until the package is installed.
+pub const MAX_METATYPE: u64 = 256 << 10;
 /// The longest name of a file, in bytes.
 const MAX_FILE_NAME: usize = 100;
 /// The folder of the descriptors.
@@ -103,10 +104,10 @@ impl Manifest {
             }
             if !file.is_library() {
                 descriptors = descriptors.saturating_add(file.size);
-                if file.size > MAX_METATYPE || descriptors > 4 * MAX_METATYPE {
+                if file.size > MAX_METATYPE || descriptors > 2 * MAX_METATYPE {
                     return Err(format!(
-                        "{path:?} has {} bytes, at most {MAX_METATYPE} for a descriptor and four \
-                         times that for all",
+                        "{path:?} has {} bytes, at most {MAX_METATYPE} for a descriptor and twice \
+                         that for all",
                         file.size
                     ));
                 }

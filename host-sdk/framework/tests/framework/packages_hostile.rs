@@ -297,7 +297,7 @@ fn the_archive_holds_what_the_manifest_says_and_nothing_else() {
         (
             "descriptor",
             of(&|m| m["files"][1] = wide.clone()),
-            "at most 1048576",
+            "at most 262144 for a descriptor",
         ),
         (
             "upper-case hash",

@@ -16,10 +16,13 @@ mod write;
 mod xml;
 
 pub use error::ConfigurationsError;
-pub use limits::XmlLimits;
+pub use limits::{
+    weight, XmlLimits, MAX_WEIGHT, PER_CONFIGURATION, PER_ESCAPE, PER_PASSWORD, PER_SECRET_BYTE,
+    PER_VALUE,
+};
 pub use read::read;
 pub use sealing::{remote_open, remote_seal, Sealed};
-pub use write::write;
+pub use write::{write, write_borrowed};
 
 use gateway_component_abi::value::{Properties, Value};
 

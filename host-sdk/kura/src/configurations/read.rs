@@ -5,9 +5,9 @@ use std::collections::HashSet;
 use gateway_component_abi::value::{Kind, Properties, Scalar, Secret, Value};
 use zeroize::Zeroizing;
 
-use super::name;
 use super::scalar;
 use super::xml::{Cursor, Element, Node};
+use super::{limits, name};
 use super::{Configuration, ConfigurationsError, Sealed, XmlLimits};
 
 type Open<'a> = &'a mut dyn FnMut(Sealed<'_>) -> Result<Secret, String>;
@@ -34,6 +34,7 @@ pub fn read(
         cursor: Cursor::new(xml, limits)?,
         limits,
         open,
+        weight: xml.len(),
     };
     document.read()
 }
@@ -42,6 +43,8 @@ struct Document<'a, 'b> {
     cursor: Cursor<'a>,
     limits: &'a XmlLimits,
     open: Open<'b>,
+    /// Of what was read so far.
+    weight: usize,
 }
 
 impl Document<'_, '_> {
@@ -73,6 +76,7 @@ impl Document<'_, '_> {
                     what: "occurs twice".to_owned(),
                 });
             }
+            self.weigh(limits::of_pid(&pid))?;
             let properties = self.configuration(&pid)?;
             all.push(Configuration { pid, properties });
         }
@@ -117,8 +121,13 @@ impl Document<'_, '_> {
                 return Err(wrong("occurs twice".to_owned()));
             }
             let mut texts = self.values()?;
+            // Before they are made: each password takes a page.
+            let kind = element.attribute(name::TYPE).and_then(Kind::from_name);
+            let kind = kind.unwrap_or(Kind::String);
+            self.weigh(limits::of_values(kind, texts.len()) + limits::escapes(&name))?;
             let value = self.value(&element, &mut texts).map_err(wrong)?;
             if let Some(value) = value {
+                self.weigh(limits::of_texts(&value))?;
                 properties.insert(name, value);
             }
         }
@@ -178,6 +187,19 @@ impl Document<'_, '_> {
             values.push(value);
         }
         Ok(values)
+    }
+
+    /// So much more was read.
+    fn weigh(&mut self, more: usize) -> Result<(), ConfigurationsError> {
+        self.weight = self.weight.saturating_add(more);
+        if self.weight <= self.limits.weight {
+            return Ok(());
+        }
+        Err(ConfigurationsError::Limit {
+            line: self.cursor.line(),
+            what: limits::WEIGHT,
+            limit: self.limits.weight,
+        })
     }
 
     fn limit(

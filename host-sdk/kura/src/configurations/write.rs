@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use gateway_component_abi::value::{Scalar, Secret, Value};
+use gateway_component_abi::value::{Properties, Scalar, Secret, Value};
 
 use zeroize::Zeroizing;
 
@@ -25,17 +25,30 @@ pub fn write(
     configurations: &[Configuration],
     seal: &mut dyn FnMut(&Secret) -> (bool, String),
 ) -> Result<Vec<u8>, ConfigurationsError> {
-    let mut sorted: Vec<&Configuration> = configurations.iter().collect();
-    sorted.sort_by(|a, b| a.pid.cmp(&b.pid));
-    let mut out = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\" standalone=\"yes\"?>\n");
+    let all = configurations.iter();
+    write_borrowed(all.map(|one| (one.pid.as_str(), &one.properties)), seal)
+}
+
+/// As [`write()`], of pids and properties that lie elsewhere: a large one is not copied for it.
+///
+/// # Errors
+/// As [`write()`].
+pub fn write_borrowed<'a>(
+    configurations: impl IntoIterator<Item = (&'a str, &'a Properties)>,
+    seal: &mut dyn FnMut(&Secret) -> (bool, String),
+) -> Result<Vec<u8>, ConfigurationsError> {
+    let mut sorted: Vec<_> = configurations.into_iter().collect();
+    sorted.sort_by_key(|(pid, _)| *pid);
+    // Room for nearly all of it: a large one that grows is there twice.
+    let mut out = String::with_capacity(sorted.iter().map(|(_, p)| size(p)).sum());
+    out.push_str("<?xml version=\"1.0\" encoding=\"UTF-8\" standalone=\"yes\"?>\n");
     let _ = writeln!(
         out,
         "<esf:configurations xmlns:ocd=\"http://www.osgi.org/xmlns/metatype/v1.2.0\" \
          xmlns:esf=\"{ESF_NAMESPACE}\">"
     );
     let mut last: Option<&str> = None;
-    for configuration in sorted {
-        let pid = &configuration.pid;
+    for (pid, properties) in sorted {
         if last == Some(pid) {
             return Err(unwritable(pid, "", "the pid occurs twice"));
         }
@@ -44,13 +57,30 @@ pub fn write(
         out.push_str("    <esf:configuration pid=\"");
         attribute(&mut out, pid);
         out.push_str("\">\n        <esf:properties>\n");
-        for (name, value) in &configuration.properties {
+        for (name, value) in properties {
             property(&mut out, name, value, seal).map_err(|what| unwritable(pid, name, what))?;
         }
         out.push_str("        </esf:properties>\n    </esf:configuration>\n");
     }
     out.push_str("</esf:configurations>\n");
     Ok(out.into_bytes())
+}
+
+/// About what properties take as text.
+fn size(properties: &Properties) -> usize {
+    let text = |scalar: &Scalar| match scalar {
+        Scalar::String(text) => 40 + text.len(),
+        Scalar::Password(secret) => 44 + secret.expose().len() * 4 / 3,
+        _ => 50,
+    };
+    let property = |(name, value): (&String, &Value)| {
+        128 + name.len()
+            + match value {
+                Value::Scalar(scalar) => text(scalar),
+                Value::Array(_, scalars) => scalars.iter().map(text).sum(),
+            }
+    };
+    256 + properties.iter().map(property).sum::<usize>()
 }
 
 fn unwritable(pid: &str, name: &str, what: &'static str) -> ConfigurationsError {

@@ -16,7 +16,7 @@ pub(super) fn read(body: &[u8], pid: Option<&str>) -> Result<Vec<Configuration>,
     if body.is_empty() {
         return Err(malformed("the request has no body with configurations"));
     }
-    let limits = XmlLimits::default();
+    let limits = XmlLimits::remote();
     let all = configurations::read(body, &limits, &mut configurations::remote_open)
         .map_err(|error| Fault::new(code(&error), error.to_string()))?;
     if all.is_empty() {

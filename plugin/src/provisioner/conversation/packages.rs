@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 
 use serde::Serialize;
 
-use super::{publish, unexpected, AtHand, Conversation, Decision};
+use super::{publish, too_large, unexpected, AtHand, Conversation, Decision, PLACE};
 use crate::diagnosis::{Code, Fault};
 use crate::protocol::{self, Download, DownloadState, Slot};
 use crate::provisioner::inputs::Arrived;
@@ -226,9 +226,12 @@ impl Conversation {
             .packages
             .held
             .iter()
-            .map(|held| held.at_hand.request.body().len())
+            .map(|held| held.at_hand.weight + PLACE)
             .sum();
-        if self.packages.held.len() >= HELD || !self.has_room(held) {
+        if !self.has_room(held) {
+            return self.refuse(too_large(), true);
+        }
+        if self.packages.held.len() >= HELD {
             let fault = Fault::new(
                 Code::ProtocolTooLarge,
                 "too many configurations wait for the packages under way",

@@ -59,6 +59,28 @@ impl Gateway {
         }
     }
 
+    /// The same in another process, measured once it is idle.
+    pub fn restarted(self) -> Gateway {
+        let Gateway { rest, site, .. } = self;
+        drop(rest);
+        let rest = Rest::start(&site, &[]).unwrap();
+        rest.wait_for("provisioned").unwrap();
+        Gateway {
+            idle: Memory::of(rest.process().id()),
+            before: site.world().unwrap(),
+            rest,
+            site,
+            timeout: self.timeout,
+        }
+    }
+
+    /// An operator has it provisioned again.
+    pub fn claim_again(&self, secret: &str) {
+        self.rest.set("password", secret).unwrap();
+        self.rest.set("provisioned", false).unwrap();
+        self.rest.set("enabled", true).unwrap();
+    }
+
     /// As an operator does it: the first attempt begins.
     pub fn enable(&self) {
         self.rest.set("enabled", true).unwrap();
@@ -71,10 +93,13 @@ impl Gateway {
 
     /// The attempt ends in `code`, in time, with the gateway small and as before.
     pub fn fails(&self, code: &str) -> Value {
-        let status = self
-            .rest
-            .wait(code, |status| state(status) == "waiting")
-            .unwrap();
+        self.fails_at(1, code)
+    }
+
+    /// The attempt of this number does so.
+    pub fn fails_at(&self, attempt: i64, code: &str) -> Value {
+        let ended = |status: &Value| state(status) == "waiting" && status["attempt"] == attempt;
+        let status = self.rest.wait(code, ended).unwrap();
         assert_eq!(error_code(&status), code, "{status:#}");
         self.is_small(&status);
         let took = took(&status);

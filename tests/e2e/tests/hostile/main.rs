@@ -9,6 +9,7 @@
 )]
 
 mod broker;
+mod configuration;
 mod deactivate;
 mod deadline;
 mod gateway;

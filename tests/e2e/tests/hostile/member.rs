@@ -1,16 +1,19 @@
-//! A provisioned gateway whose account's broker sends the largest messages there may be, with
-//! signatures that are not theirs: each is refused, and the process stays small.
+//! A provisioned gateway whose account's broker sends the largest messages there may be: with
+//! signatures that are not theirs each is refused, signed they are taken up to the bound of what a
+//! configuration may weigh, and the process stays small.
 
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{channel, Receiver};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use e2e::Site;
+use kura_formats::configurations::MAX_WEIGHT;
 use kura_formats::payload::{decode, encode, gzip, Payload};
 use provision_platform::harness::TestPlatform;
 use provision_platform::link::{Link, Notice};
 use provision_platform::pki::Identity;
 use provisioning_service::trust::{sign, SignedView};
 
+use crate::configuration::{largest, Shape};
 use crate::gateway::Gateway;
 
 const CLIENT: &str = "gw-1";
@@ -21,14 +24,21 @@ const WAIT: Duration = Duration::from_secs(30);
 
 /// A request of the largest size, signed; but not as it is.
 fn forged(id: &str, body: &[u8], signer: &Identity) -> Vec<u8> {
+    let mut payload = signed(id, b"small".to_vec(), signer);
+    payload.body = Some(body[..LARGEST - 4096].to_vec());
+    encode(&payload)
+}
+
+/// A request as it should be.
+fn signed(id: &str, body: Vec<u8>, signer: &Identity) -> Payload {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     let now = i64::try_from(now.as_millis()).unwrap();
-    let mut payload = Payload::new()
+    let payload = Payload::new()
         .with_metric("request.id", id)
         .with_metric("requester.client.id", "operator")
         .with_metric("sig.id", id)
         .with_metric("sig.timestamp", now)
-        .with_body("small");
+        .with_body(body);
     let view = SignedView {
         account: "acme",
         client_id: CLIENT,
@@ -37,50 +47,69 @@ fn forged(id: &str, body: &[u8], signer: &Identity) -> Vec<u8> {
     };
     let content = view.canonical().unwrap();
     let signature = sign(&content, signer.certificate(), signer.key()).unwrap();
-    payload = payload.with_metric("signature", signature);
-    payload.body = Some(body[..LARGEST - 4096].to_vec());
-    encode(&payload)
+    payload.with_metric("signature", signature)
+}
+
+/// A gateway in its account, and an operator there.
+struct Account {
+    platform: TestPlatform,
+    gateway: Gateway,
+    link: Link,
+    replies: Receiver<Vec<u8>>,
+}
+
+impl Account {
+    fn new() -> Account {
+        let platform = TestPlatform::start().unwrap();
+        platform.request(CLIENT, "secret").unwrap();
+        let gateway = Gateway::idle(Site::new(&platform, CLIENT, "secret").unwrap());
+        gateway.enable();
+        gateway.provisioned();
+        let (heard, replies) = channel();
+        let topics = ["$EDC/acme/operator/#".to_owned()];
+        let broker = platform.target_broker();
+        let link = Link::open(broker, "operator", &topics, move |notice| {
+            if let Notice::Message(message) = notice {
+                let _ = heard.send(message.payload);
+            }
+        })
+        .unwrap();
+        let account = Account {
+            platform,
+            gateway,
+            link,
+            replies,
+        };
+        // It may not be connected to its account yet: asked until it answers.
+        let unsigned = |id: usize| {
+            encode(
+                &Payload::new()
+                    .with_metric("request.id", format!("first-{id}"))
+                    .with_metric("requester.client.id", "operator"),
+            )
+        };
+        let first = (0..60).find_map(|id| account.ask(unsigned(id), Duration::from_millis(500)));
+        assert_eq!(first, Some(403));
+        account
+    }
+
+    /// The code of the reply.
+    fn ask(&self, bytes: Vec<u8>, patience: Duration) -> Option<i32> {
+        let topic = format!("$EDC/acme/{CLIENT}/{WHAT}");
+        self.link.publish(&topic, bytes).unwrap();
+        let reply = self.replies.recv_timeout(patience).ok()?;
+        decode(&reply, &Default::default())
+            .unwrap()
+            .int32("response.code")
+    }
 }
 
 #[test]
 fn the_largest_messages_that_nobody_signed_so_are_refused_and_cost_little() {
-    let platform = TestPlatform::start().unwrap();
-    platform.request(CLIENT, "secret").unwrap();
-    let gateway = Gateway::idle(Site::new(&platform, CLIENT, "secret").unwrap());
-    gateway.enable();
-    gateway.provisioned();
-
-    let (heard, replies) = channel();
-    let topics = ["$EDC/acme/operator/#".to_owned()];
-    let broker = platform.target_broker();
-    let link = Link::open(broker, "operator", &topics, move |notice| {
-        if let Notice::Message(message) = notice {
-            let _ = heard.send(message.payload);
-        }
-    })
-    .unwrap();
-    let ask = |bytes: Vec<u8>, patience: Duration| {
-        let topic = format!("$EDC/acme/{CLIENT}/{WHAT}");
-        link.publish(&topic, bytes).unwrap();
-        let reply = replies.recv_timeout(patience).ok()?;
-        decode(&reply, &Default::default())
-            .unwrap()
-            .int32("response.code")
-    };
-    // It may not be connected to its account yet: asked until it answers.
-    let unsigned = |id: usize| {
-        encode(
-            &Payload::new()
-                .with_metric("request.id", format!("first-{id}"))
-                .with_metric("requester.client.id", "operator"),
-        )
-    };
-    let first = (0..60).find_map(|id| ask(unsigned(id), Duration::from_millis(500)));
-    assert_eq!(first, Some(403));
-
+    let account = Account::new();
     let mut noise = vec![0; LARGEST];
     openssl::rand::rand_bytes(&mut noise).unwrap();
-    let signer = platform.pki().signer.clone();
+    let signer = account.platform.pki().signer.clone();
     for (id, body, packed) in [
         ("plain", &noise, false),
         ("packed", &noise, true),
@@ -90,8 +119,45 @@ fn the_largest_messages_that_nobody_signed_so_are_refused_and_cost_little() {
     ] {
         let bytes = forged(id, body, &signer);
         let bytes = if packed { gzip(&bytes) } else { bytes };
-        assert_eq!(ask(bytes, WAIT), Some(403), "{id}");
+        assert_eq!(account.ask(bytes, WAIT), Some(403), "{id}");
     }
     // Looks at its memory, too.
-    gateway.provisioned();
+    account.gateway.provisioned();
+}
+
+/// What weighs as much as may be is taken from an operator, and one byte more is not.
+fn taken(shape: Shape) {
+    let account = Account::new();
+    let signer = account.platform.pki().signer.clone();
+    let mut body = largest(shape, MAX_WEIGHT);
+    let good = encode(&signed("largest", body.clone(), &signer));
+    assert_eq!(account.ask(good, WAIT), Some(200));
+    body.push(b' ');
+    let larger = encode(&signed("larger", body, &signer));
+    assert_eq!(account.ask(larger, WAIT), Some(413));
+    // This one would be malformed, if it were read.
+    let not_read = vec![b'<'; LARGEST - 8192];
+    let not_read = encode(&signed("not-read", not_read, &signer));
+    assert_eq!(account.ask(not_read, WAIT), Some(413));
+    account.gateway.provisioned();
+}
+
+#[test]
+fn the_longest_text_of_an_operator() {
+    taken(Shape::Text('x'));
+}
+
+#[test]
+fn as_many_properties_of_an_operator_as_there_may_be() {
+    taken(Shape::Properties);
+}
+
+#[test]
+fn as_many_components_of_an_operator_as_there_may_be() {
+    taken(Shape::Instances);
+}
+
+#[test]
+fn the_longest_password_of_an_operator() {
+    taken(Shape::Password);
 }

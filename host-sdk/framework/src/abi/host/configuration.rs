@@ -89,10 +89,10 @@ unsafe extern "C" fn validate(
         serve(ctx, err, "gwc.configuration/1 validate", |context| {
             let items = lists::read(list).map_err(misuse)?;
             let metatypes = lists::runs(metatypes, count).map_err(misuse)?;
-            let merged = service(context)?.validate(items, &metatypes)?;
+            let service = service(context)?;
             match out.put {
-                Some(_) => put_list(out, &merged),
-                None => Ok(()),
+                Some(_) => put_list(out, &service.validate(items, &metatypes)?),
+                None => service.check(items, &metatypes),
             }
         })
     }

@@ -91,10 +91,10 @@ fn document(list: Vec<Configuration>) -> Outcome {
 
 fn put(service: &ConfigurationService, body: &[u8], pid: Option<&str>) -> Outcome {
     let list = read(body, pid)?;
-    for configuration in service.preview(&list)? {
+    for configuration in service.preview(&list, provisions)? {
         keep_honest(service, &configuration)?;
     }
-    service.put(&list)?;
+    service.put(list)?;
     Ok(Answer::done())
 }
 
@@ -102,7 +102,7 @@ fn read(body: &[u8], pid: Option<&str>) -> Result<Vec<Configuration>, Refusal> {
     if body.is_empty() {
         return Err(Refusal::malformed("the request has no body"));
     }
-    let limits = XmlLimits::default();
+    let limits = XmlLimits::remote();
     let list = xml::read(body, &limits, &mut xml::remote_open).map_err(|e| unreadable(&e))?;
     match (pid, list.as_slice()) {
         (_, []) => {
