@@ -574,9 +574,9 @@ fn too_large() -> Fault {
     Fault::new(
         Code::ProtocolTooLarge,
         format!(
-            "more than {} MiB of configurations and certificates in one provisioning, where each \
+            "more than {} KiB of configurations and certificates in one provisioning, where each \
              component and each password counts {} bytes besides its text, each other value {}",
-            KEPT >> 20,
+            KEPT >> 10,
             configurations::PER_CONFIGURATION,
             configurations::PER_VALUE
         ),

@@ -24,7 +24,7 @@ pub struct XmlLimits {
 /// What the documents of one provisioning, or that of one request to a gateway, may weigh together
 /// (see [`weight`]). Kura's own snapshots of a whole gateway have 0.1 to 0.5 MB, and weigh less than
 /// this. Why not more: `docs/decisions/weight.md`.
-pub const MAX_WEIGHT: usize = 2 << 20;
+pub const MAX_WEIGHT: usize = 1536 << 10;
 /// What each configuration weighs besides its text: a host adds the defaults of its factory.
 pub const PER_CONFIGURATION: usize = 4096;
 /// What each value weighs besides its text: in memory, and in a snapshot, the shortest takes more

@@ -48,8 +48,11 @@ fn the_last_refusal_is_the_code_at_the_deadline() {
 
 #[test]
 fn all_that_is_staged_in_an_attempt_is_bounded_by_size_and_by_number() {
-    let large = format!("{CONF}{}", "\n".repeat(500 << 10));
-    for (body, expected) in [(large.as_str(), 4..=4), (CONF, 200..=256)] {
+    use kura_formats::configurations::MAX_WEIGHT;
+    let large = format!("{CONF}{}", "\n".repeat(MAX_WEIGHT / 4 - (12 << 10)));
+    // A request, and the configuration in it.
+    let most = MAX_WEIGHT / (4096 + 4096);
+    for (body, expected) in [(large.as_str(), 4..=4), (CONF, most * 3 / 4..=most)] {
         let mut world = World::active();
         world.reach();
         world.certificates();

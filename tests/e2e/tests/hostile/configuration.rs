@@ -177,7 +177,7 @@ fn held(shape: Shape) -> (TestPlatform, Gateway) {
     let status = gateway.fails("protocol.too-large");
     let told = status.to_string();
     assert!(
-        told.contains("more than 2 MiB") || told.contains("2097152 bytes"),
+        told.contains("more than 1536 KiB") || told.contains("1572864 bytes"),
         "{status:#}"
     );
     gateway.retry();
