@@ -54,6 +54,8 @@ cargo_deny() {
     else
         echo "no database of advisories on this machine; 'make audit' fetches it"
     fi
+    # The parts for other systems, too, which no build has fetched.
+    cargo fetch --locked --quiet
     cargo deny --offline --locked check "${what[@]}"
 }
 
