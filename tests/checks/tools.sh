@@ -39,7 +39,7 @@ PATH=$PATH:/usr/sbin:/usr/local/sbin
 have() { command -v "$1" > /dev/null; }
 
 if ! have cargo; then
-    echo "Rust is missing: install cargo, rustc, rustfmt and clippy 1.85 or later (https://rustup.rs)" >&2
+    echo "Rust is missing: install cargo, rustc, rustfmt and clippy 1.88 or later (https://rustup.rs)" >&2
     exit 1
 fi
 
