@@ -96,7 +96,7 @@ mod tests {
         const PIXELS: usize = 4;
         let lines: Vec<Vec<char>> = code.lines().map(|line| line.chars().collect()).collect();
         let light = |x: usize, y: usize| {
-            let upper = y % 2 == 0;
+            let upper = y.is_multiple_of(2);
             match lines.get(y / 2).and_then(|line| line.get(x)) {
                 Some('█') => true,
                 Some('▀') => upper,

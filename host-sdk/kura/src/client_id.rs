@@ -40,7 +40,7 @@ pub fn bare_mac(given: &str) -> Option<String> {
         .map(|c| c.to_ascii_uppercase())
         .collect();
     let holds = bare.bytes().all(|b| b.is_ascii_hexdigit())
-        && bare.len() % 2 == 0
+        && bare.len().is_multiple_of(2)
         && (12..=40).contains(&bare.len())
         && bare.bytes().any(|b| b != b'0');
     holds.then_some(bare)

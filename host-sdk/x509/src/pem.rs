@@ -119,7 +119,7 @@ fn decode(base64: &str, line: usize) -> Result<Vec<u8>, PemError> {
     if digits.is_empty() {
         return Err(damaged("it is empty"));
     }
-    if padding > 2 || base64.len() % 4 != 0 || !digits.bytes().all(is_digit) {
+    if padding > 2 || !base64.len().is_multiple_of(4) || !digits.bytes().all(is_digit) {
         return Err(damaged("its content is not base64"));
     }
     openssl::base64::decode_block(base64).map_err(|_| damaged("its content is not base64"))

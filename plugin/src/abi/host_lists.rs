@@ -272,7 +272,7 @@ unsafe fn read_configurations(
     if count > MAX_ENTRIES
         || list.items.is_null()
         || stride < 8
-        || stride % std::mem::align_of::<GwcConfigurationItem>() != 0
+        || !stride.is_multiple_of(std::mem::align_of::<GwcConfigurationItem>())
     {
         return Err(Misuse(
             "gwc_configuration_list: count, items or item_size".into(),

@@ -55,7 +55,7 @@ pub fn blank() -> GwcError {
 /// # Safety
 /// `err` is null, or points to as many writable bytes as its `struct_size` says.
 pub unsafe fn write(err: *mut GwcError, error: &CallError) {
-    if err.is_null() || (err as usize) % std::mem::align_of::<u32>() != 0 {
+    if err.is_null() || !(err as usize).is_multiple_of(std::mem::align_of::<u32>()) {
         return;
     }
     let mut ours = blank();

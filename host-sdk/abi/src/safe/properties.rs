@@ -135,7 +135,10 @@ pub unsafe fn read(list: *const GwcProperties) -> Result<Properties, Misuse> {
             list.count
         )));
     }
-    if list.items.is_null() || stride < 8 || stride % std::mem::align_of::<GwcProperty>() != 0 {
+    if list.items.is_null()
+        || stride < 8
+        || !stride.is_multiple_of(std::mem::align_of::<GwcProperty>())
+    {
         return Err(Misuse::new(
             "gwc_properties: items or property_size is wrong",
         ));
@@ -230,7 +233,7 @@ unsafe fn array<'a, T>(item: &GwcProperty) -> Result<&'a [T], Misuse> {
     if item.count == 0 {
         return Ok(&[]);
     }
-    if item.values.is_null() || (item.values as usize) % std::mem::align_of::<T>() != 0 {
+    if item.values.is_null() || !(item.values as usize).is_multiple_of(std::mem::align_of::<T>()) {
         return Err(Misuse::new("values is NULL or not aligned"));
     }
     // SAFETY: not null, aligned, bounded; the caller vouches for the elements.

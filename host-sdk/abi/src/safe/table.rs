@@ -27,7 +27,7 @@ pub unsafe fn read<T: Table>(table: *const T) -> Result<T, Misuse> {
     if table.is_null() {
         return Err(Misuse::new(format!("{} is NULL", T::NAME)));
     }
-    if (table as usize) % std::mem::align_of::<u32>() != 0 {
+    if !(table as usize).is_multiple_of(std::mem::align_of::<u32>()) {
         return Err(Misuse::new(format!("{} is not aligned", T::NAME)));
     }
     // SAFETY: not null; the caller vouches for struct_size, which comes first.

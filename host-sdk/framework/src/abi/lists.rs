@@ -66,7 +66,10 @@ pub(crate) unsafe fn read(
         return Ok(items);
     }
     let stride = list.item_size as usize;
-    if list.items.is_null() || stride < 8 || stride % align_of::<GwcConfigurationItem>() != 0 {
+    if list.items.is_null()
+        || stride < 8
+        || !stride.is_multiple_of(align_of::<GwcConfigurationItem>())
+    {
         return Err(Misuse(
             "gwc_configuration_list: items or item_size is wrong".to_owned(),
         ));

@@ -174,7 +174,10 @@ fn components(raw: &GwcModule) -> Result<Vec<ComponentKind>, Misuse> {
         )));
     }
     let stride = raw.component_size as usize;
-    if raw.components.is_null() || stride < 8 || stride % align_of::<GwcComponentInfo>() != 0 {
+    if raw.components.is_null()
+        || stride < 8
+        || !stride.is_multiple_of(align_of::<GwcComponentInfo>())
+    {
         return Err(Misuse("components or component_size is wrong".to_owned()));
     }
     let (mut kinds, mut seen) = (Vec::new(), BTreeSet::new());
