@@ -31,6 +31,7 @@ pub(crate) mod fixtures;
 mod issuance;
 mod message;
 pub mod replay;
+mod signer_info;
 pub mod verifier;
 #[cfg(test)]
 mod verifier_tests;
