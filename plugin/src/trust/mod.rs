@@ -24,6 +24,8 @@ mod chain_error;
 #[cfg(test)]
 mod chain_tests;
 pub mod cms;
+#[cfg(test)]
+mod cms_forms_tests;
 mod der_form;
 #[cfg(test)]
 #[path = "../../../host-sdk/x509/src/fixtures.rs"]
