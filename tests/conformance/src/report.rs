@@ -76,7 +76,8 @@ pub fn summary(
     writeln!(out)
 }
 
-fn one_line(text: &str) -> String {
+/// Without what would make another line of it, or more than text.
+pub(crate) fn one_line(text: &str) -> String {
     text.replace(char::is_control, " ")
 }
 
