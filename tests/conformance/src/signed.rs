@@ -11,7 +11,9 @@
 //! What a vector does not say of where and when it was received, the file may say for all; a
 //! vector may bring trusted signers of its own. A message with a `prov.nonce` is one of a session,
 //! and such a file knows no sessions: it is judged as one of the session with that nonce, but its
-//! time must be within the window all the same. A vector that is not understood fails; what is left
+//! time must be within the window all the same. Metrics of one name are ordered by the protocol and
+//! refused by the component: where such a message should be accepted, its signature must be right,
+//! and a note says that it is refused by policy. A vector that is not understood fails; what is left
 //! aside of the file is said in notes. Called by the command `signed`.
 
 use std::collections::{BTreeMap, HashMap};
@@ -202,6 +204,15 @@ impl Judge {
                         let words = format!("signed by {}", accepted.signer);
                         self.accepted.insert(accepted.id, name.to_owned());
                         (ACCEPTED, words)
+                    }
+                    // The protocol orders such metrics by their types and values, and says no more.
+                    Err(SignatureError::Ambiguous) if expected == ACCEPTED => {
+                        self.note(
+                            "its signature is right, but it is refused by policy: a metric is there \
+                             twice"
+                                .to_owned(),
+                        );
+                        return Ok(());
                     }
                     Err(error) => (error.code(), self.explained(&error, &payload)),
                 }

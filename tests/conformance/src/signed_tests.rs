@@ -242,3 +242,22 @@ fn a_message_over_a_limit_is_refused_by_either_of_the_two_words() {
     let (counted, report) = file.judged();
     assert_eq!(counted, tally(3, 2), "{report}");
 }
+
+#[test]
+fn of_a_metric_that_is_there_twice_the_signature_must_be_right_and_the_policy_is_told() {
+    let mut file = File::new();
+    let twice = || {
+        let payload = Payload::new()
+            .with_metric("twice", 2)
+            .with_metric("twice", 1);
+        payload.with_metric("twice", "0")
+    };
+    file.push_payload(twice(), "right", 0, NOW_MS, ACCEPTED);
+    file.push_payload(twice(), "refused", 0, NOW_MS, "signature.invalid");
+    file.push_payload(twice(), "by-another", 1, NOW_MS, ACCEPTED);
+    file.push_payload(twice(), "elsewhere", 0, NOW_MS, ACCEPTED)["account"] = "other".into();
+    file.push_payload(twice(), "late", 0, NOW_MS - 300_001, ACCEPTED);
+    let (counted, report) = file.judged();
+    assert_eq!(counted, tally(2, 3), "{report}");
+    assert!(report.contains("refused by policy: a metric is there twice, in 1 vectors"));
+}
