@@ -3,7 +3,8 @@
 //! As lenient as Kura's own reader (`XmlJavaMetadataMapper`: element names count, namespaces do
 //! not, unknown elements and attributes are passed over, a cardinality that is no number is 0),
 //! and more lenient where it loses a document that OSGi allows: children may carry the prefix
-//! of the root, and `Character` is another word for `Char`. What is no well-formed XML, carries
+//! of the root or another of its namespace, `Character` is another word for `Char`, and the
+//! document may be in UTF-16. What is no well-formed XML, carries
 //! a DOCTYPE, or names a type that nobody can represent, is refused.
 
 use quick_xml::events::{BytesStart, Event};
@@ -34,7 +35,7 @@ pub enum MetatypeError {
         /// Of what.
         of: &'static str,
     },
-    /// Not a text in UTF-8, ISO-8859-1 or US-ASCII.
+    /// Not a text in UTF-8, UTF-16, ISO-8859-1 or US-ASCII.
     #[error("the metatype is not encoded in {encoding}")]
     Encoding {
         /// What it should have been.
@@ -145,8 +146,8 @@ enum Place {
 #[derive(Default)]
 struct Document {
     metatype: Metatype,
-    /// Prefix of the root element, which its children may carry.
-    prefix: String,
+    /// Prefix of the root element and those of the same namespace, which its children may carry.
+    prefixes: Vec<String>,
     path: Vec<Place>,
     elements: usize,
     finished: bool,
@@ -175,7 +176,7 @@ impl Document {
             Some(parent) => {
                 let parent = *parent;
                 let local = match name.split_once(':') {
-                    Some((prefix, local)) if prefix == self.prefix => local,
+                    Some((prefix, local)) if self.prefixes.iter().any(|p| p == prefix) => local,
                     Some(_) => "",
                     None => name.as_str(),
                 };
@@ -209,7 +210,7 @@ impl Document {
             let root = name.chars().take(64).collect();
             return Err(MetatypeError::NotMetatype { root });
         }
-        self.prefix = prefix.to_owned();
+        self.prefixes = attributes.prefixes_like(prefix);
         self.metatype.localization = attributes.get("localization");
         Ok(Place::Root)
     }
