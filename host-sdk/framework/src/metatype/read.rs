@@ -11,8 +11,9 @@ use quick_xml::events::{BytesStart, Event};
 use quick_xml::Reader;
 
 use gateway_component_abi::value::Kind;
+use kura_formats::markup::{self, is_xml_char};
 
-use super::xml::{decode, is_xml_char, syntax, Attributes};
+use super::xml::{decode, syntax, Attributes};
 use super::{Ad, AdOption, Designate, Icon, Metatype, Ocd};
 
 /// Longest document, in bytes.
@@ -110,6 +111,9 @@ pub fn read(xml: &[u8]) -> Result<Metatype, MetatypeError> {
             what: e.to_string(),
             source: Some(Box::new(e)),
         })?;
+        if let Some(what) = markup::fault(&event) {
+            return Err(syntax(at, what.to_owned()));
+        }
         match event {
             Event::Start(element) => document.open(&element, at, false)?,
             Event::Empty(element) => document.open(&element, at, true)?,
@@ -118,7 +122,12 @@ pub fn read(xml: &[u8]) -> Result<Metatype, MetatypeError> {
             Event::CData(_) if document.path.is_empty() => {
                 return Err(syntax(at, "text outside the root element".to_owned()))
             }
-            Event::GeneralRef(entity) => document.entity(&entity, at)?,
+            Event::GeneralRef(_) if document.path.is_empty() => {
+                return Err(syntax(
+                    at,
+                    "a reference outside the root element".to_owned(),
+                ))
+            }
             Event::DocType(_) => return Err(MetatypeError::Doctype { at }),
             Event::Decl(_) if at != 0 => {
                 return Err(syntax(
@@ -127,7 +136,11 @@ pub fn read(xml: &[u8]) -> Result<Metatype, MetatypeError> {
                 ))
             }
             Event::Eof => return document.finish(at),
-            Event::Decl(_) | Event::CData(_) | Event::Comment(_) | Event::PI(_) => {}
+            Event::Decl(_)
+            | Event::CData(_)
+            | Event::Comment(_)
+            | Event::PI(_)
+            | Event::GeneralRef(_) => {}
         }
     }
 }
@@ -274,14 +287,6 @@ impl Document {
     fn text(&self, text: &str, at: u64) -> Result<(), MetatypeError> {
         if self.path.is_empty() && !text.trim_ascii().is_empty() {
             return Err(syntax(at, "text outside the root element".to_owned()));
-        }
-        Ok(())
-    }
-
-    fn entity(&self, entity: &str, at: u64) -> Result<(), MetatypeError> {
-        let known = matches!(entity, "amp" | "lt" | "gt" | "quot" | "apos");
-        if self.path.is_empty() || !(known || entity.starts_with('#')) {
-            return Err(syntax(at, "an unknown entity".to_owned()));
         }
         Ok(())
     }

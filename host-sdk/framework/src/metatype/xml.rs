@@ -1,6 +1,7 @@
-//! What of XML 1.0 the reader of metatypes has to see to itself: characters, encodings, and the
-//! values of attributes.
+//! What of XML 1.0 the reader of metatypes has to see to itself: encodings, and the values and
+//! namespaces of attributes.
 
+use kura_formats::markup::is_xml_char;
 use quick_xml::events::BytesStart;
 
 use super::read::MAX_ATTRIBUTES;
@@ -11,10 +12,6 @@ pub(super) struct Attributes(Vec<(String, String)>);
 
 impl Attributes {
     pub(super) fn of(element: &BytesStart<'_>, at: u64) -> Result<Attributes, MetatypeError> {
-        // quick-xml looks for the end of a tag only.
-        if element.contains('<') {
-            return Err(syntax(at, "a '<' within a tag".to_owned()));
-        }
         let mut attributes = Vec::new();
         for (index, attribute) in element.attributes().enumerate() {
             if index >= MAX_ATTRIBUTES {
@@ -83,13 +80,8 @@ pub(super) fn syntax(at: u64, what: String) -> MetatypeError {
     MetatypeError::Syntax { at, what, source }
 }
 
-/// XML 1.0, 2.2.
-pub(super) fn is_xml_char(c: char) -> bool {
-    matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
-}
-
 /// The text of the document: UTF-16 by its first bytes (XML 1.0, appendix F), else by the encoding
-/// that it declares. Where it is all ASCII, it may declare any encoding that begins with ASCII.
+/// that it declares. Where it is all ASCII it may declare any, as Kura does not look at it.
 pub(super) fn decode(xml: &[u8]) -> Result<String, MetatypeError> {
     let wrong = |encoding: &str| MetatypeError::Encoding {
         encoding: encoding.to_owned(),
@@ -108,22 +100,13 @@ pub(super) fn decode(xml: &[u8]) -> Result<String, MetatypeError> {
         .unwrap_or("utf-8")
         .to_owned();
     match declared.as_str() {
-        "iso-8859-1" | "latin1" => Ok(xml.iter().map(|byte| char::from(*byte)).collect()),
         "us-ascii" | "ascii" if !xml.is_ascii() => Err(wrong("US-ASCII, as it declares")),
-        "utf-8" | "utf8" | "us-ascii" | "ascii" => {
-            String::from_utf8(xml.to_vec()).map_err(|_| wrong("UTF-8"))
-        }
-        other if xml.is_ascii() && begins_with_ascii(other) => {
+        "iso-8859-1" | "latin1" => Ok(xml.iter().map(|byte| char::from(*byte)).collect()),
+        encoding if xml.is_ascii() || matches!(encoding, "utf-8" | "utf8") => {
             String::from_utf8(xml.to_vec()).map_err(|_| wrong("UTF-8"))
         }
         _ => Err(wrong("UTF-8, UTF-16, ISO-8859-1 or US-ASCII")),
     }
-}
-
-fn begins_with_ascii(encoding: &str) -> bool {
-    ["iso-8859-", "windows-125", "cp125"]
-        .iter()
-        .any(|family| encoding.starts_with(family))
 }
 
 /// The text of a document that begins as UTF-16 does; nothing within where it is damaged.
