@@ -1,9 +1,12 @@
-//! Judges the configuration XML by snapshots: read, write, read again, compare.
+//! Judges the configuration XML by snapshots: read, compare with what a second parser finds, write,
+//! read again, compare.
 
 use std::collections::BTreeMap;
 
 use gateway_component_abi::value::{Properties, Scalar, Secret, Value};
 use kura_formats::configurations::{read, write, Configuration, Sealed, XmlLimits};
+
+mod content;
 
 /// Judges one file.
 ///
@@ -11,6 +14,7 @@ use kura_formats::configurations::{read, write, Configuration, Sealed, XmlLimits
 /// One line: what was refused, or differs.
 pub fn judge(xml: &[u8]) -> Result<(), String> {
     let first = read_opaque(xml).map_err(|e| format!("cannot be read: {e}"))?;
+    content::same(&first, xml)?;
     let written = write_opaque(&first).map_err(|e| format!("cannot be written: {e}"))?;
     let second = read_opaque(&written).map_err(|e| format!("cannot be read again: {e}"))?;
     let (first, second) = (by_pid(&first), by_pid(&second));
