@@ -16,4 +16,4 @@ pub mod x509;
 mod samples;
 mod second;
 
-pub use report::Report;
+pub use report::{Passed, Report};

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand, ValueEnum};
 use conformance::report::summary;
 use conformance::x509::{Profile, Tally};
-use conformance::{input, metatype, payload, signed, snapshot, x509, Report};
+use conformance::{input, metatype, payload, signed, snapshot, x509, Passed, Report};
 
 /// Judges what this project reads and writes by files of cases.
 #[derive(Parser)]
@@ -94,16 +94,8 @@ fn run(judge: Judge, out: &mut dyn Write) -> Result<bool, Box<dyn Error>> {
     let report = match judge {
         Judge::Payload { vectors } => payload::judge(&contents(&vectors, input::MAX_CASES)?)
             .map_err(|e| format!("{}: {e}", vectors.display()))?,
-        Judge::Metatype { files } => {
-            return each(&files, out, |case, xml, report| {
-                let outcome = metatype::judge(xml);
-                if let Ok(metatype::Passed::RightlyRefused(why)) = &outcome {
-                    report.note(case, format!("rightly refused: {why}"));
-                }
-                outcome.map(|_| ())
-            })
-        }
-        Judge::Snapshot { files } => return each(&files, out, |_, xml, _| snapshot::judge(xml)),
+        Judge::Metatype { files } => return each(&files, out, metatype::judge),
+        Judge::Snapshot { files } => return each(&files, out, snapshot::judge),
         Judge::X509 {
             as_,
             cases,
@@ -139,20 +131,23 @@ fn finish(tally: Tally, out: &mut dyn Write) -> Result<bool, Box<dyn Error>> {
 fn each(
     files: &[PathBuf],
     out: &mut dyn Write,
-    judge: impl Fn(&str, &[u8], &mut Report) -> Result<(), String>,
+    judge: impl Fn(&[u8]) -> Result<Passed, String>,
 ) -> Result<bool, Box<dyn Error>> {
     let mut report = Report::new();
     let mut unreadable = 0;
     for file in files {
         let case = file.display().to_string();
         let outcome = match contents(file, input::MAX_DOCUMENT) {
-            Ok(xml) => judge(&case, &xml, &mut report),
+            Ok(xml) => judge(&xml),
             Err(why) => {
                 unreadable += 1;
                 Err(why)
             }
         };
-        report.record(&case, outcome);
+        if let Ok(Passed::RightlyRefused(why)) = &outcome {
+            report.note(&case, format!("rightly refused: {why}"));
+        }
+        report.record(&case, outcome.map(|_| ()));
     }
     report.write(out)?;
     if unreadable > 0 {

@@ -2,6 +2,15 @@
 
 use std::io::{self, Write};
 
+/// How a document passed.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Passed {
+    /// It was read.
+    Read,
+    /// It was refused, rightly, for this reason.
+    RightlyRefused(String),
+}
+
 /// The outcome of all cases of one run.
 #[derive(Debug, Default)]
 pub struct Report {

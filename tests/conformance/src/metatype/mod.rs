@@ -5,18 +5,10 @@
 use gateway_host_sdk::metatype::{read, Metatype};
 
 use crate::second::{self, Fault};
+use crate::Passed;
 
 mod content;
 mod refusal;
-
-/// How a file passed.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Passed {
-    /// It was read.
-    Read,
-    /// It was refused, rightly, for this reason.
-    RightlyRefused(String),
-}
 
 /// Judges one file.
 ///

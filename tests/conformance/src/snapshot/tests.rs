@@ -2,6 +2,7 @@
 
 use super::judge;
 use crate::samples;
+use crate::Passed;
 
 #[test]
 fn snapshots_of_kura_pass() {
@@ -13,7 +14,7 @@ fn snapshots_of_kura_pass() {
         let file = file.unwrap().path();
         assert_eq!(
             judge(&std::fs::read(&file).unwrap()),
-            Ok(()),
+            Ok(Passed::Read),
             "{}",
             file.display()
         );
@@ -37,7 +38,7 @@ fn passwords_without_their_key_stay_what_they_are() {
             "<esf:property name=\"a\" array=\"true\" encrypted=\"{encrypted}\" type=\"Password\">\
              <esf:value>EiJ4kGWAzmPSE0lG-xr4H6N4Y</esf:value><esf:value/></esf:property>"
         ));
-        assert_eq!(judge(xml.as_bytes()), Ok(()));
+        assert_eq!(judge(xml.as_bytes()), Ok(Passed::Read));
     }
 }
 
@@ -47,7 +48,7 @@ fn nan_is_no_change() {
         "<esf:property name=\"a\" array=\"false\" encrypted=\"false\" type=\"Double\">\
          <esf:value>NaN</esf:value></esf:property>",
     );
-    assert_eq!(judge(xml.as_bytes()), Ok(()));
+    assert_eq!(judge(xml.as_bytes()), Ok(Passed::Read));
 }
 
 #[test]
@@ -61,6 +62,28 @@ fn what_cannot_be_read_fails() {
     ] {
         assert!(judge(xml.as_bytes()).is_err(), "{xml}");
     }
+}
+
+#[test]
+fn a_damaged_file_is_rightly_refused_and_a_good_one_never() {
+    let good =
+        snapshot("<esf:property name=\"a\" type=\"Byte\"><esf:value>1</esf:value></esf:property>");
+    for (part, damaged) in [
+        ("</esf:properties>", ""),
+        ("<esf:value>", "<esf:value"),
+        ("name=\"a\"", "na;me=\"a\""),
+        ("</esf:configurations>", ""),
+    ] {
+        let xml = good.replacen(part, damaged, 1);
+        let judged = judge(xml.as_bytes());
+        assert!(
+            matches!(judged, Ok(Passed::RightlyRefused(_))),
+            "{xml}: {judged:?}"
+        );
+    }
+    // Well-formed, and refused by our own choice.
+    let xml = format!("<!DOCTYPE esf:configurations>{good}");
+    assert!(judge(xml.as_bytes()).is_err());
 }
 
 /// As what is read is compared with the second parser's word, each of these has to be found.
@@ -127,6 +150,6 @@ fn other_prefixes_and_definitions_of_kura_lose_nothing() {
              <{prefix}property name=\"a\" type=\"String\"><{prefix}value/></{prefix}property>\
              </{prefix}properties></{prefix}configuration></{tag}>"
         );
-        assert_eq!(judge(xml.as_bytes()), Ok(()), "{xml}");
+        assert_eq!(judge(xml.as_bytes()), Ok(Passed::Read), "{xml}");
     }
 }
