@@ -78,6 +78,10 @@ fn values_are_read_strictly() {
     assert_eq!(property("Boolean", "TRUE").unwrap(), Value::from(true));
     let double = |value| Value::Scalar(Scalar::Double(value));
     assert_eq!(property("Double", "1.0E10").unwrap(), double(1e10));
+    // What Java's parseDouble takes, it takes of no other type.
+    for text in ["1.5d", "1.5F", " 1.5\n", "\t+1.5E0f "] {
+        assert_eq!(property("Double", text).unwrap(), double(1.5), "{text:?}");
+    }
     assert_eq!(
         property("Double", "-Infinity").unwrap(),
         double(f64::NEG_INFINITY)
@@ -96,6 +100,10 @@ fn values_are_read_strictly() {
         ("Byte", "128"),
         ("Byte", "0x1"),
         ("Double", "inf"),
+        ("Double", "d"),
+        ("Double", "NaNf"),
+        ("Double", "1.5 f"),
+        ("Double", "\u{a0}1.5"),
         ("Double", "nan"),
         ("Double", "1e999"),
         ("Double", "1,5"),

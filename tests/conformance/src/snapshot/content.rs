@@ -116,11 +116,20 @@ fn means(text: &str, scalar: &Scalar, encrypted: bool) -> bool {
         Scalar::Integer(value) => whole((*value).into()),
         Scalar::Short(value) => whole((*value).into()),
         Scalar::Byte(value) => whole((*value).into()),
-        Scalar::Double(value) => text
+        Scalar::Double(value) => decimal(text)
             .parse::<f64>()
             .is_ok_and(|there| there.to_bits() == value.to_bits()),
-        Scalar::Float(value) => text
+        Scalar::Float(value) => decimal(text)
             .parse::<f32>()
             .is_ok_and(|there| there.to_bits() == value.to_bits()),
+    }
+}
+
+/// Without what Java allows around a decimal number.
+fn decimal(text: &str) -> &str {
+    let text = text.trim_matches(|c| c <= ' ');
+    match text.strip_suffix(['d', 'D', 'f', 'F']) {
+        Some(number) if number.ends_with(|c: char| c.is_ascii_digit() || c == '.') => number,
+        _ => text,
     }
 }

@@ -93,7 +93,7 @@ fn every_loss_and_every_change_is_found() {
         <esf:configuration pid=\"p\"><esf:properties>\
         <esf:property name=\"s\" type=\"String\"><esf:value>a<!-- -->b<![CDATA[<]]></esf:value></esf:property>\
         <esf:property name=\"l\" array=\"true\" type=\"Long\"><esf:value>+1</esf:value><esf:value>2</esf:value></esf:property>\
-        <esf:property name=\"d\" type=\"Double\"><esf:value>1.5E3</esf:value></esf:property>\
+        <esf:property name=\"d\" type=\"Double\"><esf:value> 1.5E3d</esf:value></esf:property>\
         <esf:property name=\"f\" type=\"Float\"><esf:value>-Infinity</esf:value></esf:property>\
         <esf:property name=\"b\" type=\"Boolean\"><esf:value>TRUE</esf:value></esf:property>\
         <esf:property name=\"c\" type=\"Char\"><esf:value> </esf:value></esf:property>\
