@@ -480,14 +480,16 @@ fn a_secret_is_in_no_problem() {
 fn keys_become_texts() {
     let xml = "<MetaData localization='l'><OCD id='o' name='%n' description='%d'>
         <AD id='a' name='%a' type='String' description='%area'><Option label='%x' value='%x'/></AD>
-        </OCD></MetaData>";
+        <Icon resource='%i' size='16'/></OCD></MetaData>";
     let metatype = read(xml.as_bytes()).unwrap();
-    let localized = localized(&metatype, "n=Nome\nd=De\\u0073cr\narea=Testo|TextArea\n").unwrap();
+    let texts = "n=Nome\nd=De\\u0073cr\narea=Testo|TextArea\ni=it.png\n";
+    let localized = localized(&metatype, texts).unwrap();
     let ocd = &localized.ocds[0];
     assert_eq!(
         (ocd.name.as_str(), ocd.description.as_str()),
         ("Nome", "Descr")
     );
+    assert_eq!(ocd.icons[0].resource, "it.png");
     let ad = &ocd.ads[0];
     assert_eq!(
         (ad.name.as_str(), ad.description.as_str(), ad.text_area),
