@@ -85,7 +85,8 @@ pub fn summary(
     writeln!(out)
 }
 
-fn one_line(text: &str) -> String {
+/// The text with a space for what would break the line.
+pub(crate) fn one_line(text: &str) -> String {
     text.replace(char::is_control, " ")
 }
 

@@ -13,6 +13,7 @@ use serde_json::value::RawValue;
 
 use super::Error;
 use crate::input;
+use crate::report::one_line;
 
 /// The one version of the schema that there is.
 const VERSION: u64 = 1;
@@ -78,12 +79,14 @@ pub(super) fn suite<'a>(path: &Path, text: &'a str) -> Result<Vec<&'a RawValue>,
 pub(super) fn entry(index: usize, raw: &RawValue) -> Entry {
     match serde_json::from_str::<Case>(raw.get()) {
         Ok(case) => Entry {
-            id: case.id.clone(),
+            id: one_line(&case.id),
             case: Ok(case),
         },
         Err(error) => Entry {
-            id: serde_json::from_str::<Named>(raw.get())
-                .map_or_else(|_| format!("number {}", index + 1), |named| named.id),
+            id: serde_json::from_str::<Named>(raw.get()).map_or_else(
+                |_| format!("number {}", index + 1),
+                |named| one_line(&named.id),
+            ),
             case: Err(format!("it is no case of limbo: {error}")),
         },
     }
