@@ -19,6 +19,7 @@ use super::judge::Refused;
 use super::limits::{Costliest, Excess, Limits, Meter, LIMITS};
 use super::policy::{self, Against};
 use super::{Error, Tally};
+use crate::input;
 
 /// 2020-01-01: PKITS is valid from 2010 to 2030.
 const NOW: i64 = 1_577_836_800;
@@ -158,14 +159,14 @@ pub(super) fn run_within(
 
 /// The readable files of a folder with their names without extension, sorted.
 fn read<T>(folder: &Path, parse: impl Fn(&[u8]) -> Option<T>) -> Result<Vec<(String, T)>, Error> {
-    let unreadable = |source| Error::Read {
-        path: folder.to_owned(),
-        source,
+    let unreadable = |path: &Path| {
+        let path = path.to_owned();
+        |source| Error::Read { path, source }
     };
     let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(unreadable)? {
-        let path = entry.map_err(unreadable)?.path();
-        let der = std::fs::read(&path).map_err(unreadable)?;
+    for entry in std::fs::read_dir(folder).map_err(unreadable(folder))? {
+        let path = entry.map_err(unreadable(folder))?.path();
+        let der = input::read(&path, input::MAX_DOCUMENT).map_err(unreadable(&path))?;
         if let (Some(name), Some(parsed)) = (path.file_stem(), parse(&der)) {
             found.push((name.to_string_lossy().into_owned(), parsed));
         }

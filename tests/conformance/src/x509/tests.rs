@@ -258,6 +258,11 @@ fn a_case_that_cannot_be_judged_is_skipped_with_its_reason() {
             "the baseline does not know it",
         ),
         ("id", json!(7), "number 2: it is no case of limbo"),
+        (
+            "id",
+            json!("two\nlines"),
+            "two lines: the baseline does not know it",
+        ),
     ];
     for (field, value, reason) in changes {
         let mut changed = good.clone();
