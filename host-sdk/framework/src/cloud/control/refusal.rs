@@ -88,6 +88,7 @@ impl From<ConfigurationError> for Refusal {
             | E::BadPid { .. }
             | E::Twice { .. }
             | E::Invalid { .. } => Refusal::invalid(message),
+            E::TooMuch(_) => Refusal::too_large(message),
             E::Exists { .. } | E::Conflict { .. } | E::Reserved { .. } => {
                 Refusal::conflict(message)
             }
