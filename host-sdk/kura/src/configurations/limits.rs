@@ -61,26 +61,20 @@ pub fn weight(bytes: usize, configurations: &[Configuration]) -> usize {
 
 /// What one configuration weighs where it is kept, after it was taken. The measure is that of
 /// [`weight`], but for three things: there is no markup, which [`PER_VALUE`] stands for; the defaults
-/// are among the properties, so that [`PER_KEPT`] is enough besides; and the page of a password is
-/// shared by all who hold it, so that it weighs [`PER_KEPT_PASSWORD`].
+/// are among the properties, so that [`PER_KEPT`] is enough besides; and a password, whose page is
+/// shared by all who hold it, weighs [`PER_KEPT_PASSWORD`] and its text, encrypted, as it is.
 pub fn weight_kept(pid: &str, properties: &Properties) -> usize {
     let property = |(name, value): (&String, &Value)| {
-        let each = match value.kind() {
-            Kind::Password => PER_KEPT_PASSWORD,
-            _ => PER_VALUE,
-        };
-        let texts: usize = scalars(value).iter().map(length).sum();
-        name.len() + escapes(name) + each * scalars(value).len() + of_texts(value) + texts
+        name.len() + escapes(name) + scalars(value).iter().map(scalar_kept).sum::<usize>()
     };
     PER_KEPT + escapes(pid) + pid.len() + properties.iter().map(property).sum::<usize>()
 }
 
-/// Bytes of a text; what is none is within [`PER_VALUE`].
-fn length(scalar: &Scalar) -> usize {
+fn scalar_kept(scalar: &Scalar) -> usize {
     match scalar {
-        Scalar::String(text) => text.len(),
-        Scalar::Password(secret) => secret.expose().len(),
-        _ => 0,
+        Scalar::String(text) => PER_VALUE + text.len() + escapes(text),
+        Scalar::Password(secret) => PER_KEPT_PASSWORD + secret.expose().len(),
+        _ => PER_VALUE,
     }
 }
 

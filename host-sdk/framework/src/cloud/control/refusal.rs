@@ -110,6 +110,7 @@ impl From<KeystoreError> for Refusal {
         match &error {
             E::NoKeystore { .. } | E::NoEntry { .. } | E::NoKey { .. } => Refusal::absent(message),
             E::KeyInTheWay { .. } | E::OtherKey { .. } => Refusal::conflict(message),
+            E::TooMuch { .. } => Refusal::too_large(message),
             E::BadAlias { .. }
             | E::BadPem { .. }
             | E::BadAlgorithm { .. }
