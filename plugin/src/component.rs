@@ -72,6 +72,10 @@ impl Component {
         let thread = std::thread::Builder::new()
             .name("provisioning".into())
             .spawn(move || {
+                // Before all other use of it: so OpenSSL leaves no handler of exit behind, which
+                // would pull its locks away from under threads that still run then.
+                openssl::init();
+                mqtt_session::signals::leave_to_the_host();
                 on_worker();
                 if let Err(panic) = catch_unwind(AssertUnwindSafe(|| worker.run())) {
                     log::error!("{}: internal.panic: {}", shared.pid(), words_of(&*panic));
