@@ -81,7 +81,7 @@ impl Session {
                 signals::leave_to_the_host();
                 link::run(anchor, options, link_shared, events);
             })
-            .map_err(|e| Failure::internal(format_args!("no thread for a session: {e}")))?;
+            .map_err(|e| Failure::exhausted(format_args!("no thread for a session: {e}")))?;
         Ok((shared, thread))
     }
 

@@ -40,7 +40,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 impl Anchor {
     /// Creates the idle client; opens nothing but paho's internal socket pair.
     ///
-    /// Errors: [`Failure::Internal`] when paho cannot create a client.
+    /// Errors: [`Failure::Exhausted`] when paho cannot create a client.
     pub fn new() -> Result<Anchor, Failure> {
         let options = CreateOptionsBuilder::new_v3()
             .server_uri("tcp://127.0.0.1:1")
@@ -51,7 +51,7 @@ impl Anchor {
         // The first client of all sets it to ignored; see `signals`.
         let _sigpipe = SigpipeKept::now();
         let idle = AsyncClient::new(options)
-            .map_err(|e| Failure::internal(format_args!("paho creates no client: {e}")))?;
+            .map_err(|e| Failure::exhausted(format_args!("paho creates no client: {e}")))?;
         Ok(Anchor(Arc::new(Inner {
             graveyard: Mutex::default(),
             idle: Some(idle),

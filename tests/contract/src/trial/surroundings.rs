@@ -1,9 +1,13 @@
-//! What belongs to the process and not to a component: signals, its end, its children.
+//! What belongs to the process and not to a component: signals, its end, its children, its
+//! descriptors.
 
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::net::TcpListener;
+use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use contract::host::{parameters, Host, Watcher, PID};
 use contract::plugin::{Called, Instance, Plugin};
@@ -162,4 +166,63 @@ pub fn a_forked_child_is_refused_and_the_parent_goes_on(path: &Path) {
         assert_eq!(status, 0, "the first that was not refused, from 1, by 256");
         instance.identity().expect("the parent's instance runs");
     });
+}
+
+/// Sets how many descriptors this process may have.
+fn allow(descriptors: usize) {
+    // SAFETY: plain values.
+    unsafe {
+        let mut limit: libc::rlimit = std::mem::zeroed();
+        assert_eq!(libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit), 0);
+        limit.rlim_cur = descriptors as libc::rlim_t;
+        assert_eq!(libc::setrlimit(libc::RLIMIT_NOFILE, &limit), 0);
+    }
+}
+
+/// Files on all free numbers below the highest one in use, and the first free number then: the
+/// limit is one of numbers.
+fn occupy() -> (Vec<File>, usize) {
+    let mut highest = 0;
+    for entry in std::fs::read_dir("/proc/self/fd").unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        highest = highest.max(name.parse().unwrap());
+    }
+    let mut files = Vec::new();
+    loop {
+        let file = File::open("/dev/null").unwrap();
+        let number = file.as_raw_fd() as usize;
+        if number >= highest {
+            return (files, number);
+        }
+        files.push(file);
+    }
+}
+
+pub fn a_lack_of_descriptors_passes_by_itself(path: &Path) {
+    let plugin = Plugin::open(path);
+    let (host, watcher) = (Host::new(), Watcher::new());
+    let table = host.table();
+    let instance = plugin.create(&table, PID).unwrap();
+    instance.watch(watcher.sink()).unwrap();
+    let mut parameters = parameters(true, QUIET);
+    parameters.insert("retry-interval".into(), 1.into());
+    let (_occupied, first) = occupy();
+    for more in 0..12 {
+        // Descriptors run out at another place each time.
+        allow(first + more);
+        watcher.clear();
+        instance.activate(&parameters).unwrap();
+        let document = watcher.wait(|document| !document["error"].is_null());
+        // A full table is no bug of the component.
+        assert_ne!(
+            document["error"]["code"], "internal.panic",
+            "{more}: {document}"
+        );
+        allow(1024);
+        watcher.wait_within(Duration::from_secs(30), |document| {
+            document["error"]["code"] == "network.refused"
+        });
+        instance.deactivate().unwrap();
+    }
+    instance.destroy().unwrap();
 }
