@@ -90,7 +90,8 @@ trials! {
     Doors:
         door::it_is_a_component_library,
         door::it_exports_its_doors_only,
-        door::loading_changes_nothing_in_the_process;
+        door::loading_changes_nothing_in_the_process,
+        lifecycle::a_life_changes_nothing_in_the_process;
     Sizes:
         door::another_major_version_is_refused,
         door::the_module_says_what_it_is,
@@ -114,6 +115,7 @@ trials! {
         lifecycle::an_instance_lives_with_its_defaults,
         lifecycle::an_instance_can_be_activated_again,
         calls::two_instances_end_one_after_the_other,
+        lifecycle::lives_leave_no_memory_behind,
         lifecycle::loading_again_and_again_leaves_nothing_behind;
     HostileHost:
         calls::calls_out_of_order_are_refused_and_harmless,
