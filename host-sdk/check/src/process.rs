@@ -12,7 +12,7 @@ use std::os::fd::AsFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -26,31 +26,39 @@ const KEPT: usize = 64 << 10;
 /// How long the rest of its output, and the end of what was killed, are waited for.
 const GRACE: Duration = Duration::from_secs(2);
 
+/// The process of the trial, once there is one.
+static OWN: OnceLock<u32> = OnceLock::new();
+
+/// In the child: ends a process that the library has forked and let return, before it goes on with
+/// the trial, and forks again.
+pub(crate) fn only_once() {
+    if OWN.get().is_some_and(|own| *own != std::process::id()) {
+        abi::end_at_once();
+    }
+}
+
 /// In the child: where its result goes. Made before the library is opened.
 pub(crate) struct Outlet {
     out: Option<File>,
-    process: u32,
 }
 
 impl Outlet {
     /// For this process, which from now on ends with the one that started it.
     pub(crate) fn new() -> Self {
         abi::end_with_parent();
+        OWN.get_or_init(std::process::id);
         Outlet {
             out: io::stdout()
                 .as_fd()
                 .try_clone_to_owned()
                 .ok()
                 .map(File::from),
-            process: std::process::id(),
         }
     }
 
-    /// The result, in one line. Says nothing in a child that the library forked.
+    /// The result, in one line.
     pub(crate) fn say(mut self, result: &Result<(), String>) {
-        if std::process::id() != self.process {
-            return;
-        }
+        only_once();
         let text = match result {
             Ok(()) => PASSED.to_owned(),
             Err(reason) => reason.replace(['\n', '\r'], " "),
@@ -75,8 +83,14 @@ pub(crate) fn verdict(mut command: Command, deadline: Duration) -> Verdict {
         Ok(child) => child,
         Err(e) => return Verdict::Fail(format!("the process of the trial does not start: {e}")),
     };
-    let output = Output::of(&mut child);
-    let ended = end_of(&child);
+    let (output, ended) = match Output::of(&mut child).and_then(|o| Ok((o, end_of(&child)?))) {
+        Ok(both) => both,
+        Err(e) => {
+            abi::kill_group(child.id());
+            let _ = child.wait();
+            return Verdict::Fail(format!("no thread to watch the trial: {e}"));
+        }
+    };
     let in_time = ended.recv_timeout(deadline).is_ok();
     // The child leads a group of its own, which is ours as long as nobody waited for it.
     abi::kill_group(child.id());
@@ -102,14 +116,14 @@ pub(crate) fn verdict(mut command: Command, deadline: Duration) -> Verdict {
 }
 
 /// Hears when the child has ended; it is not reaped by that.
-fn end_of(child: &Child) -> Receiver<()> {
+fn end_of(child: &Child) -> io::Result<Receiver<()>> {
     let (sender, receiver) = mpsc::channel();
     let id = child.id();
-    thread::spawn(move || {
+    thread::Builder::new().spawn(move || {
         abi::wait_for_end(id);
         let _ = sender.send(());
-    });
-    receiver
+    })?;
+    Ok(receiver)
 }
 
 /// The end of what a child writes, read so that it never has to wait for a reader.
@@ -119,13 +133,13 @@ struct Output {
 }
 
 impl Output {
-    fn of(child: &mut Child) -> Self {
+    fn of(child: &mut Child) -> io::Result<Self> {
         let kept = Arc::<Mutex<VecDeque<u8>>>::default();
         let (sender, closed) = mpsc::channel();
         if let Some(mut stdout) = child.stdout.take() {
             let kept = Arc::clone(&kept);
             // Detached: something that the library left behind may hold the pipe open for ever.
-            thread::spawn(move || {
+            thread::Builder::new().spawn(move || {
                 let mut buffer = vec![0; KEPT];
                 while let Ok(n @ 1..) = stdout.read(&mut buffer) {
                     let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
@@ -134,9 +148,9 @@ impl Output {
                     kept.drain(..over);
                 }
                 let _ = sender.send(());
-            });
+            })?;
         }
-        Output { kept, closed }
+        Ok(Output { kept, closed })
     }
 
     /// What it was, and whether it came to its end within `grace`.

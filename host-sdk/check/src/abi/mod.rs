@@ -13,5 +13,5 @@ mod surroundings;
 pub(crate) use edge::Edge;
 pub(crate) use host::{Conduct, Host};
 pub(crate) use library::{blank, called, Called, Instance, Library};
-pub(crate) use process::{end_with_parent, has_children, kill_group, wait_for_end};
+pub(crate) use process::{end_at_once, end_with_parent, has_children, kill_group, wait_for_end};
 pub(crate) use surroundings::{default_sigpipe, descriptors, resident, threads, Surroundings};

@@ -15,6 +15,7 @@ use gateway_component_abi::value::Properties;
 use gateway_host_sdk::metatype;
 
 use crate::abi::{Called, Conduct, Host, Library};
+use crate::process::only_once;
 
 /// What deactivate may take (`component.h`).
 const BOUND: Duration = Duration::from_millis(250);
@@ -153,11 +154,13 @@ fn each(
 
 /// What has to succeed.
 fn must(what: &str, result: Called) -> Result<(), String> {
+    only_once();
     result.map_err(|e| format!("{what} failed with status {}: {e}", e.status))
 }
 
 /// What has to be refused, with that status if there is one.
 fn refused(what: &str, result: Called, status: Option<i32>) -> Result<(), String> {
+    only_once();
     match (result, status) {
         (Ok(()), _) => Err(format!("{what} was not refused")),
         (Err(e), Some(status)) if e.status != status => Err(format!(

@@ -79,6 +79,9 @@ static gwc_status activate(gwc_component *self, const gwc_properties *properties
 #ifdef LEAVES_A_PROCESS
     if (fork() == 0) { setsid(); sleep(5); _exit(0); }
 #endif
+#ifdef FORKS_AND_RETURNS
+    if (fork() < 0) return leave(self, fail(err, GWC_E_INTERNAL, "no process"));
+#endif
 #ifdef IGNORES_SIGPIPE
     signal(SIGPIPE, SIG_IGN);
 #endif

@@ -147,6 +147,8 @@ faults! {
         "FLOODS_ITS_OUTPUT", "an_instance_lives_with_its_defaults", "pass", "";
     a_process_that_is_left_is_named:
         "LEAVES_A_PROCESS", "an_instance_lives_with_its_defaults", "fail", "left a process behind";
+    a_library_that_forks_into_the_trial_does_not_multiply_it:
+        "FORKS_AND_RETURNS", "an_instance_can_be_activated_again", "fail", "left a process behind";
     a_signal_handler_that_is_changed_in_life_is_named:
         "IGNORES_SIGPIPE", "a_life_changes_nothing_in_the_process", "fail", "signal handlers";
     a_leak_of_memory_is_seen:
