@@ -168,6 +168,29 @@ pub fn a_forked_child_is_refused_and_the_parent_goes_on(path: &Path) {
     });
 }
 
+pub fn control_calls_need_little_stack(path: &Path) {
+    // What `gwc.h` promises.
+    const STACK: usize = 64 << 10;
+    let plugin = Plugin::open(path);
+    std::thread::scope(|scope| {
+        let calls = || {
+            let host = Host::new();
+            let table = host.table();
+            let instance = plugin.create(&table, PID).unwrap();
+            for enabled in [true, false] {
+                instance.activate(&parameters(enabled, QUIET)).unwrap();
+                instance.update(&parameters(!enabled, QUIET)).unwrap();
+                instance.deactivate().unwrap();
+            }
+            instance.destroy().unwrap();
+        };
+        std::thread::Builder::new()
+            .stack_size(STACK)
+            .spawn_scoped(scope, calls)
+            .unwrap();
+    });
+}
+
 /// Sets how many descriptors this process may have.
 fn allow(descriptors: usize) {
     // SAFETY: plain values.
