@@ -8,8 +8,8 @@
 
 use gateway_component_abi::value::{Kind, Properties, Scalar, Secret, Value};
 use kura_formats::configurations::{
-    read, remote_open, remote_seal, weight, write, Configuration, ConfigurationsError, Sealed,
-    XmlLimits,
+    read, remote_open, remote_seal, weight, weight_kept, write, Configuration, ConfigurationsError,
+    Sealed, XmlLimits,
 };
 use kura_formats::snapshot_ids;
 use proptest::prelude::*;
@@ -599,4 +599,34 @@ proptest! {
         let _ = read(&xml, &XmlLimits::default(), &mut remote_open);
         let _ = read(&xml[..at % length], &XmlLimits::default(), &mut remote_open);
     }
+}
+
+/// A host bounds by it what it writes: whatever is within its bound has to be read again.
+#[test]
+fn a_document_has_less_than_half_more_bytes_than_what_is_kept_weighs() {
+    let text = |text: &str| Value::from(text);
+    let shapes = [
+        text("x"),
+        text(&"<\"&>\t\r".repeat(100)),
+        Value::from(true),
+        Value::Array(Kind::String, vec![Scalar::String(String::new()); 100]),
+        Secret::from("a secret, encrypted").into(),
+        Value::Array(Kind::Password, vec![Scalar::Password(Secret::from("s")); 9]),
+    ];
+    for value in shapes {
+        let properties: Properties = (0..1000).map(|n| (format!("{n}"), value.clone())).collect();
+        let kept = weight_kept("a", &properties);
+        let one = Configuration {
+            pid: "a".to_owned(),
+            properties,
+        };
+        let bytes = write(&[one], &mut remote_seal).unwrap().len();
+        assert!(bytes < kept + kept / 2, "{bytes} bytes weigh {kept}");
+    }
+    // What is of one size is of one weight, whatever it is.
+    let one = |value: Value| weight_kept("a", &Properties::from([("b".to_owned(), value)]));
+    assert_eq!(one(true.into()), one(false.into()));
+    assert_eq!(one(1.into()), 1024 + 1 + 1 + 128);
+    assert_eq!(one(text("a<b")), 1024 + 1 + 1 + 128 + 3 + 4);
+    assert_eq!(one(Secret::from("abc").into()), 1024 + 1 + 1 + 2048 + 3);
 }

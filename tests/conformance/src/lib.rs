@@ -13,6 +13,9 @@ pub mod snapshot;
 pub mod x509;
 
 #[cfg(test)]
+#[path = "../../../host-sdk/x509/src/fixtures.rs"]
+mod fixtures;
+#[cfg(test)]
 mod samples;
 mod second;
 
