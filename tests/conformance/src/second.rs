@@ -75,7 +75,12 @@ pub(crate) fn with_document<T>(
             ..ParsingOptions::default()
         };
         let error = match Document::parse_with_options(&text, options) {
-            Ok(document) => return Ok(look(&document)),
+            Ok(document) => {
+                return match passed_over(&document) {
+                    Some(what) => Err(Fault::Syntax(what.to_owned())),
+                    None => Ok(look(&document)),
+                }
+            }
             Err(error) => error,
         };
         text = match &error {
@@ -88,6 +93,62 @@ pub(crate) fn with_document<T>(
         };
     }
     Err(Fault::Syntax("too many unbound prefixes".to_owned()))
+}
+
+/// What is not well-formed, and this parser does not mind.
+fn passed_over(document: &Document<'_>) -> Option<&'static str> {
+    let text = document.input_text();
+    let named_xml = |node: Node<'_, '_>| {
+        node.pi()
+            .is_some_and(|pi| pi.target.eq_ignore_ascii_case("xml"))
+    };
+    if document.descendants().any(named_xml) {
+        return Some("a processing instruction with the name of the declaration");
+    }
+    let declaration = text
+        .strip_prefix("<?xml")
+        .filter(|rest| rest.starts_with(char::is_whitespace))
+        .and_then(|rest| rest.split_once("?>"));
+    let mut parts = declaration.map_or("", |(d, _)| d).split(['"', '\'']);
+    while let (Some(name), Some(value)) = (parts.next(), parts.next()) {
+        let letters = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+        let good = match name.trim().trim_end_matches('=').trim_end() {
+            "version" => value
+                .strip_prefix("1.")
+                .is_some_and(|v| v.parse::<u32>().is_ok()),
+            "standalone" => matches!(value, "yes" | "no"),
+            _ => value.starts_with(|c: char| c.is_ascii_alphabetic()) && value.chars().all(letters),
+        };
+        if !good {
+            return Some("a value of the declaration");
+        }
+    }
+    has_half_of_a_pair(text).then_some("a reference to half of a surrogate pair")
+}
+
+/// Whether a reference names a surrogate, outside of comments and the like.
+fn has_half_of_a_pair(text: &str) -> bool {
+    let mut rest = text;
+    while let Some(at) = rest.find(['<', '&']) {
+        rest = rest.get(at..).unwrap_or_default();
+        let closed = [("<!--", "-->"), ("<![CDATA[", "]]>"), ("<?", "?>")]
+            .into_iter()
+            .find(|(open, _)| rest.starts_with(open));
+        if let Some((_, close)) = closed {
+            rest = rest.split_once(close).map_or("", |(_, behind)| behind);
+            continue;
+        }
+        let number = rest.strip_prefix("&#").and_then(|n| n.split(';').next());
+        let number = number.and_then(|number| match number.strip_prefix('x') {
+            Some(hex) => u32::from_str_radix(hex, 16).ok(),
+            None => number.parse().ok(),
+        });
+        if number.is_some_and(|number| (0xd800..0xe000).contains(&number)) {
+            return true;
+        }
+        rest = rest.get(1..).unwrap_or_default();
+    }
+    false
 }
 
 /// The namespace that a prefix means which the document does not bind.
@@ -171,6 +232,12 @@ mod tests {
             "<a b='&unknown;'/>",
             "<a>\u{1}</a>",
             "<a><!-- a -- b --></a>",
+            "<a>&#xd800;</a>",
+            "<a b='&#56320;'/>",
+            "<?xml version='2.0'?><a/>",
+            "<?xml version='1.0' encoding='UTF 8'?><a/>",
+            "<?xml version='1.0' standalone=\"true\"?><a/>",
+            "<a/><?XML b?>",
         ] {
             assert!(matches!(fault(xml.as_bytes()), Fault::Syntax(_)), "{xml}");
         }
@@ -179,6 +246,17 @@ mod tests {
         assert_eq!(fault(b"\xff\xfe<\0\0\xd8>\0"), Fault::Encoding);
         let other = b"<?xml version='1.0' encoding='windows-1252'?><a>\xe9</a>";
         assert_eq!(fault(other), Fault::UnknownEncoding);
+    }
+
+    #[test]
+    fn what_looks_like_a_fault_is_none() {
+        for text in [
+            "<?xml version = '1.1' encoding=\"a.b_c-1\" standalone='no' ?><a/>",
+            "<a><!-- &#xd800; --><![CDATA[&#xd800;]]><?b &#xd800;?>&#xd7ff;&#57344;</a>",
+            "<?xml-b '?><a/>",
+        ] {
+            assert_eq!(with_document(text, |_| ()), Ok(()), "{text}");
+        }
     }
 
     #[test]
