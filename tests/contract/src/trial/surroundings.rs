@@ -2,6 +2,7 @@
 //! descriptors.
 
 use std::collections::BTreeSet;
+use std::ffi::CString;
 use std::fs::File;
 use std::io::Read;
 use std::net::TcpListener;
@@ -192,6 +193,31 @@ pub fn control_calls_need_little_stack(path: &Path) {
             .spawn_scoped(scope, calls)
             .unwrap();
     });
+}
+
+pub fn a_library_that_is_closed_too_early_stays_while_its_thread_runs(path: &Path) {
+    // Not dropped: it would close the library once more.
+    let plugin: &'static Plugin = Box::leak(Box::new(Plugin::open(path)));
+    let (host, watcher) = (Host::new(), Watcher::new());
+    let table = host.table();
+    let instance = plugin.create(&table, PID).unwrap();
+    instance.watch(watcher.sink()).unwrap();
+    instance.activate(&parameters(false, QUIET)).unwrap();
+    watcher.wait_for_state("idle");
+    let name = CString::new(path.to_str().unwrap()).unwrap();
+    // SAFETY: once for this handle, and once for that of the plugin, as a careless host does.
+    unsafe {
+        let handle = libc::dlopen(name.as_ptr(), libc::RTLD_NOW | libc::RTLD_NOLOAD);
+        assert!(!handle.is_null());
+        assert_eq!(libc::dlclose(handle), 0);
+        assert_eq!(libc::dlclose(handle), 0);
+    }
+    let mapped = std::fs::read_to_string("/proc/self/maps").unwrap();
+    assert!(mapped.contains("provisioning_service.so"), "unmapped");
+    instance.update(&parameters(true, QUIET)).unwrap();
+    watcher.wait_for_code("network.refused");
+    instance.deactivate().unwrap();
+    instance.destroy().unwrap();
 }
 
 /// Sets how many descriptors this process may have.
