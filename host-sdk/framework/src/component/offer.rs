@@ -230,6 +230,7 @@ pub fn configuration_error(error: ConfigurationError) -> CallError {
         | E::Invalid { .. }
         | E::Seed(_)
         | E::Undo(_) => (status::E_INVALID, "configuration.invalid"),
+        E::TooMuch(_) => (status::E_INVALID, "protocol.too-large"),
         E::Exists { .. } | E::Conflict { .. } | E::Reserved { .. } => {
             (status::E_CONFLICT, "configuration.conflict")
         }

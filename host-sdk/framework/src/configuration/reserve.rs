@@ -13,7 +13,7 @@
 //! that falls into that moment, or that a component makes of itself, is taken back by an undo, and
 //! the log says in which snapshot it is.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::keys::Direction;
 use super::notify::Change;
@@ -29,10 +29,11 @@ pub struct Holder {
     pub instance: u64,
 }
 
-/// What is held, by whom, and what was changed meanwhile all the same.
+/// What is held, by whom, what it weighed when it was captured, and what was changed meanwhile all
+/// the same.
 #[derive(Debug, Default)]
 pub(super) struct Reserved {
-    held: BTreeMap<Holder, BTreeSet<String>>,
+    held: BTreeMap<Holder, BTreeMap<String, usize>>,
     /// By pid, the snapshot that has the last change by somebody who may make one.
     touched: BTreeMap<String, u64>,
 }
@@ -55,7 +56,7 @@ impl Reserved {
     ) -> Result<(), ConfigurationError> {
         let others = |holder: &Holder| by.is_none_or(|by| by.pid != holder.pid);
         for (holder, held) in self.held.iter().filter(|(holder, _)| others(holder)) {
-            let taken = |pid: &&str| *pid != holder.pid && held.contains(*pid);
+            let taken = |pid: &&str| *pid != holder.pid && held.contains_key(*pid);
             if let Some(pid) = pids.clone().find(taken) {
                 return Err(ConfigurationError::Reserved {
                     pid: pid.to_owned(),
@@ -66,11 +67,17 @@ impl Reserved {
         Ok(())
     }
 
+    /// What the held components weighed when they were captured.
+    pub(super) fn weights(&self) -> BTreeMap<&str, usize> {
+        let all = self.held.values().flatten();
+        all.map(|(pid, weight)| (pid.as_str(), *weight)).collect()
+    }
+
     /// Takes note of a change that was made, unless `by` made it of what it holds itself: that is
     /// what its undo is for.
     pub(super) fn touch(&mut self, by: Option<&Holder>, changes: &[Change], revision: u64) {
         let held = by.and_then(|by| self.held.get(by));
-        let others = |change: &&Change| held.is_none_or(|held| !held.contains(&change.pid));
+        let others = |change: &&Change| held.is_none_or(|held| !held.contains_key(&change.pid));
         let touched = changes.iter().filter(others);
         self.touched
             .extend(touched.map(|change| (change.pid.clone(), revision)));
@@ -95,12 +102,12 @@ impl ConfigurationService {
             .map_err(ConfigurationError::Unwritable)?;
         state.reserved.held.retain(|held, _| held.pid != holder.pid);
         if !pids.is_empty() {
-            let pids = pids.iter().map(|pid| (*pid).to_owned()).collect();
+            let weight = |pid| state.all.get(pid).map_or(0, |now| state.weight(pid, now));
+            let held = pids.iter().map(|pid| ((*pid).to_owned(), weight(*pid)));
+            let held: BTreeMap<String, usize> = held.collect();
             let State { reserved, .. } = &mut *state;
-            reserved
-                .touched
-                .retain(|pid, _| !BTreeSet::contains(&pids, pid));
-            reserved.held.insert(holder.clone(), pids);
+            reserved.touched.retain(|pid, _| !held.contains_key(pid));
+            reserved.held.insert(holder.clone(), held);
         }
         Ok(undo)
     }

@@ -213,7 +213,10 @@ fn open_configuration(
     };
     let service = ConfigurationService::open(&folder, Arc::clone(crypto), seed.as_deref())?;
     for (factory_pid, ocd) in stack::definitions() {
-        service.register_metatype(factory_pid, ocd);
+        match factory_pid {
+            stack::CLOUD_SERVICE => service.register_metatype(factory_pid, ocd),
+            _ => service.register_part(factory_pid, ocd),
+        }
     }
     let untouched = service.snapshots()?.iter().all(|id| *id == 0);
     if untouched && stack::cloud_pids(&service.pids()).is_empty() {

@@ -13,11 +13,12 @@ use provision_platform::link::{Link, Notice};
 use provision_platform::pki::Identity;
 use provisioning_service::trust::{sign, SignedView};
 
-use crate::configuration::{largest, Shape};
+use crate::configuration::{largest, largest_of, Shape};
 use crate::gateway::Gateway;
 
 const CLIENT: &str = "gw-1";
 const WHAT: &str = "CONF-V1/PUT/configurations";
+const ALL: &str = "CONF-V1/GET/configurations";
 /// Bytes of the largest message, decoded.
 const LARGEST: usize = 16 << 20;
 const WAIT: Duration = Duration::from_secs(30);
@@ -31,6 +32,11 @@ fn forged(id: &str, body: &[u8], signer: &Identity) -> Vec<u8> {
 
 /// A request as it should be.
 fn signed(id: &str, body: Vec<u8>, signer: &Identity) -> Payload {
+    signed_for(WHAT, id, body, signer)
+}
+
+/// The same, for that topic.
+fn signed_for(what: &str, id: &str, body: Vec<u8>, signer: &Identity) -> Payload {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     let now = i64::try_from(now.as_millis()).unwrap();
     let payload = Payload::new()
@@ -42,7 +48,7 @@ fn signed(id: &str, body: Vec<u8>, signer: &Identity) -> Payload {
     let view = SignedView {
         account: "acme",
         client_id: CLIENT,
-        application_topic: WHAT,
+        application_topic: what,
         payload: &payload,
     };
     let content = view.canonical().unwrap();
@@ -95,7 +101,12 @@ impl Account {
 
     /// The code of the reply.
     fn ask(&self, bytes: Vec<u8>, patience: Duration) -> Option<i32> {
-        let topic = format!("$EDC/acme/{CLIENT}/{WHAT}");
+        self.ask_of(WHAT, bytes, patience)
+    }
+
+    /// The same of what that topic says.
+    fn ask_of(&self, what: &str, bytes: Vec<u8>, patience: Duration) -> Option<i32> {
+        let topic = format!("$EDC/acme/{CLIENT}/{what}");
         self.link.publish(&topic, bytes).unwrap();
         let reply = self.replies.recv_timeout(patience).ok()?;
         decode(&reply, &Default::default())
@@ -160,4 +171,63 @@ fn as_many_components_of_an_operator_as_there_may_be() {
 #[test]
 fn the_longest_password_of_an_operator() {
     taken(Shape::Password);
+}
+
+/// Many requests leave together what a gateway keeps, and no more; it is read, shown, and there again
+/// at the next start, with the gateway as small as ever.
+fn kept(shape: Shape) {
+    let account = Account::new();
+    let signer = account.platform.pki().signer.clone();
+    let mut part = MAX_WEIGHT;
+    let mut taken = 0;
+    for n in 0..100 {
+        let id = format!("m{n}");
+        let body = largest_of(shape, part, &id);
+        match account.ask(encode(&signed(&id, body, &signer)), WAIT) {
+            Some(200) => taken += 1,
+            answer => {
+                assert_eq!(answer, Some(413));
+                part /= 2;
+                if part < 64 << 10 {
+                    break;
+                }
+            }
+        }
+    }
+    assert!(taken > 1, "{taken}");
+    println!("{taken} requests were taken");
+    account.gateway.provisioned();
+    let all = encode(&signed_for(ALL, "all", Vec::new(), &signer));
+    assert_eq!(account.ask_of(ALL, all, WAIT), Some(200));
+    account.gateway.provisioned();
+    let seen = account.gateway.configured();
+    account.gateway.provisioned();
+    let gateway = account.gateway.started_again();
+    assert_eq!(gateway.configured(), seen);
+    gateway.provisioned();
+}
+
+#[test]
+fn as_many_long_texts_of_an_operator_as_are_kept() {
+    kept(Shape::Text('x'));
+}
+
+#[test]
+fn as_many_properties_of_an_operator_as_are_kept() {
+    kept(Shape::Properties);
+}
+
+#[test]
+fn as_many_components_of_an_operator_as_are_kept() {
+    kept(Shape::Instances);
+}
+
+#[test]
+fn as_many_passwords_of_an_operator_as_are_kept() {
+    kept(Shape::Passwords);
+}
+
+#[test]
+fn as_many_provisioning_services_of_an_operator_as_are_kept() {
+    kept(Shape::Services);
 }
