@@ -422,17 +422,19 @@ fn what_is_no_file_is_not_waited_for() {
         .unwrap()
         .success());
     for (path, words) in [
-        (fifo, "no plain file"),
-        (PathBuf::from("/dev/zero"), "no plain file"),
-        (victim.root.path().to_owned(), "no plain file"),
+        (fifo, "it is no"),
+        (PathBuf::from("/dev/zero"), "it is no"),
+        (victim.root.path().to_owned(), "it is no"),
         (victim.root.path().join("nothing"), "cannot be read"),
     ] {
         let error = victim
             .packages
             .install("k", "heater", "1", &path)
             .unwrap_err();
-        let message = error.to_call_error().message;
-        assert!(message.contains(words), "{}: {message}", path.display());
+        for error in [error, inspect(&path).unwrap_err()] {
+            let message = error.to_call_error().message;
+            assert!(message.contains(words), "{}: {message}", path.display());
+        }
     }
 }
 
