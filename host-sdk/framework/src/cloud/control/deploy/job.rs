@@ -1,6 +1,8 @@
 //! One order at work, on a thread of its own.
 
+use std::cell::Cell;
 use std::io;
+use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{channel, Sender};
 use std::sync::Arc;
@@ -110,7 +112,7 @@ impl Job {
             .name("gwc-deploy".to_owned())
             .spawn(move || {
                 if begin.recv().is_ok() {
-                    run(work, &packages, &notifier, &told);
+                    guarded(work, &packages, &notifier, &told);
                 }
             })?;
         Ok(Job {
@@ -157,10 +159,30 @@ impl Drop for Job {
     }
 }
 
-fn run(work: Work, packages: &Packages, notifier: &Notifier, cancel: &Cancel) {
+/// Whoever gave the order hears how it ended, also where a mistake in here ends it.
+fn guarded(work: Work, packages: &Packages, notifier: &Notifier, cancel: &Cancel) {
+    let (first, order) = match &work {
+        Work::Download { order, .. } => (Kind::Download, order.order.clone()),
+        Work::Install { order, .. } => (Kind::Install, order.clone()),
+        Work::Uninstall { order } => (Kind::Uninstall, order.clone()),
+    };
+    let step = Cell::new(first);
+    let worked = AssertUnwindSafe(|| run(work, packages, notifier, cancel, &step));
+    if catch_unwind(worked).is_err() {
+        log::error!("working on {} {} panicked", order.name, order.version);
+        let failed = Standing::Failed {
+            code: "package.failed",
+            message: "the gateway made a mistake; its log says where".to_owned(),
+        };
+        notifier.tell_last(step.get(), &order, &failed);
+    }
+}
+
+fn run(work: Work, packages: &Packages, notifier: &Notifier, cancel: &Cancel, step: &Cell<Kind>) {
     match work {
         Work::Download { order, tls, shelf } => {
             if download(&order, tls, &shelf, notifier, cancel) && order.install {
+                step.set(Kind::Install);
                 install(packages, &order.order, &shelf, notifier);
             }
         }
@@ -284,4 +306,60 @@ fn percent(progress: &Progress) -> i32 {
 
 fn metric(bytes: u64) -> i32 {
     i32::try_from(bytes).unwrap_or(i32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+    use std::sync::Mutex;
+
+    use kura_formats::payload::{decode, Limits, Payload};
+    use kura_formats::topic::Topics;
+
+    use super::super::super::Address;
+    use super::super::notice::Board;
+    use super::*;
+    use crate::events::Hub;
+
+    #[test]
+    fn a_step_that_panics_is_told_as_failed_and_not_as_going_on_for_ever() {
+        let folder = tempfile::tempdir().unwrap();
+        let plugins = folder.path().join("plugins");
+        std::fs::create_dir(&plugins).unwrap();
+        let packages = Packages::open(folder.path(), &plugins, Hub::default()).unwrap();
+        let (heard, notices) = channel::<Payload>();
+        let heard = Mutex::new(heard);
+        let board: Arc<Board> = Arc::default();
+        let notifier = Notifier {
+            address: Address {
+                topics: Topics::default(),
+                account: "acme".to_owned(),
+                client_id: "gw".to_owned(),
+            },
+            requester: "cloud".to_owned(),
+            notify: Arc::new(move |outgoing, lasting| {
+                assert!(lasting, "the step panics with its first notification");
+                let payload = decode(&outgoing.payload, &Limits::default()).unwrap();
+                heard.lock().unwrap().send(payload).unwrap();
+            }),
+            board: Arc::clone(&board),
+            ended: Arc::default(),
+        };
+        let order = Order {
+            name: "heater".to_owned(),
+            version: "1.2.0".to_owned(),
+            job_id: 42,
+        };
+        let shelf = Shelf::of(folder.path(), "");
+        let work = Work::Install { order, shelf };
+        let mut job = Job::start(work, Arc::new(packages), notifier).unwrap();
+        job.go_on();
+        let last = notices.recv_timeout(Duration::from_secs(20)).unwrap();
+        assert_eq!(last.int64("job.id"), Some(42));
+        assert_eq!(last.string("dp.install.status"), Some("FAILED"));
+        assert_eq!(last.string("prov.error.code"), Some("package.failed"));
+        assert!(!job.is_running());
+        let shown = board.answer(Kind::Install).metrics;
+        assert!(shown.contains(&("dp.install.status", "FAILED".into())));
+    }
 }
