@@ -439,3 +439,26 @@ fn what_was_downloaded_is_recognised_again_before_it_is_installed() {
     let left = std::fs::read_dir(world.downloads()).unwrap();
     assert_eq!(left.count(), 0);
 }
+
+#[test]
+fn a_link_in_the_place_of_what_was_downloaded_is_not_followed() {
+    let Some(world) = world() else { return };
+    let shop = Shop::new();
+    // The very file that was ordered, and its hash, but elsewhere.
+    let elsewhere = tempfile::tempdir().unwrap();
+    for name in ["package.tar.gz", "package.tar.hash"] {
+        let kept = shop.order(signed(name), "/package");
+        world.accepted("EXEC/download", kept.with_metric("dp.install", false));
+        world.ends("download", "COMPLETED");
+        let (file, moved) = (world.downloads().join(name), elsewhere.path().join(name));
+        std::fs::rename(&file, &moved).unwrap();
+        std::os::unix::fs::symlink(&moved, &file).unwrap();
+        let install = shop.order(signed(&format!("{name} install")), "");
+        world.accepted("EXEC/install", install);
+        let end = world.ends("install", "FAILED");
+        let why = end.string("dp.install.error.message").unwrap();
+        assert!(why.contains(name), "{why}");
+        assert!(moved.exists() && file.symlink_metadata().is_err());
+    }
+    assert!(world.framework.packages().list().is_empty());
+}
