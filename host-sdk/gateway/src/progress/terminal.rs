@@ -38,12 +38,12 @@ impl Default for Progress {
 }
 
 impl Progress {
-    /// Live where standard error is a terminal, plain elsewhere.
+    /// Live where standard error is a terminal that can be drawn on, plain elsewhere.
     #[must_use]
     pub fn new() -> Progress {
         Progress {
             drawing: MultiProgress::new(),
-            live: io::stderr().is_terminal(),
+            live: is_attended() && can_be_drawn_on(),
             head: None,
             rows: Vec::new(),
             told: Told::default(),
@@ -121,6 +121,18 @@ impl Progress {
             bar.tick();
         }
     }
+}
+
+/// Whether a person sits at standard error.
+#[must_use]
+pub fn is_attended() -> bool {
+    io::stderr().is_terminal()
+}
+
+/// Whether the terminal knows how to move its cursor: one without a name, as on a serial line or in
+/// an editor, or a dumb one does not.
+fn can_be_drawn_on() -> bool {
+    std::env::var_os("TERM").is_some_and(|term| !term.is_empty() && term != "dumb")
 }
 
 /// Characters to a row, its margin taken off.
