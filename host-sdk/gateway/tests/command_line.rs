@@ -12,6 +12,8 @@
 mod check_plugin;
 #[path = "command_line/crashing.rs"]
 mod crashing;
+#[path = "command_line/output.rs"]
+mod output;
 mod support;
 #[path = "command_line/terminal.rs"]
 mod terminal;

@@ -159,6 +159,62 @@ fn requests_are_created_shown_and_listed_without_their_secrets() {
 }
 
 #[test]
+fn a_key_that_nobody_was_told_is_no_success_and_can_be_made_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("cloud");
+    let data = data.to_str().unwrap();
+    let password = folder.path().join("password");
+    std::fs::write(&password, "canary-password").unwrap();
+    let full = || {
+        std::fs::File::options()
+            .write(true)
+            .open("/dev/full")
+            .unwrap()
+    };
+    let base = [
+        "request",
+        "create",
+        "--data",
+        data,
+        "--client-id",
+        "gw-1",
+        "--username",
+        "u",
+    ];
+    let made = [&base[..], &["--activation-key-generate", "--password-file"]].concat();
+    for more in [&[][..], &["--overwrite", "--json"]] {
+        let mut create = command(&[&made[..], &[password.to_str().unwrap()], more].concat());
+        let output = create.stdout(full()).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains("standard output cannot be written"), "{said}");
+        assert!(
+            said.contains("was made") && said.contains("--overwrite"),
+            "{said}"
+        );
+    }
+    // The remedy is one.
+    let again = [&made[..], &[password.to_str().unwrap(), "--overwrite"]].concat();
+    assert!(ok(&again).contains("activation key, shown this once"));
+    for arguments in [
+        &["request", "list", "--data", data][..],
+        &[
+            "request",
+            "show",
+            "--data",
+            data,
+            "--client-id",
+            "gw-1",
+            "--json",
+        ],
+    ] {
+        let output = command(arguments).stdout(full()).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains("standard output"));
+    }
+}
+
+#[test]
 fn packages_and_a_key_on_the_device_are_part_of_a_request() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("cloud");

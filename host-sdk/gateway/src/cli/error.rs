@@ -26,6 +26,9 @@ pub enum CliError {
         #[source]
         source: std::io::Error,
     },
+    /// Nobody can read what was asked for.
+    #[error("standard output cannot be written")]
+    Output(#[source] std::io::Error),
     /// Nobody answers.
     #[error("no answer from {url}; is the gateway still running?")]
     Unreachable {

@@ -28,21 +28,21 @@ pub fn run(options: &Sheet) -> Result<(), CliError> {
             sheet::json_line(&answer)
         };
         let code = sheet::qr(&line).map_err(|e| CliError::host("no QR code", e))?;
-        out::line(&code);
-        out::line(&line);
+        out::line(&code)?;
+        out::line(&line)?;
     } else if options.csv {
-        out::line(&sheet::csv_heading());
-        out::line(&sheet::csv_line(&answer));
+        out::line(&sheet::csv_heading())?;
+        out::line(&sheet::csv_line(&answer))?;
     } else if options.json {
-        out::json(&answer);
+        out::json(&answer)?;
     } else {
         for (name, value) in answer.as_object().into_iter().flatten() {
             match value {
-                Value::String(text) => out::line(&format!("{name:<14} {text}")),
+                Value::String(text) => out::line(&format!("{name:<14} {text}"))?,
                 // Where a value comes from is for scripts.
                 Value::Object(_) => {}
-                Value::Null => out::line(&format!("{name:<14} (not known yet)")),
-                value => out::line(&format!("{name:<14} {value}")),
+                Value::Null => out::line(&format!("{name:<14} (not known yet)"))?,
+                value => out::line(&format!("{name:<14} {value}"))?,
             }
         }
     }

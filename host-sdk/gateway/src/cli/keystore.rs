@@ -51,7 +51,7 @@ fn import(import: &Import) -> Result<(), CliError> {
         .import_pem(&import.keystore, &import.alias, &pem)
         .map_err(|e| CliError::host(format!("{} was not imported", import.file.display()), e))?;
     for alias in aliases {
-        out::line(&format!("{}:{alias}", import.keystore));
+        out::line(&format!("{}:{alias}", import.keystore))?;
     }
     Ok(())
 }
@@ -65,7 +65,7 @@ fn show(data: &Path, keystore: Option<&str>, json: bool) -> Result<(), CliError>
         .map(|(keystore, entry)| entry_json(keystore, entry))
         .collect();
     if json {
-        out::json(&Value::Array(entries));
+        out::json(&Value::Array(entries))?;
         return Ok(());
     }
     let mut rows = vec![["KEYSTORE", "ALIAS", "KIND", "SUBJECT", "UNTIL"]
@@ -89,7 +89,7 @@ fn show(data: &Path, keystore: Option<&str>, json: bool) -> Result<(), CliError>
             until.map(|until| until.to_string()).unwrap_or_default(),
         ]);
     }
-    out::table(&rows);
+    out::table(&rows)?;
     Ok(())
 }
 

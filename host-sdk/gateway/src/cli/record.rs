@@ -21,7 +21,7 @@ pub fn run(command: &Record) -> Result<(), CliError> {
 fn show(of: &RecordOf) -> Result<(), CliError> {
     let found = read(of)?;
     if of.json {
-        out::json(&json!(found.entries));
+        out::json(&json!(found.entries))?;
         return Ok(());
     }
     let heading = [
@@ -50,7 +50,7 @@ fn show(of: &RecordOf) -> Result<(), CliError> {
         ];
         rows.push(keys.map(|key| cell(entry, key)).to_vec());
     }
-    out::table(&rows);
+    out::table(&rows)?;
     Ok(())
 }
 
@@ -59,18 +59,20 @@ fn verify(of: &RecordOf) -> Result<(), CliError> {
     if of.json {
         out::json(
             &json!({"verified": true, "entries": found.entries.len(), "torn": found.torn, "shortened": found.shortened}),
-        );
+        )?;
         return Ok(());
     }
     out::line(&format!(
         "{} attempts, the chain holds",
         found.entries.len()
-    ));
+    ))?;
     if found.shortened {
-        out::line("older attempts were given up for room");
+        out::line("older attempts were given up for room")?;
     }
     if found.torn {
-        out::line("the last line is torn (power was lost while it was written) and does not count");
+        out::line(
+            "the last line is torn (power was lost while it was written) and does not count",
+        )?;
     }
     Ok(())
 }

@@ -116,7 +116,7 @@ pub fn run(options: &Run, log_level: Option<log::LevelFilter>) -> Result<u8, Cli
     if options.json {
         let text = serde_json::to_string(&outcome)
             .map_err(|e| CliError::host("the outcome cannot be written", e))?;
-        out::line(&text);
+        out::line(&text)?;
     }
     Ok(code)
 }

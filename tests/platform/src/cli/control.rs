@@ -190,7 +190,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     asked.fault = arguments.fault;
     let id = store.leave_control(&asked)?;
     let reply = wait(&store, id, arguments)?;
-    show(&reply, arguments.json);
+    show(&reply, arguments.json)?;
     let said = reply.notification.as_ref().unwrap_or(&reply.payload);
     let word = |name: &str| said.string(name).unwrap_or_default().to_owned();
     let installed = matches!(
@@ -295,7 +295,7 @@ fn wait(store: &Store, id: i64, arguments: &Arguments) -> Result<ControlReply, F
     }
 }
 
-fn show(reply: &ControlReply, as_json: bool) {
+fn show(reply: &ControlReply, as_json: bool) -> Result<(), Failure> {
     let body = reply.payload.body.as_deref();
     if as_json {
         let document = json!({
@@ -304,15 +304,15 @@ fn show(reply: &ControlReply, as_json: bool) {
             "body": body.map(String::from_utf8_lossy),
             "notification": reply.notification.as_ref().map(metrics),
         });
-        print(&format!("{document:#}\n"));
-        return;
+        return print(&format!("{document:#}\n"));
     }
     match body.filter(|body| !body.is_empty()) {
-        Some(body) => print(&format!("{}\n", String::from_utf8_lossy(body).trim_end())),
-        None => print(&lines(&reply.payload)),
+        Some(body) => print(&format!("{}\n", String::from_utf8_lossy(body).trim_end()))?,
+        None => print(&lines(&reply.payload))?,
     }
-    if let Some(notification) = &reply.notification {
-        print(&lines(notification));
+    match &reply.notification {
+        Some(notification) => print(&lines(notification)),
+        None => Ok(()),
     }
 }
 

@@ -12,7 +12,7 @@ use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{Parser, Subcommand};
 use provision_platform::store::StoreError;
 use std::error::Error;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -75,6 +75,9 @@ enum Failure {
     /// Something else must change: exit code 1.
     #[error("{0}")]
     Other(String),
+    /// What was asked for is not where it was asked for: exit code 1.
+    #[error("standard output cannot be written: {0}")]
+    Output(std::io::Error),
     /// A gateway refused, failed or kept silent: the exit code says which.
     #[error("{0}")]
     Device(String, u8),
@@ -110,11 +113,13 @@ fn with_causes(error: &dyn Error) -> String {
     text
 }
 
-/// Writes to standard output; a reader that went away is no error.
-fn print(text: &str) {
+/// Writes to standard output; a reader that went away is no error, whatever else keeps it away is.
+fn print(text: &str) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
-    let _ = out.write_all(text.as_bytes());
-    let _ = out.flush();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(e) if e.kind() != ErrorKind::BrokenPipe => Err(Failure::Output(e)),
+        _ => Ok(()),
+    }
 }
 
 pub(crate) fn main() -> ExitCode {
@@ -131,7 +136,7 @@ pub(crate) fn main() -> ExitCode {
             let _ = writeln!(std::io::stderr(), "provision-platform: {failure}");
             ExitCode::from(match failure {
                 Failure::Usage(_) => 2,
-                Failure::Other(_) => 1,
+                Failure::Other(_) | Failure::Output(_) => 1,
                 Failure::Device(_, code) => code,
             })
         }
