@@ -215,6 +215,36 @@ fn a_key_that_nobody_was_told_is_no_success_and_can_be_made_again() {
 }
 
 #[test]
+fn a_mistyped_data_folder_is_named_and_not_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let (missing, empty) = (folder.path().join("nodir"), folder.path().join("empty"));
+    std::fs::create_dir(&empty).unwrap();
+    for (data, said) in [
+        (&missing, "there is no data folder"),
+        (&empty, "is no data folder"),
+    ] {
+        for words in [
+            &["request", "list"][..],
+            &["request", "show", "1"],
+            &["request", "enable", "1"],
+            &["request", "disable", "1"],
+            &["request", "delete", "1"],
+            &["control", "--client-id", "gw-1", "conf", "get"],
+        ] {
+            let (first, rest) = words.split_at(if words[0] == "request" { 2 } else { 1 });
+            let output = run(&[first, &["--data", data.to_str().unwrap()], rest].concat());
+            let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert_eq!(output.status.code(), Some(1), "{words:?}: {errors}");
+            assert!(
+                errors.contains(said) && errors.contains(data.to_str().unwrap()),
+                "{errors}"
+            );
+        }
+    }
+    assert!(!missing.exists() && std::fs::read_dir(&empty).unwrap().next().is_none());
+}
+
+#[test]
 fn packages_and_a_key_on_the_device_are_part_of_a_request() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("cloud");

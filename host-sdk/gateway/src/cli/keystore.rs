@@ -13,7 +13,7 @@ use gateway_host_sdk::keystore::Keystores;
 use serde_json::Value;
 
 use super::args::{Import, Keystore};
-use super::error::CliError;
+use super::error::{must_exist, CliError};
 use super::out;
 
 /// Does what the command says.
@@ -33,7 +33,7 @@ pub fn run(command: &Keystore) -> Result<(), CliError> {
             keystore,
             alias,
         } => {
-            let keystores = open(&data.data)?;
+            let keystores = existing(&data.data)?;
             let failed = |e| CliError::host("nothing was removed", e);
             // To remove is to ask for absence; a person wants to hear of a wrong name.
             keystores.entry(keystore, alias).map_err(failed)?;
@@ -57,7 +57,7 @@ fn import(import: &Import) -> Result<(), CliError> {
 }
 
 fn show(data: &Path, keystore: Option<&str>, json: bool) -> Result<(), CliError> {
-    let keystores = open(data)?;
+    let keystores = existing(data)?;
     let entries = entries_of(&keystores, keystore)
         .map_err(|e| CliError::host("the keystores cannot be listed", e))?;
     let entries: Vec<Value> = entries
@@ -91,6 +91,19 @@ fn show(data: &Path, keystore: Option<&str>, json: bool) -> Result<(), CliError>
     }
     out::table(&rows)?;
     Ok(())
+}
+
+/// The same where they must be there: nothing is made below a name that was mistyped.
+fn existing(data: &Path) -> Result<Keystores, CliError> {
+    must_exist(data)?;
+    if !data.join("keystores").is_dir() {
+        let text = format!(
+            "{} holds no keystores: no gateway was started on it, and nothing imported",
+            data.display()
+        );
+        return Err(CliError::Refused(text));
+    }
+    open(data)
 }
 
 /// The keystores of a data folder, where the framework has them; made if there are none yet, so

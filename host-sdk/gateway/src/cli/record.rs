@@ -1,9 +1,11 @@
 //! `gateway record show|verify`: the provisioning record of a data folder, offline.
 
+use std::io::ErrorKind;
+
 use serde_json::{json, Map, Value};
 
 use super::args::{Record, RecordOf};
-use super::error::CliError;
+use super::error::{must_exist, CliError};
 use super::out;
 use crate::record::{self, Content, Entries};
 
@@ -83,7 +85,14 @@ fn read(of: &RecordOf) -> Result<Entries, CliError> {
         return Err(CliError::Usage(format!("{:?} is no pid", of.pid)));
     }
     let folder = of.data.data.join("components").join(&of.pid);
-    let content = Content::of(&folder).map_err(|(path, source)| CliError::File { path, source })?;
+    must_exist(&of.data.data)?;
+    let content = Content::of(&folder).map_err(|(path, source)| match source.kind() {
+        ErrorKind::NotFound => CliError::Refused(format!(
+            "no attempt was made here yet (there is no {})",
+            path.display()
+        )),
+        _ => CliError::File { path, source },
+    })?;
     record::read(&content)
         .map_err(|e| CliError::host(format!("{} was altered", folder.join(e.file).display()), e))
 }

@@ -41,6 +41,7 @@ enum Wake {
 pub fn run(options: &Run, log_level: Option<log::LevelFilter>) -> Result<u8, CliError> {
     let started = Instant::now();
     let mut progress = Progress::new();
+    progress.name_plugins(&options.plugins);
     let usual = if progress.is_live() {
         log::LevelFilter::Warn
     } else {

@@ -20,7 +20,7 @@ fn list(home: &Home, arguments: &[&str], stdout: Stdio) -> Output {
 #[test]
 fn an_output_that_is_lost_is_a_failure_unless_the_reader_went_away() {
     let home = Home::new();
-    drop(durable_file::create_folder(&home.data()));
+    std::fs::create_dir_all(home.data().join("keystores")).unwrap();
     for arguments in [&[][..], &["--json"]] {
         let full = File::options().write(true).open("/dev/full").unwrap();
         let output = list(&home, arguments, full.into());

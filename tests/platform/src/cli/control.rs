@@ -184,7 +184,8 @@ fn metric(text: &str) -> Result<(String, MetricValue), String> {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let mut store = Store::open(&arguments.data.folder)?;
+    let nowhere = |failure| Failure::Other(format!("no provision-platform runs: {failure}"));
+    let mut store = arguments.data.existing().map_err(nowhere)?;
     let mut asked = request(arguments, &store)?;
     asked.within = Duration::from_secs(arguments.timeout);
     asked.fault = arguments.fault;

@@ -10,7 +10,7 @@ mod run;
 
 use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{Parser, Subcommand};
-use provision_platform::store::StoreError;
+use provision_platform::store::{Store, StoreError, DATABASE};
 use std::error::Error;
 use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
@@ -28,8 +28,8 @@ use std::process::ExitCode;
             --client-id 0011223344AA --username 0011223344AA-SN1 --password-stdin\n  \
         provision-platform run --data cloud --port 8883\n  \
         provision-platform request show --data cloud --client-id 0011223344AA\n\n\
-        A data folder holds pki/, platform.sqlite, secrets.key, packages/ and broker/. Whatever is missing \
-        is made."
+        A data folder holds pki/, platform.sqlite, secrets.key, packages/ and broker/. `run` and \
+        `request create` make whatever is missing."
 )]
 struct Arguments {
     #[command(subcommand)]
@@ -64,6 +64,22 @@ struct Data {
     #[arg(long = "data", value_name = "DIR", default_value = "platform-data",
           value_parser = resolved())]
     folder: PathBuf,
+}
+
+impl Data {
+    /// The database of a data folder that must be one: nothing is made below a name that was
+    /// mistyped.
+    fn existing(&self) -> Result<Store, Failure> {
+        let folder = self.folder.display();
+        if !self.folder.is_dir() {
+            return Err(Failure::Other(format!("there is no data folder {folder}")));
+        }
+        if !self.folder.join(DATABASE).is_file() {
+            let text = format!("{folder} is no data folder: there is no {DATABASE} in it");
+            return Err(Failure::Other(text));
+        }
+        Ok(Store::open(&self.folder)?)
+    }
 }
 
 /// Why a command did not work.

@@ -158,7 +158,7 @@ pub(super) fn execute(command: Command) -> Result<(), Failure> {
             })
         }
         Command::List(list) => {
-            let store = Store::open(&list.data.folder)?;
+            let store = list.data.existing()?;
             let requests = store.requests()?;
             if list.json {
                 let all = requests.iter().map(|r| output::document(&store, r));
@@ -274,7 +274,7 @@ fn untold(error: &std::io::Error, id: i64, generated: bool) -> String {
 }
 
 fn find(select: &Select) -> Result<(Store, ProvisionRequest), Failure> {
-    let store = Store::open(&select.data.folder)?;
+    let store = select.data.existing()?;
     let (found, name) = match (&select.which.id, &select.which.client_id) {
         (Some(id), _) => (store.request(*id)?, format!("number {id}")),
         (None, Some(client)) => (
