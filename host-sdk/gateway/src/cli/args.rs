@@ -172,7 +172,10 @@ pub struct Import {
     /// Name of the entry
     #[arg(long, value_name = "NAME")]
     pub alias: String,
-    /// The certificate, PEM
+    /// Replace what stands under the name already; else only the very same is taken again
+    #[arg(long)]
+    pub replace: bool,
+    /// The certificate, PEM or DER
     #[arg(value_name = "FILE.pem")]
     pub file: PathBuf,
 }

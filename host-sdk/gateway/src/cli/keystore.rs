@@ -4,13 +4,16 @@
 //! what is imported is trusted from the next connection on.
 
 use std::fs;
+use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
 
 use gateway_host_sdk::crypto::Crypto;
 use gateway_host_sdk::keystore::words::{entries_of, entry_json};
-use gateway_host_sdk::keystore::Keystores;
+use gateway_host_sdk::keystore::{KeystoreError, Keystores};
+use openssl::x509::{X509Crl, X509};
 use serde_json::Value;
+use zeroize::Zeroizing;
 
 use super::args::{Import, Keystore};
 use super::error::{must_exist, CliError};
@@ -43,17 +46,57 @@ pub fn run(command: &Keystore) -> Result<(), CliError> {
 }
 
 fn import(import: &Import) -> Result<(), CliError> {
-    let pem = fs::read_to_string(&import.file).map_err(|source| CliError::File {
-        path: import.file.clone(),
-        source,
+    let pem = read(&import.file)?;
+    let keystores = open(&import.data.data)?;
+    let put = match import.replace {
+        true => Keystores::import_pem,
+        false => Keystores::import_new_pem,
+    };
+    let aliases = put(&keystores, &import.keystore, &import.alias, &pem).map_err(|e| {
+        let remedy = match e {
+            KeystoreError::Taken { .. } => " (--replace takes its place)",
+            _ => "",
+        };
+        CliError::host(
+            format!("{} was not imported{remedy}", import.file.display()),
+            e,
+        )
     })?;
-    let aliases = open(&import.data.data)?
-        .import_pem(&import.keystore, &import.alias, &pem)
-        .map_err(|e| CliError::host(format!("{} was not imported", import.file.display()), e))?;
+    if aliases.len() > 1 {
+        // Beside the list, which is for scripts. Standard error may be gone.
+        let count = aliases.len();
+        let _ = writeln!(
+            io::stderr(),
+            "gateway: {} held {count} entries",
+            import.file.display()
+        );
+    }
     for alias in aliases {
         out::line(&format!("{}:{alias}", import.keystore))?;
     }
     Ok(())
+}
+
+/// PEM as it is; a certificate or a revocation list in DER as PEM. It may hold a key.
+fn read(path: &Path) -> Result<Zeroizing<String>, CliError> {
+    let bytes = fs::read(path).map(Zeroizing::new);
+    let bytes = bytes.map_err(|source| CliError::File {
+        path: path.to_owned(),
+        source,
+    })?;
+    if let Ok(text) = std::str::from_utf8(&bytes) {
+        return Ok(Zeroizing::new(text.to_owned()));
+    }
+    let pem = X509::from_der(&bytes)
+        .and_then(|certificate| certificate.to_pem())
+        .or_else(|_| X509Crl::from_der(&bytes).and_then(|list| list.to_pem()))
+        .map_err(|_| {
+            CliError::Refused(format!(
+                "{} is neither PEM nor a certificate or revocation list in DER",
+                path.display()
+            ))
+        })?;
+    Ok(Zeroizing::new(String::from_utf8_lossy(&pem).into_owned()))
 }
 
 fn show(data: &Path, keystore: Option<&str>, json: bool) -> Result<(), CliError> {

@@ -2,7 +2,7 @@
 
 use std::process::Stdio;
 
-use crate::support::{finished, gateway, Home};
+use crate::support::{certificate, finished, gateway, Home};
 
 fn said(command: &mut std::process::Command) -> (Option<i32>, String) {
     let output = finished(command.stdin(Stdio::null()));
@@ -47,4 +47,83 @@ fn a_plugin_folder_without_plugins_is_named() {
     let plugins = home.plugins();
     let line = format!("belongs into the plugin folder {}", plugins.display());
     assert!(errors.contains(&line), "{errors}");
+}
+
+#[test]
+fn a_trust_anchor_is_replaced_only_if_that_is_said() {
+    let home = Home::new();
+    let file = home.path().join("ca.pem");
+    let (first, second) = (certificate("First"), certificate("Second"));
+    let import = |content: &[u8], more: &[&str]| {
+        std::fs::write(&file, content).unwrap();
+        let mut command = gateway();
+        command.args([
+            "keystore",
+            "import",
+            "--keystore",
+            "SSLKeystore",
+            "--alias",
+            "ca",
+        ]);
+        said(command.args(more).arg("--data").arg(home.data()).arg(&file))
+    };
+    let listed = || {
+        let mut command = gateway();
+        let output = finished(
+            command
+                .args(["keystore", "list", "--data"])
+                .arg(home.data()),
+        );
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert_eq!(import(first.as_bytes(), &[]).0, Some(0));
+    assert_eq!(import(first.as_bytes(), &[]), (Some(0), String::new()));
+    // Nothing of a file comes in if one of its names is taken.
+    for content in [second.clone(), format!("{second}{second}")] {
+        let (code, errors) = import(content.as_bytes(), &[]);
+        assert_eq!(code, Some(1), "{errors}");
+        assert!(
+            errors.contains("SSLKeystore:ca") && errors.contains("--replace"),
+            "{errors}"
+        );
+        assert!(listed().contains("CN=First") && !listed().contains("CN=Second"));
+    }
+    assert_eq!(import(second.as_bytes(), &["--replace"]).0, Some(0));
+    assert!(!listed().contains("CN=First") && listed().contains("CN=Second"));
+    let (code, errors) = import(format!("{second}{first}").as_bytes(), &[]);
+    assert!(
+        code == Some(0) && errors.contains("held 2 entries"),
+        "{errors}"
+    );
+    assert!(listed().contains("ca-2"));
+}
+
+#[test]
+fn a_certificate_in_der_is_imported_as_well() {
+    let home = Home::new();
+    let file = home.path().join("ca.cer");
+    let pem = certificate("Binary CA");
+    let der = openssl::x509::X509::from_pem(pem.as_bytes())
+        .unwrap()
+        .to_der()
+        .unwrap();
+    let import = |content: &[u8]| {
+        std::fs::write(&file, content).unwrap();
+        let mut command = gateway();
+        command.args([
+            "keystore",
+            "import",
+            "--keystore",
+            "SSLKeystore",
+            "--alias",
+            "ca",
+        ]);
+        said(command.arg("--data").arg(home.data()).arg(&file))
+    };
+    let (code, errors) = import(&der[..der.len() - 1]);
+    assert_eq!(code, Some(1), "{errors}");
+    assert!(errors.contains("ca.cer is neither PEM nor"), "{errors}");
+    assert_eq!(import(&der), (Some(0), String::new()));
+    // The very same, in the other form.
+    assert_eq!(import(pem.as_bytes()), (Some(0), String::new()));
 }
