@@ -145,6 +145,7 @@ fn requests_are_created_shown_and_listed_without_their_secrets() {
     for (wrong, word) in [
         (&["--max-attempts", "0"][..], "max-attempts"),
         (&["--expires-on", "tomorrow"], "is no time"),
+        (&["--expires-on", "-1h"], "has passed"),
         (&["--account", "a"], "account"),
     ] {
         let output = create(data, "other", wrong);
@@ -465,6 +466,7 @@ fn control_needs_a_running_platform_and_says_how_it_ended_by_its_exit_code() {
     let silent = ask(&["snapshots", "list"]);
     assert_eq!(silent.status.code(), Some(6));
     assert!(String::from_utf8_lossy(&silent.stderr).contains("does not answer within 1 s"));
+    assert!(String::from_utf8_lossy(&silent.stderr).contains("no device dev was provisioned into"));
     for wrong in [
         &["--fault", "odd", "conf", "get"][..],
         &["send", "FETCH", "CONF-V1/snapshots"],

@@ -3,11 +3,14 @@
 //! The component answers before any network is up. What the forms look like is in
 //! [`crate::sheet`].
 
+use std::io::{self, IsTerminal};
+
 use serde_json::Value;
 
 use super::args::{Asked, Sheet};
 use super::error::CliError;
 use super::{out, show};
+use crate::progress::terminal::can_be_drawn_on;
 use crate::sheet;
 
 /// Runs the command.
@@ -28,7 +31,15 @@ pub fn run(options: &Sheet) -> Result<(), CliError> {
             sheet::json_line(&answer)
         };
         let code = sheet::qr(&line).map_err(|e| CliError::host("no QR code", e))?;
-        out::line(&code)?;
+        match io::stdout().is_terminal() && can_be_drawn_on() {
+            // A scanner wants dark on light, whatever the terminal's own colours are.
+            true => {
+                for row in code.lines() {
+                    out::line(&format!("\x1b[40;97m{row}\x1b[0m"))?;
+                }
+            }
+            false => out::line(&code)?,
+        }
         out::line(&line)?;
     } else if options.csv {
         out::line(&sheet::csv_heading())?;

@@ -18,6 +18,7 @@ use zeroize::Zeroizing;
 use super::args::{Import, Keystore};
 use super::error::{must_exist, CliError};
 use super::out;
+use super::run::make_parents;
 
 /// Does what the command says.
 ///
@@ -154,6 +155,7 @@ fn existing(data: &Path) -> Result<Keystores, CliError> {
 fn open(data: &Path) -> Result<Keystores, CliError> {
     let folder =
         |e: std::io::Error| CliError::host(format!("{} cannot be used", data.display()), e);
+    make_parents(data)?;
     durable_file::create_folder(data).map_err(folder)?;
     let crypto = Crypto::open(data).map_err(|e| CliError::host("no key of the gateway", e))?;
     Keystores::open(&data.join("keystores"), Arc::new(crypto))

@@ -46,6 +46,11 @@ fn pack(options: &Pack) -> Result<(), CliError> {
     for path in &options.files {
         if path.is_dir() {
             collect(path, &mut files)?;
+        } else if !path.exists() {
+            return Err(CliError::Refused(format!(
+                "{} does not exist",
+                path.display()
+            )));
         } else {
             files.push(path.clone());
         }

@@ -171,7 +171,8 @@ pub fn is_attended() -> bool {
 
 /// Whether the terminal knows how to move its cursor: one without a name, as on a serial line or in
 /// an editor, or a dumb one does not.
-fn can_be_drawn_on() -> bool {
+#[must_use]
+pub fn can_be_drawn_on() -> bool {
     std::env::var_os("TERM").is_some_and(|term| !term.is_empty() && term != "dumb")
 }
 

@@ -127,3 +127,103 @@ fn a_certificate_in_der_is_imported_as_well() {
     // The very same, in the other form.
     assert_eq!(import(pem.as_bytes()), (Some(0), String::new()));
 }
+
+#[test]
+fn a_seed_that_is_not_read_any_more_is_told() {
+    let home = Home::new();
+    let seed = home.path().join("seed.xml");
+    let run = || {
+        let mut run = home.run();
+        said(
+            run.arg("--config")
+                .arg(&seed)
+                .args(["--until", "provisioned", "--deadline", "1"]),
+        )
+    };
+    let (code, errors) = run();
+    assert_eq!(
+        code,
+        Some(1),
+        "a seed that is missing at the first start: {errors}"
+    );
+    assert_eq!(
+        said(
+            home.run()
+                .args(["--until", "provisioned", "--deadline", "1"])
+        )
+        .0,
+        Some(4)
+    );
+    let (code, errors) = run();
+    assert_eq!(code, Some(4), "{errors}");
+    assert!(errors.contains("seed.xml does not exist"), "{errors}");
+    std::fs::write(&seed, "").unwrap();
+    let (code, errors) = run();
+    assert_eq!(code, Some(4), "{errors}");
+    assert!(errors.contains("seed.xml is not read"), "{errors}");
+}
+
+#[test]
+fn a_data_folder_is_made_with_what_is_above_it() {
+    let home = Home::new();
+    let file = home.path().join("ca.pem");
+    std::fs::write(&file, certificate("CA")).unwrap();
+    let data = home.path().join("a/b/data");
+    let mut import = gateway();
+    import.args([
+        "keystore",
+        "import",
+        "--keystore",
+        "SSLKeystore",
+        "--alias",
+        "ca",
+        "--data",
+    ]);
+    let (code, errors) = said(import.arg(&data).arg(&file));
+    assert_eq!(code, Some(0), "{errors}");
+    let mut run = gateway();
+    run.args([
+        "run",
+        "--until",
+        "provisioned",
+        "--deadline",
+        "1",
+        "--plugins",
+    ]);
+    run.arg(home.plugins())
+        .arg("--data")
+        .arg(home.path().join("c/d/data"));
+    let (code, errors) = said(&mut run);
+    assert_eq!(code, Some(4), "{errors}");
+}
+
+#[test]
+fn a_wrong_argument_is_answered_with_what_would_be_right() {
+    let home = Home::new();
+    let missing = home.path().join("nodir");
+    let mut pack = gateway();
+    pack.args([
+        "package",
+        "pack",
+        "--name",
+        "a",
+        "--version",
+        "1",
+        "-o",
+        "out",
+    ]);
+    let (code, errors) = said(pack.arg(&missing));
+    assert_eq!(code, Some(1), "{errors}");
+    assert!(errors.contains("nodir does not exist"), "{errors}");
+    for address in ["localhost:8080", "8080"] {
+        let (code, errors) = said(home.run().args(["--listen", address]));
+        assert_eq!(code, Some(2), "{errors}");
+        assert!(errors.contains("such as 127.0.0.1:8080"), "{errors}");
+    }
+    let (code, errors) = said(gateway().args(["status", "--token-file", "x"]));
+    assert_eq!(code, Some(2), "{errors}");
+    assert!(
+        errors.contains("--url <URL>") && !errors.contains("|--token-file"),
+        "{errors}"
+    );
+}

@@ -127,3 +127,28 @@ fn a_password_is_typed_unseen_and_no_end_leaves_the_terminal_so() {
     assert_eq!(terminal.ended().code(), Some(0), "{}", terminal.seen());
     assert!(terminal.echoes() && !terminal.seen().contains("canary-8"));
 }
+
+#[test]
+fn a_code_for_scanners_is_dark_on_light_whatever_colours_the_terminal_has() {
+    let Some(home) = home() else { return };
+    let _running = Running::start(&home, &[]);
+    let show = |term| {
+        let mut command = gateway();
+        command
+            .args(["identity", "--qr", "--data"])
+            .arg(home.data());
+        let mut terminal = Terminal::start(&mut command, term);
+        assert_eq!(terminal.ended().code(), Some(0), "{}", terminal.seen());
+        terminal.seen()
+    };
+    let seen = show(Some("xterm"));
+    let rows: Vec<&str> = seen.lines().filter(|row| row.contains('█')).collect();
+    assert!(rows.len() > 10, "{seen}");
+    for row in rows {
+        assert!(
+            row.starts_with("\x1b[40;97m") && row.ends_with("\x1b[0m"),
+            "{row:?}"
+        );
+    }
+    assert!(!show(Some("dumb")).contains('\x1b'));
+}

@@ -11,6 +11,7 @@ use provision_platform::pki::DeviceKey;
 use provision_platform::platform::TARGET_ACCOUNT;
 use provision_platform::store::{ControlState, NewPackage, Store};
 use serde_json::{json, Map, Value};
+use std::io::Write;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -189,6 +190,15 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let mut asked = request(arguments, &store)?;
     asked.within = Duration::from_secs(arguments.timeout);
     asked.fault = arguments.fault;
+    let (account, client) = (&arguments.account, &arguments.client_id);
+    let mut devices = store.devices()?.into_iter();
+    if !devices.any(|device| device.account == *account && device.client_id == *client) {
+        // It is asked all the same: the platform may have been set up anew. Standard error may be gone.
+        let _ = writeln!(
+            std::io::stderr(),
+            "provision-platform: no device {client} was provisioned into {account} here"
+        );
+    }
     let id = store.leave_control(&asked)?;
     let reply = wait(&store, id, arguments)?;
     show(&reply, arguments.json)?;

@@ -214,6 +214,10 @@ fn make(create: &Create) -> Result<(), Failure> {
         -1 => None,
         number => u32::try_from(number).ok(),
     };
+    if let Some(time) = create.expires_on.filter(|time| *time <= clock::now()) {
+        let text = format!("--expires-on: {} has passed", clock::text(time));
+        return Err(Failure::Usage(text));
+    }
     let new = NewRequest {
         client_id: create.client_id.clone(),
         username: create.username.clone(),
