@@ -14,6 +14,8 @@ mod check_plugin;
 mod crashing;
 #[path = "command_line/folders.rs"]
 mod folders;
+#[path = "command_line/installation.rs"]
+mod installation;
 #[path = "command_line/output.rs"]
 mod output;
 mod support;
