@@ -13,6 +13,8 @@ pub mod plan;
 pub mod record;
 mod recover;
 mod staged;
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -286,8 +288,11 @@ impl Engine {
         Ok(self.next >= plan.operations.len())
     }
 
-    /// Takes everything back: what was staged, and what was or may have been applied.
+    /// Takes everything back: what was staged, and what was or may have been applied. Nothing of
+    /// that begins while a record that could not be written may still be on the disk: a start after
+    /// a loss of power would go forward from half the way back, or look for a plan that is gone.
     pub fn undo(&mut self) -> Result<(), Fault> {
+        self.journal.settle().map_err(|e| of_journal(&e))?;
         self.staged = Staged::default();
         if std::mem::take(&mut self.captured) {
             // It was not sealed, so there is nothing to restore, only to let go of.
