@@ -86,7 +86,8 @@ impl Engine {
         self.journal.summary().root_verified
     }
 
-    /// Writes down that attempt `n` counts; with the first one, that the transaction begins.
+    /// Writes down that attempt `n` counts; with the first one, that the transaction begins, and that
+    /// the one before has ended where that could not be written at the time.
     pub fn count(
         &mut self,
         n: u32,
@@ -96,7 +97,12 @@ impl Engine {
         at_ms: i64,
     ) -> Result<(), Fault> {
         let mut records = Vec::new();
-        if self.journal.summary().transaction.is_none() {
+        let open = self.journal.summary().transaction.as_ref();
+        let another = open.is_some_and(|open| open.id != transaction);
+        if another {
+            records.push(Record::Abandoned);
+        }
+        if another || open.is_none() {
             records.push(Record::Started {
                 transaction: transaction.to_owned(),
                 client_id: identity.client_id.clone(),

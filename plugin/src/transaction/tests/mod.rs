@@ -1,5 +1,6 @@
 //! The transaction over a gateway in memory, a real folder, and a disk that fails when told to.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
+mod attempts;
 mod gateway;
 mod undo;
