@@ -312,8 +312,11 @@ impl Engine {
         if open.phase == Phase::Sealed {
             let plan = self.load_plan(&open.id)?;
             for (n, operation) in plan.operations.iter().enumerate().rev() {
-                apply::undo(operation, &plan.key(&open.id, n), &*self.host)
+                let left = apply::undo(operation, &plan.key(&open.id, n), &*self.host)
                     .map_err(|e| of_apply(operation, &e))?;
+                if let Some(left) = left {
+                    log::warn!("{}: {left}", self.own_pid);
+                }
             }
         }
         self.remove_keys(&open)?;

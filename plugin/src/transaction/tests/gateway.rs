@@ -21,6 +21,11 @@ pub const KEYSTORE: &str = "SSLKeystore";
 /// An entry of each kind that is there from the beginning.
 pub const KEY: &str = "device";
 pub const ROOT: &str = "root";
+/// The alias of a certificate that comes with the transaction.
+pub const ABSENT: &str = "absent";
+
+/// An entry of somebody else.
+pub const THEIRS: &str = "theirs";
 
 type Entries = BTreeMap<String, (bool, String)>;
 type Watch = Box<dyn FnMut(&str) + Send>;
@@ -34,6 +39,8 @@ pub struct Gateway {
     pub calls: Mutex<Vec<String>>,
     /// Called before each change.
     pub watch: Mutex<Option<Watch>>,
+    /// How it refuses whatever is to be set.
+    pub refuses: Mutex<Option<CallError>>,
     /// What it says to the next package.
     pub package: Mutex<HostResult<Vec<Vec<u8>>>>,
 }
@@ -49,6 +56,7 @@ impl Gateway {
             ])),
             calls: Mutex::default(),
             watch: Mutex::default(),
+            refuses: Mutex::default(),
             package: Mutex::new(Ok(Vec::new())),
         })
     }
@@ -65,6 +73,12 @@ impl Gateway {
         self.entries.lock().unwrap()
     }
 
+    /// Somebody else changes an entry.
+    pub fn replace(&self, alias: &str, key: bool, pem: &str) {
+        self.entries()
+            .insert(alias.to_owned(), (key, pem.to_owned()));
+    }
+
     /// What the journal says to whoever reads it now.
     pub fn journal(&self) -> Summary {
         journal(self.folder.path())
@@ -79,10 +93,17 @@ impl Gateway {
 
     fn set(&self, alias: &str, key: bool, pem: &str) -> HostResult<()> {
         self.change(format!("{alias}={pem}"));
+        if let Some(error) = &*self.refuses.lock().unwrap() {
+            return Err(error.clone());
+        }
         let before = self.entries().get(alias).map(|(key, _)| *key);
         match (before, key) {
             (None, true) => Err(CallError::new(status::E_NOT_FOUND, "", "no such key")),
-            (Some(is), _) if is != key => Err(CallError::new(status::E_CONFLICT, "", "in the way")),
+            (Some(false), true) => Err(CallError::new(status::E_NOT_FOUND, "", "it is no key")),
+            (Some(true), false) => Err(CallError::new(status::E_CONFLICT, "", "in the way")),
+            (Some(true), true) if self.entries()[alias].1 == THEIRS => {
+                Err(CallError::new(status::E_INVALID, "", "of another key"))
+            }
             _ => {
                 self.entries()
                     .insert(alias.to_owned(), (key, pem.to_owned()));
@@ -97,16 +118,18 @@ fn journal(folder: &Path) -> Summary {
     replay(&content).unwrap().0
 }
 
-/// An attempt with a certificate and a chain, up to the commit request.
+/// An attempt with two certificates and a chain, up to the commit request.
 pub fn staged(engine: &mut Engine, transaction: &str) {
     count(engine, 1, transaction);
-    engine
-        .stage(Item::Certificate {
-            keystore: KEYSTORE.into(),
-            alias: ROOT.into(),
-            pem: "new false".into(),
-        })
-        .unwrap();
+    for alias in [ROOT, ABSENT] {
+        engine
+            .stage(Item::Certificate {
+                keystore: KEYSTORE.into(),
+                alias: alias.into(),
+                pem: "new false".into(),
+            })
+            .unwrap();
+    }
     engine
         .stage(Item::Chain {
             keystore: KEYSTORE.into(),
