@@ -9,12 +9,13 @@ mod apply;
 mod complete;
 pub mod journal;
 mod keys;
+mod packages;
 pub mod plan;
 pub mod record;
 mod recover;
 mod staged;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -28,6 +29,7 @@ use crate::host::{EntryKind, Host};
 use crate::provisioner::{GaveUp, Memory};
 use crate::settings::Identity;
 use journal::{Journal, JournalError, Phase, Record, Summary};
+pub use packages::MAX_PACKAGES;
 use plan::{Operation, Plan};
 pub use staged::Item;
 use staged::Staged;
@@ -138,20 +140,6 @@ impl Engine {
     /// Keeps an item for the commit.
     pub fn stage(&mut self, item: Item) -> Result<(), Fault> {
         self.staged.add(item, &*self.host, &self.own_pid)
-    }
-
-    /// Keeps a package for the commit, after the host has looked into it.
-    pub fn stage_package(&mut self, name: &str, version: &str, path: &str) -> Result<(), Fault> {
-        let metatypes = self
-            .host
-            .inspect_package(name, version, path)
-            .map_err(|e| of_package(&format!("package {name} {version}"), &e))?;
-        self.stage(Item::Package {
-            name: name.to_owned(),
-            version: version.to_owned(),
-            path: path.to_owned(),
-            metatypes,
-        })
     }
 
     /// Writes the plan of everything staged; `signer_pem` becomes trusted at the commit, `manifest`
@@ -330,14 +318,6 @@ impl Engine {
     /// Writes the commit record: from here on there is no way back.
     pub fn commit(&mut self, at_ms: i64) -> Result<(), Fault> {
         self.write(&[Record::Committed { at_ms }])
-    }
-
-    /// The staging folder of the open transaction, for files; made when first asked for.
-    pub fn staging_folder(&self, transaction: &str) -> Result<PathBuf, Fault> {
-        let folder = self.folder.join("staging").join(transaction);
-        durable_file::create_folder(&folder)
-            .map_err(|e| of_io(&folder.display().to_string(), &e))?;
-        Ok(folder)
     }
 
     fn clean(&self, transaction: &str) -> Result<(), Fault> {

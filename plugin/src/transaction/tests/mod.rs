@@ -2,5 +2,6 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 mod attempts;
-mod gateway;
+pub(crate) mod gateway;
+mod packages;
 mod undo;
