@@ -388,6 +388,12 @@ pub fn replay(content: &[u8]) -> Result<(Summary, usize), String> {
     Ok((summary, good))
 }
 
+/// Whether this is a journal that made no sense.
+pub(super) fn is_set_aside(path: &Path) -> bool {
+    let name = path.file_name().map(|name| name.to_string_lossy());
+    name.is_some_and(|name| name.starts_with("journal.jsonl.corrupt"))
+}
+
 fn set_aside(path: &Path, reason: String) -> JournalError {
     let mut kept = path.with_extension("jsonl.corrupt");
     let mut number = 1;

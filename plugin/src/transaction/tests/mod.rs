@@ -4,4 +4,5 @@
 mod attempts;
 pub(crate) mod gateway;
 mod packages;
+mod recover;
 mod undo;
