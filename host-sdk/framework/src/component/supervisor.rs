@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{channel, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::{self, JoinHandle};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use gateway_component_abi::value::Value;
 
@@ -21,6 +21,9 @@ use crate::loader::{ComponentError, Instance, Library};
 use crate::packages::PluginHost;
 use crate::plugins::watch::{Change as File, Stamp};
 use crate::plugins::{PluginInfo, Registry};
+
+/// How often a young process says that it lives.
+const BEAT: Duration = Duration::from_secs(1);
 
 /// What the supervisor needs of its surroundings.
 pub trait Environment: Send + Sync + 'static {
@@ -286,18 +289,20 @@ impl Shared {
         let well = Instant::now() + PROBATION;
         let mut started = false;
         loop {
-            let command =
-                match commands.recv_timeout(well.saturating_duration_since(Instant::now())) {
-                    Ok(command) => command,
-                    Err(RecvTimeoutError::Disconnected) => break,
-                    Err(RecvTimeoutError::Timeout) => {
-                        self.trials.is_well();
-                        match commands.recv() {
-                            Ok(command) => command,
-                            Err(_) => break,
-                        }
+            self.trials.lives();
+            let left = well.saturating_duration_since(Instant::now());
+            let command = match commands.recv_timeout(left.min(BEAT)) {
+                Ok(command) => command,
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) if left > BEAT => continue,
+                Err(RecvTimeoutError::Timeout) => {
+                    self.trials.is_well();
+                    match commands.recv() {
+                        Ok(command) => command,
+                        Err(_) => break,
                     }
-                };
+                }
+            };
             match command {
                 Command::Done(done) => drop(done.send(())),
                 Command::Stop => break,
@@ -535,7 +540,11 @@ impl Shared {
                 if let Some(look) = self.trials.look() {
                     // What its threads do now, they do before anybody else's.
                     log::info!("looking at {pid} for {} s", look.as_secs());
-                    self.stop.wait(look);
+                    let end = Instant::now() + look;
+                    let left = || end.saturating_duration_since(Instant::now());
+                    while !left().is_zero() && !self.stop.wait(left().min(BEAT)) {
+                        self.trials.lives();
+                    }
                 }
                 Ok(result)
             }

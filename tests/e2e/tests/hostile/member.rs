@@ -228,6 +228,11 @@ fn as_many_passwords_of_an_operator_as_are_kept() {
 }
 
 #[test]
+fn as_many_long_passwords_of_an_operator_as_are_kept() {
+    kept(Shape::Password);
+}
+
+#[test]
 fn as_many_provisioning_services_of_an_operator_as_are_kept() {
     kept(Shape::Services);
 }
