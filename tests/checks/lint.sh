@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
-# Everything that is checked without running the program: lint.sh. All checks run; the last line
-# says how many did not hold. Called by `make lint`.
+# Everything that is checked without running the program: lint.sh. All checks run; the last lines
+# name those that did not hold. Called by `make lint`.
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit 1
-failed=0
+failed=()
 
 check() {
-    echo "== $1"
+    local name=$1
+    echo "== $name"
     shift
-    "$@" < /dev/null || failed=$((failed + 1))
+    "$@" < /dev/null || failed+=("$name")
 }
 
 format() { cargo fmt --all --check; }
@@ -70,9 +71,9 @@ check "cargo-deny" cargo_deny
 check "README" tests/checks/readme.sh
 
 echo
-if [ "$failed" = 0 ]; then
+if [ ${#failed[@]} = 0 ]; then
     echo "lint: all holds"
 else
-    echo "lint: $failed checks do not hold"
+    printf 'lint: does not hold: %s\n' "${failed[@]}"
     exit 1
 fi

@@ -78,6 +78,10 @@ fn values_are_read_strictly() {
     assert_eq!(property("Boolean", "TRUE").unwrap(), Value::from(true));
     let double = |value| Value::Scalar(Scalar::Double(value));
     assert_eq!(property("Double", "1.0E10").unwrap(), double(1e10));
+    // What Java's parseDouble takes, it takes of no other type.
+    for text in ["1.5d", "1.5F", " 1.5\n", "\t+1.5E0f "] {
+        assert_eq!(property("Double", text).unwrap(), double(1.5), "{text:?}");
+    }
     assert_eq!(
         property("Double", "-Infinity").unwrap(),
         double(f64::NEG_INFINITY)
@@ -96,6 +100,10 @@ fn values_are_read_strictly() {
         ("Byte", "128"),
         ("Byte", "0x1"),
         ("Double", "inf"),
+        ("Double", "d"),
+        ("Double", "NaNf"),
+        ("Double", "1.5 f"),
+        ("Double", "\u{a0}1.5"),
         ("Double", "nan"),
         ("Double", "1e999"),
         ("Double", "1,5"),
@@ -269,17 +277,55 @@ fn what_is_not_well_formed_is_refused() {
         format!("text{whole}"),
         format!("{whole}&lt;"),
         format!("{HEAD}</esf:configuration>"),
-        format!("<?xml version=\"1.0\" encoding=\"ISO-8859-1\"?>{whole}"),
+        format!("<?xml version=\"1.0\" encoding=\"ISO-8859-1\"?>{whole}<!-- é -->"),
+        format!("\n<?xml version=\"1.0\"?>{whole}"),
+        format!("<?xml version=\"1.0\"?><?xml version=\"1.0\"?>{whole}"),
+        format!("<?xml encoding=\"UTF-8\"?>{whole}"),
+        format!("<?xml version=\"1.0\" standalone=\"yes\" encoding=\"UTF-8\"?>{whole}"),
+        format!("<?xml version=\"1.0\" standalone=\"maybe\"?>{whole}"),
+        format!("<?xml version=\"1.0\" encoding=\"\"?>{whole}"),
+        format!("<?xml version=\"2\"?>{whole}"),
+        format!("<?xml version=1.0?>{whole}"),
+        format!("<?xml?>{whole}"),
+        format!("<?XML version=\"1.0\"?>{whole}"),
+        format!("<?1 ?>{whole}"),
         format!("{HEAD}\u{1}</esf:configurations>"),
         format!("{HEAD}<esf:configuration pid=\"a\" pid=\"b\"/></esf:configurations>"),
         format!("{HEAD}<esf:configuration pid=\"<\"/></esf:configurations>"),
         format!("{HEAD}<esf:configuration a<!DOCTYPE=\"\" pid=\"a\"/></esf:configurations>"),
         format!("{HEAD}<esf:configuration pid=a/></esf:configurations>"),
+        format!("{HEAD}<esf:configuration pid/></esf:configurations>"),
+        format!("{HEAD}<esf:configuration pid=\"a\"b=\"\"/></esf:configurations>"),
+        format!("{HEAD}<esf:configuration pid=\"a\" b;=\"\"/></esf:configurations>"),
+        format!("{HEAD}<esf:configuration pid=\"a\" &#98;=\"\"/></esf:configurations>"),
+        format!("{HEAD}<esf:configuration pid=\"a\" 1=\"\"/></esf:configurations>"),
+        format!("{HEAD}<esf:configuration pid=\"a\" esf:=\"\"/></esf:configurations>"),
+        format!("{HEAD}<esf:configuration pid=\"a\" a:b:c=\"\"/></esf:configurations>"),
+        format!("{HEAD}<x;y/></esf:configurations>"),
+        format!("{HEAD}]]></esf:configurations>"),
+        format!("{HEAD}&#xd800;</esf:configurations>"),
         format!("{HEAD}<!-- -- --></esf:configurations>"),
     ] {
         assert!(try_read(&xml).is_err(), "{xml}");
     }
     assert!(read(b"\xff", &XmlLimits::default(), &mut remote_open).is_err());
+}
+
+/// What the stricter look must not refuse.
+#[test]
+fn every_form_that_xml_allows_is_read() {
+    let end = "</esf:configurations>";
+    for xml in [
+        format!("<?xml version='1.0'?>{HEAD}{end}"),
+        format!("<?xml version = \"1.1\"\n encoding='utf-8'\tstandalone='no' ?>{HEAD}{end}"),
+        // Kura does not ask how a document says it is encoded; in ASCII it is the same.
+        format!("<?xml version='1.0' encoding='ISO-8859-15'?>{HEAD}{end}"),
+        format!("<?xml version='1.0' encoding='UTF-16'?>{HEAD}{end}"),
+        format!("<?a-b.c x<?>{HEAD}<é:ä\r\n x.1 = '>' \t_y='\"' xmlns:é='u'\n/>{end}<?z?>"),
+        format!("{HEAD}<!-- <a b> & ]]> --><![CDATA[<&]]>&#x41;&gt; ]] >{end}"),
+    ] {
+        assert_eq!(try_read(&xml).unwrap(), [], "{xml}");
+    }
 }
 
 #[test]

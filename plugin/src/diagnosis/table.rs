@@ -72,8 +72,8 @@ codes! {
         "The broker's host answered, but nothing listens on that port."
         "Check the port in broker-url (mqtts 8883, wss 443), then whether a firewall rejects it.";
     NetworkUnreachable "network.unreachable" Wait
-        "The gateway has no route to the broker."
-        "Check the cable, the modem or the Wi-Fi link, then the default gateway of the network settings.";
+        "The gateway has no route to the broker, or nothing left to open a connection with."
+        "Check the cable, the modem or the Wi-Fi link, then the default gateway of the network settings; where the message says too many open files, what else runs in the gateway's process.";
     NetworkTimeout "network.timeout" Wait
         "The broker did not answer in time."
         "Check the signal of the link and whether a firewall drops the port; on a slow link raise timeout.";
