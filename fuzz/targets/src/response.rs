@@ -23,6 +23,14 @@ pub(crate) fn run(data: &[u8]) {
         }
         if let Some((first, last, size)) = seen.range {
             assert!(first <= last && size.is_none_or(|size| last < size));
+            if let Some(end) = seen.end {
+                assert!(first < end && end - 1 == last);
+                assert!(size.is_none_or(|size| size == end));
+                let length = |announced| announced == end - first;
+                assert!(seen.announced.is_none_or(length));
+            }
+        } else {
+            assert_eq!(seen.end, None);
         }
         if let Some(validator) = &seen.validator {
             // It is sent back within a line of a request.
@@ -59,6 +67,18 @@ pub(crate) fn seeds() -> Vec<Seed> {
         (
             "range",
             of(5, "HTTP/1.1 206 Partial\r\nContent-Range: bytes 2-4/10\r\nContent-Length: 3\r\nLast-Modified: Tue, 15 Nov 1994 12:45:26 GMT\r\n\r\nabc"),
+        ),
+        (
+            "rest",
+            of(5, "HTTP/1.1 206 Partial\r\nContent-Range: bytes 7-9/10\r\nContent-Length: 3\r\n\r\nabc"),
+        ),
+        (
+            "rest-without-end",
+            of(5, "HTTP/1.1 206 Partial\r\nContent-Range: bytes 0-18446744073709551615/*\r\n\r\nabc"),
+        ),
+        (
+            "length-without-end",
+            of(5, "HTTP/1.1 206 Partial\r\nContent-Range: bytes 18446744073709551615-18446744073709551615/*\r\nContent-Length: 18446744073709551615\r\n\r\nabc"),
         ),
         (
             "redirect",

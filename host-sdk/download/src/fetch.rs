@@ -227,22 +227,14 @@ impl Fetch<'_> {
 
     /// The answer is the rest of the file, exactly; anything else begins again.
     fn continue_at(&mut self, address: &Address, head: &Head) -> Result<(), Stop> {
-        let fits = head.range.is_some_and(|(first, last, size)| {
-            let length = last - first + 1;
-            first == self.sink.written()
-                && head.announced().is_none_or(|announced| announced == length)
-                && size.is_none_or(|size| last + 1 == size)
-                && self.total.is_none_or(|total| last + 1 == total)
-        });
-        if !fits {
+        let Some(end) = head.rest(self.sink.written(), self.total) else {
             self.restart()?;
             let error = malformed(
                 address,
                 "the rest of the file is not the one that was asked for",
             );
             return Err(Stop::Again(error));
-        }
-        let end = head.range.map(|(_, last, _)| last + 1).unwrap_or_default();
+        };
         self.check_size(address, end)?;
         self.total = Some(end);
         self.pieced = true;
@@ -257,7 +249,8 @@ impl Fetch<'_> {
             while at < answer.filled && !body.is_done() {
                 let rest = answer.buffer.get(at..answer.filled).unwrap_or_default();
                 let (used, content) = body.take(rest).map_err(|what| malformed(address, what))?;
-                self.check_size(address, self.sink.written() + content.len() as u64)?;
+                let length = self.sink.written().saturating_add(content.len() as u64);
+                self.check_size(address, length)?;
                 self.sink.write(content)?;
                 at += used;
             }

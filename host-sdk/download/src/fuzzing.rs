@@ -15,6 +15,8 @@ pub struct Response {
     pub location: Option<String>,
     /// First byte, last byte, size.
     pub range: Option<(u64, u64, Option<u64>)>,
+    /// The length of the file, where the content is the end of it.
+    pub end: Option<u64>,
     /// What would be sent back to ask for the same file.
     pub validator: Option<String>,
     /// The content, as far as it came.
@@ -45,6 +47,7 @@ pub fn response(stream: &[u8], cut: usize) -> Result<Option<Response>, String> {
     Ok(Some(Response {
         head: used,
         announced: head.announced(),
+        end: head.range.and_then(|(first, ..)| head.rest(first, None)),
         location: head.location,
         range: head.range,
         validator: head.validator,

@@ -146,6 +146,20 @@ impl Head {
     pub(crate) fn announced(&self) -> Option<u64> {
         self.length.filter(|_| !self.chunked)
     }
+
+    /// The length of the file, if the content is all of it from `from` on; `total` is what was said of
+    /// that length before.
+    pub(crate) fn rest(&self, from: u64, total: Option<u64>) -> Option<u64> {
+        let (first, last, size) = self.range?;
+        // No file ends there.
+        let end = last.checked_add(1)?;
+        let length = end.checked_sub(first)?;
+        let fits = first == from
+            && self.announced().is_none_or(|announced| announced == length)
+            && size.is_none_or(|size| size == end)
+            && total.is_none_or(|total| total == end);
+        fits.then_some(end)
+    }
 }
 
 fn number(text: &str) -> Option<u64> {

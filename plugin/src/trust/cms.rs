@@ -43,7 +43,8 @@ pub(super) struct Signature<'a> {
     der: &'a [u8],
     signer: SignerId<'a>,
     digest: Nid,
-    kind: KeyKind,
+    /// Of which kind the signer's key must be; `None` if no key of a signer fits.
+    kind: Option<KeyKind>,
     /// The one messageDigest among the signed attributes.
     signed_digest: Option<&'a [u8]>,
 }
@@ -65,14 +66,13 @@ impl<'a> Signature<'a> {
         }
         let digest = key_policy::sha2_nid(info.digest)
             .ok_or("its digest is not SHA-256, SHA-384 or SHA-512")?;
-        let kind = info.key_kind().ok_or(OTHER_ALGORITHM)?;
         if !info.is_of_type(parts.content_type) {
             return Err("its content type is not the one that it signs");
         }
         Ok(Self {
             der,
             digest,
-            kind,
+            kind: info.key_kind(),
             signed_digest: info.signed_digest(),
             signer: info.signer,
         })
@@ -130,7 +130,8 @@ impl<'a> Signature<'a> {
 
     fn judged(&self, content: &[u8], signer: &X509, more: CMSOptions) -> Result<(), &'static str> {
         // OpenSSL does not ask which algorithm is named, where the key has but one.
-        if !signer.public_key().is_ok_and(|key| self.kind.is(key.id())) {
+        let key = signer.public_key();
+        if !key.is_ok_and(|key| self.kind.is_some_and(|kind| kind.is(key.id()))) {
             drop(ErrorStack::get());
             return Err(OTHER_ALGORITHM);
         }

@@ -1,5 +1,6 @@
 //! Files of vectors as they may come, from whoever makes them.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+use kura_formats::payload::Payload;
 use provisioning_service::trust::sign;
 
 use super::*;
@@ -29,7 +30,10 @@ fn a_wrong_expectation_a_repeated_message_and_other_bytes_fail() {
     all[1]["expected"] = "signature.invalid".into();
     all[2]["canonical_hex"] = "00".into();
     all[3]["now_ms"] = 0.into();
+    all.push(accepted.clone());
     all.push(accepted);
+    let last = all.len() - 2;
+    all[last]["expected"] = "signature.missing".into();
     let scratch = Scratch::new(&serde_json::to_vec(&file).unwrap());
     let mut report = Vec::new();
     let tally = run(scratch.path(), &mut report).unwrap();
@@ -202,14 +206,38 @@ fn a_vector_may_bring_its_own_signers_and_the_memory_is_one() {
     file.push("not-yet", 1, NOW_MS, "signature.untrusted");
     file.push("own", 1, NOW_MS, ACCEPTED)["trusted_signers_pem"] = other.clone().into();
     let again = file.vectors.last().unwrap().clone();
+    file.vectors.push(again.clone());
+    file.vectors[2]["expected"] = "signature.replayed".into();
     file.vectors.push(again);
-    file.vectors[2]["name"] = "again".into();
+    file.vectors[3]["trusted_signers_pem"] = Value::Null;
+    file.vectors[3]["name"] = "again".into();
     file.push("not-any-more", 1, NOW_MS, "signature.untrusted");
     let (counted, report) = file.judged();
-    assert_eq!(counted, tally(3, 1), "{report}");
-    let replay = "FAILED  again: expected accepted, got signature.replayed";
-    assert!(report.contains(replay), "{report}");
-    assert!(report.contains("(own was accepted with this sig.id)"));
+    assert_eq!(counted, tally(4, 1), "{report}");
+    let untrusted = "FAILED  again: expected accepted, got signature.untrusted";
+    assert!(report.contains(untrusted), "{report}");
+}
+
+#[test]
+fn a_file_that_repeats_ids_and_expects_acceptance_means_each_vector_by_itself() {
+    let mut file = File::new();
+    let one_id = |file: &mut File, name: &str, timestamp: i64, expected: &str| {
+        file.push("one-id", 0, timestamp, expected)["name"] = name.into();
+    };
+    one_id(&mut file, "first", NOW_MS, ACCEPTED);
+    one_id(&mut file, "second", NOW_MS - 1, ACCEPTED);
+    one_id(&mut file, "late", NOW_MS - 300_001, ACCEPTED);
+    one_id(&mut file, "replayed", NOW_MS - 1, "signature.replayed");
+    one_id(&mut file, "wrong", NOW_MS - 1, "signature.invalid");
+    let (counted, report) = file.judged();
+    assert_eq!(counted, tally(3, 2), "{report}");
+    for words in [
+        "FAILED  late: expected accepted, got signature.replayed",
+        "FAILED  wrong: expected signature.invalid, got signature.replayed",
+        "judged by itself, in 1 vectors",
+    ] {
+        assert!(report.contains(words), "{words}: {report}");
+    }
 }
 
 #[test]

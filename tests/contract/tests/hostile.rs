@@ -81,6 +81,7 @@ trials! {
     signals_for_the_host_are_left_to_its_threads
     an_instance_that_runs_at_exit_does_no_harm
     a_forked_child_is_refused_and_the_parent_goes_on
+    a_library_that_is_closed_too_early_stays_while_its_thread_runs
     control_calls_need_little_stack
     a_lack_of_descriptors_passes_by_itself
 

@@ -93,6 +93,8 @@ fn a_rest_that_is_not_the_one_asked_for_begins_again() {
         "bytes 49999-99999/100000",
         "bytes 50000-99999/200000",
         "bytes 50000-50009/100000",
+        "bytes 0-18446744073709551615/*",
+        "bytes 50000-18446744073709551615/*",
         "rubbish",
     ] {
         let whole = content(100_000);

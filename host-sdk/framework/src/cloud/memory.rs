@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 /// The name of the file.
 pub const FILE: &str = "connections.jsonl";
-/// The file is written anew when it is opened with more bytes than this.
+/// The file is written anew when it has more bytes than this.
 const COMPACT_ABOVE: usize = 16 * 1024;
 
 /// What is remembered of one connection.
@@ -79,12 +79,7 @@ impl Memory {
         }
         kept.retain(|_, kept| *kept != Kept::default());
         if content.len() > COMPACT_ABOVE {
-            let mut text = Vec::new();
-            for (connection, kept) in &kept {
-                text.extend(line(connection, kept)?);
-            }
-            durable_file::write(&path, &text)?;
-            length = text.len();
+            length = compact(&path, &kept)?;
         }
         let inner = Mutex::new(Inner {
             kept,
@@ -153,14 +148,47 @@ impl Memory {
             appender.note(&line)?;
         }
         inner.length += line.len() as u64;
-        inner.appender = Some(appender);
         inner.kept.insert(connection.to_owned(), now);
+        if wait && inner.length > COMPACT_ABOVE as u64 {
+            drop(appender);
+            self.shorten(&mut inner);
+        } else {
+            inner.appender = Some(appender);
+        }
         Ok(())
+    }
+
+    /// For a gateway that runs for months. What was said stands, whatever comes of this: an error is
+    /// only worth a line, and the next change tries again.
+    fn shorten(&self, inner: &mut Inner) {
+        inner.kept.retain(|_, kept| *kept != Kept::default());
+        match compact(&self.path, &inner.kept) {
+            Ok(length) => inner.length = length as u64,
+            Err(e) => {
+                log::warn!("{} stays long: {e}", self.path.display());
+                // The old one or the new one, and whole.
+                if let Ok(there) = std::fs::symlink_metadata(&self.path) {
+                    if there.is_file() {
+                        inner.length = there.len();
+                    }
+                }
+            }
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Replaces the file by what it says; its length then.
+fn compact(path: &Path, kept: &BTreeMap<String, Kept>) -> io::Result<usize> {
+    let mut text = Vec::new();
+    for (connection, kept) in kept {
+        text.extend(line(connection, kept)?);
+    }
+    durable_file::write(path, &text)?;
+    Ok(text.len())
 }
 
 fn line(connection: &str, kept: &Kept) -> io::Result<Vec<u8>> {
@@ -222,13 +250,53 @@ mod tests {
         let memory = Memory::open(dir.path()).unwrap();
         memory.release("a", "").unwrap();
         assert!(!path.exists());
-        for _ in 0..200 {
+        let size = || fs::metadata(&path).unwrap().len();
+        let bound = (COMPACT_ABOVE + 100) as u64;
+        memory.release("b", "t-1").unwrap();
+        for _ in 0..600 {
             memory.hold("a").unwrap();
+            assert!(size() < bound);
             memory.release("a", "").unwrap();
+            assert!(size() < bound);
         }
         memory.hold("a").unwrap();
-        assert!(fs::metadata(&path).unwrap().len() > COMPACT_ABOVE as u64);
-        assert!(Memory::open(dir.path()).unwrap().of("a").held);
+        // What is written anew is whole, also for the process that comes after.
+        let memory = Memory::open(dir.path()).unwrap();
+        assert!(memory.of("a").held);
+        assert_eq!(memory.of("b").transaction.as_deref(), Some("t-1"));
+    }
+
+    #[test]
+    fn what_cannot_be_written_anew_stays_and_the_change_counts() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(FILE);
+        let memory = Memory::open(dir.path()).unwrap();
+        memory.release("b", "t-1").unwrap();
+        let change = |held: bool| match held {
+            true => memory.hold("a").unwrap(),
+            false => memory.release("a", "").unwrap(),
+        };
+        let mut held = false;
+        while memory.lock().length + 100 < COMPACT_ABOVE as u64 {
+            held = !held;
+            change(held);
+        }
+        let before = fs::read(&path).unwrap();
+        // A folder is in the way of the new file.
+        fs::remove_file(&path).unwrap();
+        fs::create_dir(&path).unwrap();
+        while memory.lock().appender.is_some() {
+            held = !held;
+            change(held);
+        }
+        assert_eq!(memory.of("a").held, held);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+        fs::remove_dir(&path).unwrap();
+        fs::write(&path, before).unwrap();
+        change(!held);
         assert!(fs::metadata(&path).unwrap().len() < 200);
+        let memory = Memory::open(dir.path()).unwrap();
+        assert_eq!(memory.of("a").held, !held);
+        assert_eq!(memory.of("b").transaction.as_deref(), Some("t-1"));
     }
 }

@@ -229,6 +229,9 @@ impl Connections {
                 if let Err(e) = self.surroundings.memory.forget(&stack.cloud) {
                     log::warn!("{} is still remembered: {e}", stack.cloud);
                 }
+                if let Err(e) = control::forget(&self.surroundings, &stack.cloud) {
+                    log::warn!("what {} had downloaded stays: {e}", stack.cloud);
+                }
             }
             (None, true) => match Connection::start(&stack, Arc::clone(&self.surroundings)) {
                 Ok(connection) => drop(all.insert(stack.cloud, connection)),

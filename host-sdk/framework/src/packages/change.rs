@@ -2,8 +2,9 @@
 //!
 //! The store decides what is to change; here it happens, in the order that `packages` describes.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use super::archive::Archive;
 use super::ledger::{Change, Content, Ledger, Phase};
 use super::manifest::Manifest;
 use super::stage::{stage, Order, Staged};
@@ -23,7 +24,7 @@ impl Packages {
         ledger: &mut Ledger,
         key: Option<&str>,
         wanted: Option<(&str, &str)>,
-        archive: &Path,
+        archive: &Archive,
     ) -> Result<String, PackageError> {
         let number = take_number(ledger);
         let result = self.stage_and_switch(ledger, number, key, wanted, archive);
@@ -39,7 +40,7 @@ impl Packages {
         number: u64,
         key: Option<&str>,
         wanted: Option<(&str, &str)>,
-        archive: &Path,
+        archive: &Archive,
     ) -> Result<String, PackageError> {
         let order = Order {
             number,

@@ -40,6 +40,14 @@ pub enum ArchiveError {
         /// What is wrong with it.
         reason: String,
     },
+    /// Another file than the one that was ordered.
+    #[error("it has the hash {found}, not {wanted}; download it again")]
+    Corrupt {
+        /// Of the file.
+        found: String,
+        /// That was ordered.
+        wanted: String,
+    },
     /// Another package than the one that was asked for.
     #[error("it is {found}, not {wanted}")]
     Other {
@@ -131,6 +139,10 @@ impl PackageError {
                 source: ArchiveError::Unreadable(_),
                 ..
             } => (status::E_IO, "package.failed"),
+            E::Archive {
+                source: ArchiveError::Corrupt { .. },
+                ..
+            } => (status::E_INVALID, "package.corrupt"),
             E::Archive { .. } | E::Library { .. } => (status::E_INVALID, "package.failed"),
             E::Conflict(_) => (status::E_CONFLICT, "package.failed"),
             E::TooMany { .. } => (status::E_INVALID, "protocol.too-large"),

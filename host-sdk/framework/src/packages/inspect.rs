@@ -1,12 +1,11 @@
 //! Looking into an archive without installing it: whether it is a package, its manifest, and its
 //! metatype descriptors. No code of it runs.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::BufRead;
 use std::path::Path;
 
-use super::manifest::{Manifest, PackageFile, MAX_METATYPE, MAX_TOTAL};
+use super::archive::Archive;
+use super::manifest::{Manifest, PackageFile, MAX_METATYPE};
 use super::read::{self, Receiver};
 use super::{ArchiveError, PackageError};
 use crate::loader;
@@ -41,17 +40,20 @@ impl Contents {
     }
 }
 
-/// Looks into the archive at `path`, in constant memory but for the descriptors (512 KiB).
+/// Looks into the archive at `path`, which may be a link, in constant memory but for the descriptors (512 KiB).
 ///
 /// # Errors
 /// [`PackageError::Archive`]: it is no package, or one for another machine.
 pub fn inspect(path: &Path) -> Result<Contents, PackageError> {
-    open(path)
+    inspect_open(&Archive::given(path)?)
+}
+
+/// As [`inspect`], of an archive that is open.
+pub(super) fn inspect_open(archive: &Archive) -> Result<Contents, PackageError> {
+    archive
+        .reader()
         .and_then(inspect_from)
-        .map_err(|source| PackageError::Archive {
-            path: path.to_owned(),
-            source,
-        })
+        .map_err(|e| archive.refused(e))
 }
 
 /// As [`inspect`], of an archive that is read from wherever it is.
@@ -65,27 +67,6 @@ pub fn inspect_from(archive: impl BufRead) -> Result<Contents, ArchiveError> {
         manifest,
         metatypes: look.metatypes,
     })
-}
-
-/// Opens an archive. Not a fifo or a device, which would keep the reader waiting.
-pub(super) fn open(path: &Path) -> Result<BufReader<File>, ArchiveError> {
-    let file = File::options()
-        .read(true)
-        .custom_flags((rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::CLOEXEC).bits() as i32)
-        .open(path)
-        .map_err(ArchiveError::Unreadable)?;
-    let there = file.metadata().map_err(ArchiveError::Unreadable)?;
-    if !there.is_file() {
-        let what = std::io::Error::new(std::io::ErrorKind::InvalidInput, "it is no plain file");
-        return Err(ArchiveError::Unreadable(what));
-    }
-    if there.len() > MAX_TOTAL {
-        return Err(ArchiveError::TooLarge {
-            size: there.len(),
-            limit: MAX_TOTAL,
-        });
-    }
-    Ok(BufReader::with_capacity(64 << 10, file))
 }
 
 /// Collects the descriptors, and looks at the beginnings of the libraries.

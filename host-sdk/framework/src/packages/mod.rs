@@ -21,6 +21,7 @@
 //! package is trusted once it is installed, as any plugin is; who may install one is the business of
 //! the callers: the component's host table, the console, the cloud connection.
 
+mod archive;
 mod change;
 mod error;
 mod incoming;
@@ -33,6 +34,7 @@ mod read;
 mod stage;
 mod store;
 
+pub(crate) use archive::Archive;
 pub use error::{ArchiveError, PackageError};
 pub use incoming::Incoming;
 pub use inspect::{inspect, inspect_from, Contents};

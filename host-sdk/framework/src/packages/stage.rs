@@ -4,8 +4,9 @@ use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 
+use super::archive::Archive;
 use super::error::storage;
-use super::inspect::{open, Look};
+use super::inspect::Look;
 use super::ledger::{Content, Installed};
 use super::manifest::{Manifest, PackageFile};
 use super::place::Place;
@@ -27,7 +28,7 @@ pub(super) struct Order<'a> {
     /// The package that is wanted; where it is not named, whatever the archive is.
     pub(super) wanted: Option<(&'a str, &'a str)>,
     /// The archive.
-    pub(super) archive: &'a Path,
+    pub(super) archive: &'a Archive,
 }
 
 /// Reads the archive into the folder of the change. `allowed` sees the manifest before any file is
@@ -47,11 +48,8 @@ pub(super) fn stage(
         file: None,
         same: false,
     };
-    let archive = |source| PackageError::Archive {
-        path: order.archive.to_owned(),
-        source,
-    };
-    let source = open(order.archive).map_err(archive)?;
+    let archive = |source| order.archive.refused(source);
+    let source = order.archive.reader().map_err(archive)?;
     match read::read(source, &mut writer) {
         Ok(manifest) if writer.same => Ok((manifest.name, Staged::Same)),
         Ok(manifest) => {

@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use serde::Serialize;
 
+use super::archive::Archive;
 use super::change::{take_number, untouched};
-use super::inspect::{inspect, Contents};
+use super::inspect::{inspect_open, Contents};
 use super::ledger::{Change, Installed, Ledger, Phase};
 use super::manifest::{is_plain, PackageFile};
 use super::place::Place;
@@ -103,7 +104,8 @@ impl Packages {
         content.installed.iter().map(info).collect()
     }
 
-    /// Looks into an archive, which has to be this version of this package.
+    /// Looks into an archive, which has to be this version of this package. It is a file of this
+    /// process or of a component: a link is refused, here and where one is installed.
     ///
     /// # Errors
     /// [`PackageError::Archive`], [`PackageError::BadName`].
@@ -114,18 +116,16 @@ impl Packages {
         archive: &Path,
     ) -> Result<Contents, PackageError> {
         named(name, version)?;
-        let contents = inspect(archive)?;
+        let open = Archive::own(archive)?;
+        let contents = inspect_open(&open)?;
         let manifest = &contents.manifest;
         if (name, version) == (&manifest.name, &manifest.version) {
             return Ok(contents);
         }
-        Err(PackageError::Archive {
-            path: archive.to_owned(),
-            source: ArchiveError::Other {
-                found: format!("{} {}", manifest.name, manifest.version),
-                wanted: format!("{name} {version}"),
-            },
-        })
+        Err(open.refused(ArchiveError::Other {
+            found: format!("{} {}", manifest.name, manifest.version),
+            wanted: format!("{name} {version}"),
+        }))
     }
 
     /// A private file for an archive that comes from elsewhere.
@@ -167,7 +167,8 @@ impl Packages {
             )));
         }
         let wanted = Some((name, version));
-        self.bring(&mut ledger, Some(key), wanted, archive)?;
+        let archive = Archive::own(archive)?;
+        self.bring(&mut ledger, Some(key), wanted, &archive)?;
         Ok(())
     }
 
@@ -176,13 +177,31 @@ impl Packages {
     /// # Errors
     /// As [`Packages::install`]; also while a change of the package by somebody else is not settled.
     pub fn install_now(&self, archive: &Path) -> Result<PackageInfo, PackageError> {
+        let archive = Archive::own(archive)?;
         let mut ledger = self.lock();
         self.mend(&mut ledger)?;
-        let name = self.bring(&mut ledger, None, None, archive)?;
+        let name = self.bring(&mut ledger, None, None, &archive)?;
         drop(ledger);
         let mut all = self.list().into_iter();
         all.find(|info| info.name == name)
             .ok_or(PackageError::Unknown(name))
+    }
+
+    /// Installs an archive that is open, which has to be this version of this package, for good.
+    ///
+    /// # Errors
+    /// As [`Packages::install_now`].
+    pub(crate) fn install_open(
+        &self,
+        name: &str,
+        version: &str,
+        archive: &Archive,
+    ) -> Result<(), PackageError> {
+        named(name, version)?;
+        let mut ledger = self.lock();
+        self.mend(&mut ledger)?;
+        self.bring(&mut ledger, None, Some((name, version)), archive)?;
+        Ok(())
     }
 
     /// Removes a package, for good. Its components lose their library; their configurations stay.

@@ -32,6 +32,11 @@ pub fn set(framework: &Framework, pid: &str, values: Properties) {
 }
 
 pub fn transport(framework: &Framework, url: &str, client_id: &str) {
+    address(framework, TRANSPORT, url, client_id);
+}
+
+/// The same, of the transport of another connection.
+pub fn address(framework: &Framework, pid: &str, url: &str, client_id: &str) {
     let values = [
         ("broker-url", url),
         ("topic.context.account-name", "acme"),
@@ -43,7 +48,7 @@ pub fn transport(framework: &Framework, url: &str, client_id: &str) {
         .map(|(name, value)| (name.to_owned(), value.into()))
         .collect();
     values.insert("password".to_owned(), Secret::from("").into());
-    set(framework, TRANSPORT, values);
+    set(framework, pid, values);
 }
 
 fn automatic(framework: &Framework) {

@@ -13,7 +13,7 @@ use mqtt_session::{Anchor, Event, Options, Publish, Session};
 use serde_json::{json, Value};
 
 use crate::broker::{free_port, there, Broker};
-use crate::cloud::{set, transport, wait_for, CLOUD, TRANSPORT};
+use crate::cloud::{address, set, transport, wait_for, CLOUD, TRANSPORT};
 use crate::support::{text, until, Place, DEADLINE};
 
 const PROVISIONING: &str = "gwc.provisioning.ProvisioningService";
@@ -22,8 +22,8 @@ const PROVISIONING: &str = "gwc.provisioning.ProvisioningService";
 pub struct World {
     pub framework: Framework,
     pub cloud: Cloud,
-    _broker: Broker,
-    _place: Place,
+    broker: Broker,
+    place: Place,
 }
 
 /// The account's side: it asks, and hears the replies to its questions.
@@ -56,7 +56,13 @@ impl Cloud {
     }
 
     pub fn send(&self, what: &str, payload: &Payload) {
-        self.publish(&format!("$EDC/acme/gw/{what}"), encode(payload), false);
+        self.send_to("gw", what, payload);
+    }
+
+    /// Over the connection with that client-id.
+    pub fn send_to(&self, client_id: &str, what: &str, payload: &Payload) {
+        let topic = format!("$EDC/acme/{client_id}/{what}");
+        self.publish(&topic, encode(payload), false);
     }
 
     /// The next reply; it must be the one to that request.
@@ -121,12 +127,55 @@ fn world_with(defines: &[&str]) -> Option<World> {
     Some(World {
         framework,
         cloud,
-        _broker: broker,
-        _place: place,
+        broker,
+        place,
     })
 }
 
 impl World {
+    /// Connects a second time to the same account, with another client-id.
+    pub fn second(&self, client_id: &str) {
+        let framework = &self.framework;
+        framework.create_connection(&format!("{CLOUD}-2")).unwrap();
+        framework.settle();
+        address(
+            framework,
+            &format!("{TRANSPORT}-2"),
+            &self.broker.url(),
+            client_id,
+        );
+        framework.connect(&format!("{CLOUD}-2")).unwrap();
+        until("the second connection", || {
+            let all = framework.connections();
+            let up = |c: &&gateway_host_sdk::ConnectionInfo| {
+                c.client_id == client_id && c.state == ConnectionState::Connected
+            };
+            all.iter().find(up).map(drop)
+        });
+        until("its component", || {
+            let all = framework.components();
+            let active = |c: &gateway_host_sdk::ComponentInfo| {
+                c.pid == format!("{PROVISIONING}-2")
+                    && c.state == gateway_host_sdk::ComponentState::Active
+            };
+            all.iter().any(active).then_some(())
+        });
+    }
+
+    /// Another process, as it were.
+    pub fn restart(self) -> World {
+        self.framework.shutdown();
+        let framework = self.place.start();
+        framework.connect(CLOUD).unwrap();
+        wait_for(&framework, ConnectionState::Connected);
+        World { framework, ..self }
+    }
+
+    /// Where downloads are kept.
+    pub fn downloads(&self) -> std::path::PathBuf {
+        self.place.data().join("downloads")
+    }
+
     fn report(&self) -> ControlReport {
         self.framework.connections().remove(0).control
     }

@@ -15,12 +15,18 @@ use openssl::sha::sha256;
 use crate::control::{asking, refused, signed, world, World};
 use crate::support::{until, DEADLINE};
 
-/// Serves one file at `/package`, nothing at `/hang`, and 404 elsewhere. Lives as long as the test.
+/// A connection, and what is still to be sent over it.
+type Half = (TcpStream, Vec<u8>);
+
+/// Serves one file at `/package`, half of it at `/half` until it is told to go on, nothing at
+/// `/hang`, and 404 elsewhere. Lives as long as the test.
 struct Server {
     address: SocketAddr,
     asked: Arc<AtomicUsize>,
     /// Connections that wait for nothing.
     _hanging: Arc<Mutex<Vec<TcpStream>>>,
+    /// Connections that wait for the other half.
+    halves: Arc<Mutex<Vec<Half>>>,
 }
 
 impl Server {
@@ -30,6 +36,8 @@ impl Server {
         let asked = Arc::new(AtomicUsize::new(0));
         let hanging = Arc::new(Mutex::new(Vec::new()));
         let (count, held) = (Arc::clone(&asked), Arc::clone(&hanging));
+        let halves: Arc<Mutex<Vec<_>>> = Arc::default();
+        let half = Arc::clone(&halves);
         thread::spawn(move || {
             for stream in listener.incoming() {
                 let mut stream = stream.unwrap();
@@ -43,6 +51,12 @@ impl Server {
                         let _ = stream.write_all(head("200 OK", file.len()).as_bytes());
                         let _ = stream.write_all(&file);
                     }
+                    "/half" => {
+                        let (first, rest) = file.split_at(file.len() / 2);
+                        let _ = stream.write_all(head("200 OK", file.len()).as_bytes());
+                        let _ = stream.write_all(first);
+                        half.lock().unwrap().push((stream, rest.to_vec()));
+                    }
                     "/hang" => {
                         let _ = stream.write_all(head("200 OK", 1 << 20).as_bytes());
                         held.lock().unwrap().push(stream);
@@ -55,7 +69,21 @@ impl Server {
             address,
             asked,
             _hanging: hanging,
+            halves,
         }
+    }
+
+    /// Sends the other halves.
+    fn go_on(&self) {
+        for (mut stream, rest) in self.halves.lock().unwrap().drain(..) {
+            stream.write_all(&rest).unwrap();
+        }
+    }
+
+    fn is_asked(&self, times: usize) {
+        until("the question to the server", || {
+            (self.asked.load(Ordering::SeqCst) == times).then_some(())
+        });
     }
 }
 
@@ -78,7 +106,10 @@ struct Shop {
 
 impl Shop {
     fn new() -> Shop {
-        let application = Application::heater("1.2.0");
+        Shop::of(Application::heater("1.2.0"))
+    }
+
+    fn of(application: Application) -> Shop {
         let archive = application.archive();
         let server = Server::of(archive.clone());
         Shop {
@@ -104,6 +135,12 @@ impl Shop {
     }
 }
 
+fn is_progress(notice: &Payload) -> bool {
+    ["dp.download.status", "dp.install.status"]
+        .iter()
+        .any(|name| notice.string(name) == Some("IN_PROGRESS"))
+}
+
 impl World {
     fn accepted(&self, what: &str, payload: Payload) -> Payload {
         let reply = self.cloud.ask(&format!("DEPLOY-V2/{what}"), payload);
@@ -111,14 +148,18 @@ impl World {
         reply
     }
 
-    /// The end of a step, as it is notified.
-    fn end(&self, step: &str) -> Payload {
+    /// The end of a step, as it is notified over the connection with that client-id.
+    fn end_at(&self, client_id: &str, step: &str) -> Payload {
         loop {
             let (topic, bytes) = self.cloud.heard.recv_timeout(DEADLINE).unwrap();
-            assert_eq!(topic, format!("$EDC/acme/cloud/DEPLOY-V2/NOTIFY/gw/{step}"));
             let notice = decode(&bytes, &Limits::default()).unwrap();
+            if notice.string("client.id") != Some(client_id) && is_progress(&notice) {
+                continue;
+            }
+            let expected = format!("$EDC/acme/cloud/DEPLOY-V2/NOTIFY/{client_id}/{step}");
+            assert_eq!(topic, expected);
             assert_eq!(notice.int64("job.id"), Some(42));
-            assert_eq!(notice.string("client.id"), Some("gw"));
+            assert_eq!(notice.string("client.id"), Some(client_id));
             assert_eq!(notice.string("dp.name"), Some("heater"));
             match notice.string(&format!("dp.{step}.status")) {
                 Some("IN_PROGRESS") => {
@@ -131,8 +172,27 @@ impl World {
         }
     }
 
+    /// The answer of the connection with that client-id, whatever progress is notified meanwhile.
+    fn answer_at(&self, client_id: &str, what: &str, payload: &Payload) -> Payload {
+        let what = format!("DEPLOY-V2/{what}");
+        self.cloud.send_to(client_id, &what, payload);
+        let id = payload.string("request.id").unwrap();
+        loop {
+            let (topic, bytes) = self.cloud.heard.recv_timeout(DEADLINE).unwrap();
+            let heard = decode(&bytes, &Limits::default()).unwrap();
+            if topic.ends_with(&format!("/REPLY/{id}")) {
+                return heard;
+            }
+            assert!(is_progress(&heard), "{topic} {heard:?}");
+        }
+    }
+
     fn ends(&self, step: &str, status: &str) -> Payload {
-        let end = self.end(step);
+        self.ends_at("gw", step, status)
+    }
+
+    fn ends_at(&self, client_id: &str, step: &str, status: &str) -> Payload {
+        let end = self.end_at(client_id, step);
         assert_eq!(
             end.string(&format!("dp.{step}.status")),
             Some(status),
@@ -258,9 +318,7 @@ fn one_order_at_a_time_and_a_download_can_be_ended() {
     let reply = world.accepted("GET/download", signed("0"));
     assert_eq!(reply.string("dp.download.status"), Some("IDLE"));
     world.accepted("EXEC/download", shop.order(signed("1"), "/hang"));
-    until("the question to the server", || {
-        (shop.server.asked.load(Ordering::SeqCst) == 1).then_some(())
-    });
+    shop.server.is_asked(1);
     let second = shop.order(signed("2"), "/package");
     world.cloud.send("DEPLOY-V2/EXEC/download", &second);
     let conflict = loop {
@@ -301,13 +359,106 @@ fn a_gateway_that_is_stopped_while_it_downloads_stops() {
     let Some(world) = world() else { return };
     let shop = Shop::new();
     world.accepted("EXEC/download", shop.order(signed("1"), "/hang"));
-    until("the question to the server", || {
-        (shop.server.asked.load(Ordering::SeqCst) == 1).then_some(())
-    });
+    shop.server.is_asked(1);
     let (done, ended): (Sender<()>, _) = channel();
     thread::spawn(move || {
         world.framework.shutdown();
         done.send(()).unwrap();
     });
     ended.recv_timeout(DEADLINE).unwrap();
+}
+
+#[test]
+fn two_connections_do_not_touch_what_the_other_downloads() {
+    let Some(world) = world() else { return };
+    world.second("gw2");
+    let shop = Shop::new();
+    let other = Shop::of(Application::heater("1.2.0").with("HEATER_DYING"));
+    let kept = |shop: &Shop, id: &str, path| {
+        shop.order(signed(id), path)
+            .with_metric("dp.install", false)
+    };
+    world.accepted("EXEC/download", kept(&shop, "1", "/half"));
+    shop.server.is_asked(1);
+    let hanging = kept(&other, "2", "/hang");
+    let reply = world.answer_at("gw2", "EXEC/download", &hanging);
+    assert_eq!(reply.int32("response.code"), Some(200), "{reply:?}");
+    other.server.is_asked(1);
+    shop.server.go_on();
+    world.ends("download", "COMPLETED");
+    let reply = world.answer_at("gw2", "EXEC/install", &kept(&other, "3", ""));
+    refused(&reply, 409, "protocol.unexpected");
+    world.accepted("EXEC/install", shop.order(signed("4"), ""));
+    world.ends("install", "COMPLETED");
+    let reply = world.answer_at("gw2", "DEL/download", &signed("5"));
+    assert_eq!(reply.int32("response.code"), Some(200), "{reply:?}");
+    world.ends_at("gw2", "download", "CANCELLED");
+
+    // What one has kept, the other neither installs nor removes.
+    world.accepted("EXEC/download", kept(&shop, "6", "/package"));
+    world.ends("download", "COMPLETED");
+    let reply = world.answer_at("gw2", "EXEC/install", &shop.order(signed("7"), ""));
+    refused(&reply, 404, "protocol.unexpected");
+    world.accepted("EXEC/install", shop.order(signed("8"), ""));
+    world.ends("install", "COMPLETED");
+}
+
+#[test]
+fn what_was_downloaded_is_recognised_again_before_it_is_installed() {
+    let Some(mut world) = world() else { return };
+    let shop = Shop::new();
+    // It is that package, whole, of another hand.
+    let swapped = Application::heater("1.2.0").with("HEATER_DYING").archive();
+    assert_ne!(swapped, shop.archive);
+    let kept = |id: &str| {
+        shop.order(signed(id), "/package")
+            .with_metric("dp.install", false)
+    };
+    for (turn, restarts) in [("a", false), ("b", true)] {
+        let id = |n: &str| format!("{turn} {n}");
+        world.accepted("EXEC/download", kept(&id("download")));
+        world.ends("download", "COMPLETED");
+        if restarts {
+            world = world.restart();
+        }
+        std::fs::write(world.downloads().join("package.tar.gz"), &swapped).unwrap();
+        world.accepted("EXEC/install", shop.order(signed(&id("install")), ""));
+        let end = world.ends("install", "FAILED");
+        assert_eq!(end.string("prov.error.code"), Some("package.corrupt"));
+        assert!(world.framework.packages().list().is_empty());
+        let gone = shop.order(signed(&id("again")), "");
+        let reply = world.cloud.ask("DEPLOY-V2/EXEC/install", gone);
+        refused(&reply, 404, "protocol.unexpected");
+    }
+
+    world.accepted("EXEC/download", kept("kept"));
+    world.ends("download", "COMPLETED");
+    let world = world.restart();
+    world.accepted("EXEC/install", shop.order(signed("at last"), ""));
+    world.ends("install", "COMPLETED");
+    let left = std::fs::read_dir(world.downloads()).unwrap();
+    assert_eq!(left.count(), 0);
+}
+
+#[test]
+fn a_link_in_the_place_of_what_was_downloaded_is_not_followed() {
+    let Some(world) = world() else { return };
+    let shop = Shop::new();
+    // The very file that was ordered, and its hash, but elsewhere.
+    let elsewhere = tempfile::tempdir().unwrap();
+    for name in ["package.tar.gz", "package.tar.hash"] {
+        let kept = shop.order(signed(name), "/package");
+        world.accepted("EXEC/download", kept.with_metric("dp.install", false));
+        world.ends("download", "COMPLETED");
+        let (file, moved) = (world.downloads().join(name), elsewhere.path().join(name));
+        std::fs::rename(&file, &moved).unwrap();
+        std::os::unix::fs::symlink(&moved, &file).unwrap();
+        let install = shop.order(signed(&format!("{name} install")), "");
+        world.accepted("EXEC/install", install);
+        let end = world.ends("install", "FAILED");
+        let why = end.string("dp.install.error.message").unwrap();
+        assert!(why.contains(name), "{why}");
+        assert!(moved.exists() && file.symlink_metadata().is_err());
+    }
+    assert!(world.framework.packages().list().is_empty());
 }

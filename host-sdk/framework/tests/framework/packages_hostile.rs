@@ -422,18 +422,49 @@ fn what_is_no_file_is_not_waited_for() {
         .unwrap()
         .success());
     for (path, words) in [
-        (fifo, "no plain file"),
-        (PathBuf::from("/dev/zero"), "no plain file"),
-        (victim.root.path().to_owned(), "no plain file"),
+        (fifo, "it is no"),
+        (PathBuf::from("/dev/zero"), "it is no"),
+        (victim.root.path().to_owned(), "it is no"),
         (victim.root.path().join("nothing"), "cannot be read"),
     ] {
         let error = victim
             .packages
             .install("k", "heater", "1", &path)
             .unwrap_err();
-        let message = error.to_call_error().message;
-        assert!(message.contains(words), "{}: {message}", path.display());
+        for error in [error, inspect(&path).unwrap_err()] {
+            let message = error.to_call_error().message;
+            assert!(message.contains(words), "{}: {message}", path.display());
+        }
     }
+}
+
+#[test]
+fn a_link_is_followed_for_a_person_and_nobody_else() {
+    let victim = Victim::new();
+    let at = |name: &str| victim.root.path().join(name);
+    fs::create_dir(at("folder")).unwrap();
+    let (there, link, way) = (at("folder/heater.tar.gz"), at("link"), at("way"));
+    pack("heater", "1", &good(), fs::File::create(&there).unwrap()).unwrap();
+    std::os::unix::fs::symlink(&there, &link).unwrap();
+    std::os::unix::fs::symlink(at("folder"), &way).unwrap();
+    for path in [link, way.join("heater.tar.gz")] {
+        inspect(&path).unwrap();
+        let packages = &victim.packages;
+        let results = [
+            packages.inspect("heater", "1", &path).map(drop),
+            packages.install("k", "heater", "1", &path),
+            packages.install_now(&path).map(drop),
+        ];
+        for result in results {
+            let error = result.unwrap_err().to_call_error();
+            assert!(
+                error.message.contains("cannot be read"),
+                "{}",
+                error.message
+            );
+        }
+    }
+    victim.packages.inspect("heater", "1", &there).unwrap();
 }
 
 #[test]

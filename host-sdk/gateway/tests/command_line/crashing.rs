@@ -13,15 +13,16 @@ use super::support::{finished, gateway, wait, Home, Running};
 use super::text;
 
 /// Runs the gateway, which does not come up.
-fn crashes(home: &Home, arguments: &[&str]) {
-    ends(home, arguments, Signal::ABORT);
+fn crashes(home: &Home, arguments: &[&str]) -> String {
+    ends(home, arguments, Signal::ABORT)
 }
 
 /// Runs the gateway, which ends by that signal.
-fn ends(home: &Home, arguments: &[&str], signal: Signal) {
+fn ends(home: &Home, arguments: &[&str], signal: Signal) -> String {
     let output = finished(home.run().args(arguments));
     let said = text(&output.stderr);
     assert_eq!(output.status.signal(), Some(signal.as_raw()), "{said}");
+    said
 }
 
 fn plugins(home: &Home, arguments: &[&str]) -> (Option<i32>, String) {
@@ -128,7 +129,10 @@ fn a_library_that_crashes_when_it_is_opened_is_not_opened_a_fourth_time() {
         return;
     }
     for _ in 0..3 {
-        crashes(&home, &[]);
+        let said = crashes(&home, &[]);
+        // The last that is heard of it names it.
+        let last = said.lines().last().unwrap_or_default();
+        assert!(last.contains("opening ") && last.contains(".so"), "{said}");
     }
     let running = Running::start(&home, &[]);
     let (_, listed) = plugins(&home, &[]);

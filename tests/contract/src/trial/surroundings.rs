@@ -2,7 +2,9 @@
 //! descriptors.
 
 use std::collections::BTreeSet;
+use std::ffi::CString;
 use std::fs::File;
+use std::io::Read;
 use std::net::TcpListener;
 use std::os::fd::AsRawFd;
 use std::path::Path;
@@ -21,13 +23,15 @@ const QUIET: &str = "mqtts://127.0.0.1:1";
 fn with_all_threads(plugin: &Plugin, during: impl FnOnce(&Instance<'_>)) {
     let broker = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("mqtt://{}", broker.local_addr().unwrap());
-    let (host, watcher) = (Host::new(), Watcher::new());
+    let host = Host::new();
     let table = host.table();
     let instance = plugin.create(&table, PID).unwrap();
-    instance.watch(watcher.sink()).unwrap();
     instance.activate(&parameters(true, &url)).unwrap();
-    let (_connection, _) = broker.accept().unwrap();
-    watcher.wait(|document| document["bytes"]["sent"].as_u64() > Some(0));
+    let (mut connection, _) = broker.accept().unwrap();
+    let patience = Some(Duration::from_secs(60));
+    connection.set_read_timeout(patience).unwrap();
+    let mut connect = [0];
+    connection.read_exact(&mut connect).expect("CONNECT");
     during(&instance);
     instance.deactivate().unwrap();
     instance.destroy().unwrap();
@@ -189,6 +193,31 @@ pub fn control_calls_need_little_stack(path: &Path) {
             .spawn_scoped(scope, calls)
             .unwrap();
     });
+}
+
+pub fn a_library_that_is_closed_too_early_stays_while_its_thread_runs(path: &Path) {
+    // Not dropped: it would close the library once more.
+    let plugin: &'static Plugin = Box::leak(Box::new(Plugin::open(path)));
+    let (host, watcher) = (Host::new(), Watcher::new());
+    let table = host.table();
+    let instance = plugin.create(&table, PID).unwrap();
+    instance.watch(watcher.sink()).unwrap();
+    instance.activate(&parameters(false, QUIET)).unwrap();
+    watcher.wait_for_state("idle");
+    let name = CString::new(path.to_str().unwrap()).unwrap();
+    // SAFETY: once for this handle, and once for that of the plugin, as a careless host does.
+    unsafe {
+        let handle = libc::dlopen(name.as_ptr(), libc::RTLD_NOW | libc::RTLD_NOLOAD);
+        assert!(!handle.is_null());
+        assert_eq!(libc::dlclose(handle), 0);
+        assert_eq!(libc::dlclose(handle), 0);
+    }
+    let mapped = std::fs::read_to_string("/proc/self/maps").unwrap();
+    assert!(mapped.contains("provisioning_service.so"), "unmapped");
+    instance.update(&parameters(true, QUIET)).unwrap();
+    watcher.wait_for_code("network.refused");
+    instance.deactivate().unwrap();
+    instance.destroy().unwrap();
 }
 
 /// Sets how many descriptors this process may have.

@@ -32,7 +32,7 @@ impl Clerk {
     /// For the connection of that CloudService.
     pub(super) fn new(surroundings: Arc<Surroundings>, connection: &str, notify: Notify) -> Clerk {
         Clerk {
-            deploy: Deploy::new(Arc::clone(&surroundings), notify),
+            deploy: Deploy::new(Arc::clone(&surroundings), connection, notify),
             surroundings,
             connection: connection.to_owned(),
             ledger: Ledger::default(),

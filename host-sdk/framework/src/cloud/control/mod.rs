@@ -51,6 +51,14 @@ pub(super) struct Address {
     pub(super) client_id: String,
 }
 
+/// That connection is no more: neither is what it had downloaded.
+pub(super) fn forget(surroundings: &Surroundings, connection: &str) -> std::io::Result<()> {
+    match &surroundings.deployment {
+        Some(deployment) => deploy::forget(deployment, connection),
+        None => Ok(()),
+    }
+}
+
 /// The desk of the connection of that CloudService. `served` is told of each message once, `notify`
 /// publishes what follows later.
 pub(super) fn open_desk(

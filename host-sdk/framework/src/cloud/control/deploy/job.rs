@@ -1,8 +1,8 @@
 //! One order at work, on a thread of its own.
 
-use std::fs;
+use std::cell::Cell;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{channel, Sender};
 use std::sync::Arc;
@@ -14,6 +14,7 @@ use mqtt_session::{Cancel, Tls};
 
 use super::notice::{Notifier, Standing};
 use super::order::{Download, Order};
+use super::shelf::Shelf;
 use crate::packages::{PackageError, Packages};
 
 /// The longest that a download may take; that it moves, its own limits see to.
@@ -70,11 +71,11 @@ pub(super) enum Work {
         order: Box<Download>,
         /// Whom to trust.
         tls: Tls,
-        file: PathBuf,
+        shelf: Shelf,
     },
     Install {
         order: Order,
-        file: PathBuf,
+        shelf: Shelf,
     },
     Uninstall {
         order: Order,
@@ -111,7 +112,7 @@ impl Job {
             .name("gwc-deploy".to_owned())
             .spawn(move || {
                 if begin.recv().is_ok() {
-                    run(work, &packages, &notifier, &told);
+                    guarded(work, &packages, &notifier, &told);
                 }
             })?;
         Ok(Job {
@@ -158,14 +159,34 @@ impl Drop for Job {
     }
 }
 
-fn run(work: Work, packages: &Packages, notifier: &Notifier, cancel: &Cancel) {
+/// Whoever gave the order hears how it ended, also where a mistake in here ends it.
+fn guarded(work: Work, packages: &Packages, notifier: &Notifier, cancel: &Cancel) {
+    let (first, order) = match &work {
+        Work::Download { order, .. } => (Kind::Download, order.order.clone()),
+        Work::Install { order, .. } => (Kind::Install, order.clone()),
+        Work::Uninstall { order } => (Kind::Uninstall, order.clone()),
+    };
+    let step = Cell::new(first);
+    let worked = AssertUnwindSafe(|| run(work, packages, notifier, cancel, &step));
+    if catch_unwind(worked).is_err() {
+        log::error!("working on {} {} panicked", order.name, order.version);
+        let failed = Standing::Failed {
+            code: "package.failed",
+            message: "the gateway made a mistake; its log says where".to_owned(),
+        };
+        notifier.tell_last(step.get(), &order, &failed);
+    }
+}
+
+fn run(work: Work, packages: &Packages, notifier: &Notifier, cancel: &Cancel, step: &Cell<Kind>) {
     match work {
-        Work::Download { order, tls, file } => {
-            if download(&order, tls, &file, notifier, cancel) && order.install {
-                install(packages, &order.order, &file, notifier);
+        Work::Download { order, tls, shelf } => {
+            if download(&order, tls, &shelf, notifier, cancel) && order.install {
+                step.set(Kind::Install);
+                install(packages, &order.order, &shelf, notifier);
             }
         }
-        Work::Install { order, file } => install(packages, &order, &file, notifier),
+        Work::Install { order, shelf } => install(packages, &order, &shelf, notifier),
         Work::Uninstall { order } => {
             let standing = match packages.remove(&order.name) {
                 Ok(()) => Standing::Completed { size: 0 },
@@ -177,19 +198,24 @@ fn run(work: Work, packages: &Packages, notifier: &Notifier, cancel: &Cancel) {
 }
 
 /// True if the file is there.
-fn download(order: &Download, tls: Tls, file: &Path, notifier: &Notifier, cancel: &Cancel) -> bool {
+fn download(
+    order: &Download,
+    tls: Tls,
+    shelf: &Shelf,
+    notifier: &Notifier,
+    cancel: &Cancel,
+) -> bool {
     let tell = |standing: &Standing| notifier.tell(Kind::Download, &order.order, standing);
     // Only a file that is whole and has its hash bears the name that can be installed.
-    let part = file.with_extension("part");
-    if let Err(e) = gone(file).and_then(|()| gone(&part)) {
-        notifier.tell_last(Kind::Download, &order.order, &unwritable(file, &e));
+    if let Err(e) = shelf.clear() {
+        notifier.tell_last(Kind::Download, &order.order, &unwritable(shelf, &e));
         return false;
     }
     let mut request = file_download::Request::new(
         order.address.clone(),
         order.algorithm(),
         order.hash.digest().to_vec(),
-        &part,
+        shelf.part(),
     );
     request.credentials = order.credentials.clone();
     request.tls = tls;
@@ -206,11 +232,11 @@ fn download(order: &Download, tls: Tls, file: &Path, notifier: &Notifier, cancel
         }
     };
     let standing = match fetch(&request, cancel, &mut progress) {
-        Ok(received) => match fs::rename(&part, file) {
+        Ok(received) => match shelf.fill(&order.hash) {
             Ok(()) => Standing::Completed {
                 size: metric(received.length),
             },
-            Err(e) => unwritable(file, &e),
+            Err(e) => unwritable(shelf, &e),
         },
         Err(DownloadError::Cancelled { .. }) => Standing::Cancelled,
         Err(e) => Standing::Failed {
@@ -226,22 +252,22 @@ fn download(order: &Download, tls: Tls, file: &Path, notifier: &Notifier, cancel
     done
 }
 
-/// Installs the file for good, if it is that package, and removes it.
-fn install(packages: &Packages, order: &Order, file: &Path, notifier: &Notifier) {
+/// Installs the file for good, if it is the one that was downloaded and that package, and removes it.
+fn install(packages: &Packages, order: &Order, shelf: &Shelf, notifier: &Notifier) {
     let tell = |standing: &Standing| notifier.tell(Kind::Install, order, standing);
     tell(&Standing::InProgress {
         percent: 0,
         size: 0,
     });
-    let installed = packages
-        .inspect(&order.name, &order.version, file)
-        .and_then(|_| packages.install_now(file));
+    let installed = shelf
+        .take()
+        .and_then(|archive| packages.install_open(&order.name, &order.version, &archive));
     let standing = match installed {
-        Ok(_) => Standing::Completed { size: 0 },
+        Ok(()) => Standing::Completed { size: 0 },
         Err(e) => failed(&e),
     };
-    if let Err(e) = fs::remove_file(file) {
-        log::warn!("{} stays: {e}", file.display());
+    if let Err(e) = shelf.clear() {
+        log::warn!("{} stays: {e}", shelf.file().display());
     }
     notifier.tell_last(Kind::Install, order, &standing);
 }
@@ -249,6 +275,7 @@ fn install(packages: &Packages, order: &Order, file: &Path, notifier: &Notifier)
 fn failed(error: &PackageError) -> Standing {
     let said = error.to_call_error();
     let code = match said.code.as_str() {
+        "package.corrupt" => "package.corrupt",
         "storage.full" => "storage.full",
         "storage.unwritable" => "storage.unwritable",
         _ => "package.failed",
@@ -259,17 +286,10 @@ fn failed(error: &PackageError) -> Standing {
     }
 }
 
-fn gone(file: &Path) -> io::Result<()> {
-    match fs::remove_file(file) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
-        _ => Ok(()),
-    }
-}
-
-fn unwritable(file: &Path, error: &io::Error) -> Standing {
+fn unwritable(shelf: &Shelf, error: &io::Error) -> Standing {
     Standing::Failed {
         code: "storage.unwritable",
-        message: format!("{}: {error}", file.display()),
+        message: format!("{}: {error}", shelf.file().display()),
     }
 }
 
@@ -286,4 +306,60 @@ fn percent(progress: &Progress) -> i32 {
 
 fn metric(bytes: u64) -> i32 {
     i32::try_from(bytes).unwrap_or(i32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+    use std::sync::Mutex;
+
+    use kura_formats::payload::{decode, Limits, Payload};
+    use kura_formats::topic::Topics;
+
+    use super::super::super::Address;
+    use super::super::notice::Board;
+    use super::*;
+    use crate::events::Hub;
+
+    #[test]
+    fn a_step_that_panics_is_told_as_failed_and_not_as_going_on_for_ever() {
+        let folder = tempfile::tempdir().unwrap();
+        let plugins = folder.path().join("plugins");
+        std::fs::create_dir(&plugins).unwrap();
+        let packages = Packages::open(folder.path(), &plugins, Hub::default()).unwrap();
+        let (heard, notices) = channel::<Payload>();
+        let heard = Mutex::new(heard);
+        let board: Arc<Board> = Arc::default();
+        let notifier = Notifier {
+            address: Address {
+                topics: Topics::default(),
+                account: "acme".to_owned(),
+                client_id: "gw".to_owned(),
+            },
+            requester: "cloud".to_owned(),
+            notify: Arc::new(move |outgoing, lasting| {
+                assert!(lasting, "the step panics with its first notification");
+                let payload = decode(&outgoing.payload, &Limits::default()).unwrap();
+                heard.lock().unwrap().send(payload).unwrap();
+            }),
+            board: Arc::clone(&board),
+            ended: Arc::default(),
+        };
+        let order = Order {
+            name: "heater".to_owned(),
+            version: "1.2.0".to_owned(),
+            job_id: 42,
+        };
+        let shelf = Shelf::of(folder.path(), "");
+        let work = Work::Install { order, shelf };
+        let mut job = Job::start(work, Arc::new(packages), notifier).unwrap();
+        job.go_on();
+        let last = notices.recv_timeout(Duration::from_secs(20)).unwrap();
+        assert_eq!(last.int64("job.id"), Some(42));
+        assert_eq!(last.string("dp.install.status"), Some("FAILED"));
+        assert_eq!(last.string("prov.error.code"), Some("package.failed"));
+        assert!(!job.is_running());
+        let shown = board.answer(Kind::Install).metrics;
+        assert!(shown.contains(&("dp.install.status", "FAILED".into())));
+    }
 }

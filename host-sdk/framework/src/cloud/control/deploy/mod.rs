@@ -9,7 +9,8 @@
 //! | `GET install` | how the latest one stands |
 //! | `EXEC uninstall` | removes a package |
 //!
-//! One of these at a time; another is 409 meanwhile. Narrower than Kura's: the hash of the file is
+//! One of these at a time over a connection; another is 409 meanwhile. What is downloaded is the
+//! connection's own ([`shelf`]), and is recognised by its hash once more before it is installed. Narrower than Kura's: the hash of the file is
 //! mandatory, SHA-256 or better, and a system update or a reboot is refused. There is no `start` and
 //! `stop`: a plugin is there or it is not. The file is read by [`crate::packages`], over the link of
 //! `file-download`, which trusts the SSLKeystore for `https://`.
@@ -18,14 +19,15 @@ mod job;
 mod lists;
 mod notice;
 mod order;
+mod shelf;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use kura_formats::topic::Method;
 
 use self::job::{Job, Kind, Work};
 use self::notice::{Board, Notifier};
+use self::shelf::Shelf;
 use super::refusal::Refusal;
 use super::reply::{Answer, Outcome, Outgoing};
 use super::request::Request;
@@ -38,19 +40,28 @@ pub(super) const APP: &str = "DEPLOY-V2";
 /// Publishes a notification; true: also later, if there is no session.
 pub(in super::super) type Notify = Arc<dyn Fn(Outgoing, bool) + Send + Sync>;
 
+/// Removes what a connection had downloaded.
+pub(super) fn forget(deployment: &Deployment, connection: &str) -> std::io::Result<()> {
+    Shelf::of(&deployment.downloads, connection).clear()
+}
+
 /// Of one connection. Dropping it ends what is going on: a download at once, an installation when
 /// it is done.
 pub(super) struct Deploy {
     surroundings: Arc<Surroundings>,
+    /// Of the CloudService.
+    connection: String,
     notify: Notify,
     board: Arc<Board>,
     job: Option<Job>,
 }
 
 impl Deploy {
-    pub(super) fn new(surroundings: Arc<Surroundings>, notify: Notify) -> Deploy {
+    /// For the connection of that CloudService.
+    pub(super) fn new(surroundings: Arc<Surroundings>, connection: &str, notify: Notify) -> Deploy {
         Deploy {
             surroundings,
+            connection: connection.to_owned(),
             notify,
             board: Arc::default(),
             job: None,
@@ -78,24 +89,24 @@ impl Deploy {
                 let order = Box::new(order::download(&request.payload)?);
                 let tls = session::trust(&self.surroundings)
                     .map_err(|e| Refusal::failed("storage.unwritable", e.to_string()))?;
-                let file = file(&deployment);
+                let shelf = self.shelf(&deployment);
                 self.begin(
                     address,
                     request,
                     deployment,
-                    Work::Download { order, tls, file },
+                    Work::Download { order, tls, shelf },
                 )
             }
             (Method::Exec, ["install"]) => {
                 let order = order::install(&request.payload)?;
-                let file = file(&deployment);
-                if !file.exists() {
+                let shelf = self.shelf(&deployment);
+                if !self.is_busy() && !shelf.is_filled() {
                     return Err(Refusal::absent(format!(
                         "nothing was downloaded to be installed as {} {}",
                         order.name, order.version
                     )));
                 }
-                self.begin(address, request, deployment, Work::Install { order, file })
+                self.begin(address, request, deployment, Work::Install { order, shelf })
             }
             (Method::Exec, ["uninstall"]) => {
                 let order = order::uninstall(&request.payload)?;
@@ -120,6 +131,14 @@ impl Deploy {
         if let Some(job) = &mut self.job {
             job.go_on();
         }
+    }
+
+    fn shelf(&self, deployment: &Deployment) -> Shelf {
+        Shelf::of(&deployment.downloads, &self.connection)
+    }
+
+    fn is_busy(&self) -> bool {
+        self.job.as_ref().is_some_and(Job::is_running)
     }
 
     fn begin(
@@ -157,9 +176,4 @@ impl Deploy {
             None => Err(Refusal::absent("nothing is being downloaded")),
         }
     }
-}
-
-/// Where a download is kept: one file, replaced by the next.
-fn file(deployment: &Deployment) -> PathBuf {
-    deployment.downloads.join("package.tar.gz")
 }
