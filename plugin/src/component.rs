@@ -20,6 +20,9 @@ use crate::provisioner::Action;
 use crate::settings::Settings;
 use crate::worker::{Command, Shared, Worker};
 
+/// Of the worker, in bytes: what host functions may need is promised in `gwc.h`, whatever a variable
+/// of the environment says.
+const STACK: usize = 2 << 20;
 /// How long an answer of the worker is awaited.
 const ANSWER: Duration = Duration::from_secs(5);
 
@@ -71,7 +74,12 @@ impl Component {
         let (on_worker, shared) = (self.on_worker.clone(), self.shared.clone());
         let thread = std::thread::Builder::new()
             .name("provisioning".into())
+            .stack_size(STACK)
             .spawn(move || {
+                // Before all other use of it: so OpenSSL leaves no handler of exit behind, which
+                // would pull its locks away from under threads that still run then.
+                openssl::init();
+                mqtt_session::signals::leave_to_the_host();
                 on_worker();
                 if let Err(panic) = catch_unwind(AssertUnwindSafe(|| worker.run())) {
                     log::error!("{}: internal.panic: {}", shared.pid(), words_of(&*panic));

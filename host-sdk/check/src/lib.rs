@@ -75,11 +75,15 @@ pub fn check(
 /// the exit code. Call it early, in a process that does nothing else: the library may do anything.
 #[must_use]
 pub fn run_trial(name: &str, path: &Path) -> u8 {
+    let outlet = process::Outlet::new();
     let Some(trial) = TRIALS.iter().find(|trial| trial.name == name) else {
-        process::say(&Err(format!("there is no trial {name}")));
+        outlet.say(&Err(format!("there is no trial {name}")));
         return 1;
     };
-    let result = (trial.run)(path);
-    process::say(&result);
+    let result = (trial.run)(path).and_then(|()| match abi::has_children() {
+        true => Err("it left a process behind".to_owned()),
+        false => Ok(()),
+    });
+    outlet.say(&result);
     u8::from(result.is_err())
 }

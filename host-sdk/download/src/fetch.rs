@@ -359,6 +359,7 @@ impl Fetch<'_> {
             Failure::Dns { .. }
                 | Failure::Refused { .. }
                 | Failure::Unreachable { .. }
+                | Failure::Exhausted { .. }
                 | Failure::Timeout { .. }
                 | Failure::Lost { .. }
                 | Failure::TlsProtocol { .. }

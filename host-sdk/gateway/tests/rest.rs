@@ -11,7 +11,7 @@ mod support;
 
 use applications::Application;
 use serde_json::{json, Value};
-use support::{answer, Home, Running};
+use support::{answer, finished, gateway, Home, Running};
 
 const CLOUD: &str = "org.eclipse.kura.cloud.CloudService";
 const TRANSPORT: &str = "org.eclipse.kura.core.data.transport.mqtt.MqttDataTransport";
@@ -127,6 +127,44 @@ fn every_offending_parameter_is_named_and_nothing_is_applied() {
         .iter()
         .all(|p| !p["message"].as_str().unwrap().is_empty()));
     assert_ne!(transport(&running)["properties"]["keep-alive"]["value"], 31);
+}
+
+#[test]
+fn what_many_changes_leave_is_bounded_and_there_at_the_next_start() {
+    let home = Home::new();
+    let running = Running::start(&home, &[]);
+    let text = "x".repeat(1 << 20);
+    let change = |n: usize| json!({n.to_string(): {"value": text, "type": "STRING"}});
+    for n in 0..2 {
+        assert_eq!(update(&running, change(n), None).0, 200);
+    }
+    let (status, answer) = update(&running, change(2), None);
+    let message = answer["message"].as_str().unwrap();
+    assert_eq!(
+        (status, &answer["code"]),
+        (413, &json!("protocol.too-large"))
+    );
+    assert!(
+        message.contains(TRANSPORT) && message.contains("remove"),
+        "{message}"
+    );
+    // From the command line it is the same.
+    let rest = json!({"2": {"value": "x".repeat((1 << 19) - (64 << 10)), "type": "STRING"}});
+    assert_eq!(update(&running, rest, None).0, 200);
+    let mut set = gateway();
+    set.args(["config", "set", "--data"]).arg(home.data());
+    set.args([TRANSPORT, &format!("username={}", "x".repeat(100 << 10))]);
+    let output = finished(&mut set);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        !output.status.success() && said.contains("remove"),
+        "{said}"
+    );
+    drop(running);
+    let running = Running::start(&home, &[]);
+    let properties = &transport(&running)["properties"];
+    assert_eq!(properties["1"]["value"], json!(text));
+    assert_eq!(properties["username"]["value"], "username");
 }
 
 #[test]

@@ -8,8 +8,8 @@
 
 use gateway_component_abi::value::{Kind, Properties, Scalar, Secret, Value};
 use kura_formats::configurations::{
-    read, remote_open, remote_seal, weight, write, Configuration, ConfigurationsError, Sealed,
-    XmlLimits,
+    read, remote_open, remote_seal, weight, weight_kept, write, Configuration, ConfigurationsError,
+    Sealed, XmlLimits,
 };
 use kura_formats::snapshot_ids;
 use proptest::prelude::*;
@@ -78,6 +78,10 @@ fn values_are_read_strictly() {
     assert_eq!(property("Boolean", "TRUE").unwrap(), Value::from(true));
     let double = |value| Value::Scalar(Scalar::Double(value));
     assert_eq!(property("Double", "1.0E10").unwrap(), double(1e10));
+    // What Java's parseDouble takes, it takes of no other type.
+    for text in ["1.5d", "1.5F", " 1.5\n", "\t+1.5E0f "] {
+        assert_eq!(property("Double", text).unwrap(), double(1.5), "{text:?}");
+    }
     assert_eq!(
         property("Double", "-Infinity").unwrap(),
         double(f64::NEG_INFINITY)
@@ -96,6 +100,10 @@ fn values_are_read_strictly() {
         ("Byte", "128"),
         ("Byte", "0x1"),
         ("Double", "inf"),
+        ("Double", "d"),
+        ("Double", "NaNf"),
+        ("Double", "1.5 f"),
+        ("Double", "\u{a0}1.5"),
         ("Double", "nan"),
         ("Double", "1e999"),
         ("Double", "1,5"),
@@ -269,17 +277,55 @@ fn what_is_not_well_formed_is_refused() {
         format!("text{whole}"),
         format!("{whole}&lt;"),
         format!("{HEAD}</esf:configuration>"),
-        format!("<?xml version=\"1.0\" encoding=\"ISO-8859-1\"?>{whole}"),
+        format!("<?xml version=\"1.0\" encoding=\"ISO-8859-1\"?>{whole}<!-- é -->"),
+        format!("\n<?xml version=\"1.0\"?>{whole}"),
+        format!("<?xml version=\"1.0\"?><?xml version=\"1.0\"?>{whole}"),
+        format!("<?xml encoding=\"UTF-8\"?>{whole}"),
+        format!("<?xml version=\"1.0\" standalone=\"yes\" encoding=\"UTF-8\"?>{whole}"),
+        format!("<?xml version=\"1.0\" standalone=\"maybe\"?>{whole}"),
+        format!("<?xml version=\"1.0\" encoding=\"\"?>{whole}"),
+        format!("<?xml version=\"2\"?>{whole}"),
+        format!("<?xml version=1.0?>{whole}"),
+        format!("<?xml?>{whole}"),
+        format!("<?XML version=\"1.0\"?>{whole}"),
+        format!("<?1 ?>{whole}"),
         format!("{HEAD}\u{1}</esf:configurations>"),
         format!("{HEAD}<esf:configuration pid=\"a\" pid=\"b\"/></esf:configurations>"),
         format!("{HEAD}<esf:configuration pid=\"<\"/></esf:configurations>"),
         format!("{HEAD}<esf:configuration a<!DOCTYPE=\"\" pid=\"a\"/></esf:configurations>"),
         format!("{HEAD}<esf:configuration pid=a/></esf:configurations>"),
+        format!("{HEAD}<esf:configuration pid/></esf:configurations>"),
+        format!("{HEAD}<esf:configuration pid=\"a\"b=\"\"/></esf:configurations>"),
+        format!("{HEAD}<esf:configuration pid=\"a\" b;=\"\"/></esf:configurations>"),
+        format!("{HEAD}<esf:configuration pid=\"a\" &#98;=\"\"/></esf:configurations>"),
+        format!("{HEAD}<esf:configuration pid=\"a\" 1=\"\"/></esf:configurations>"),
+        format!("{HEAD}<esf:configuration pid=\"a\" esf:=\"\"/></esf:configurations>"),
+        format!("{HEAD}<esf:configuration pid=\"a\" a:b:c=\"\"/></esf:configurations>"),
+        format!("{HEAD}<x;y/></esf:configurations>"),
+        format!("{HEAD}]]></esf:configurations>"),
+        format!("{HEAD}&#xd800;</esf:configurations>"),
         format!("{HEAD}<!-- -- --></esf:configurations>"),
     ] {
         assert!(try_read(&xml).is_err(), "{xml}");
     }
     assert!(read(b"\xff", &XmlLimits::default(), &mut remote_open).is_err());
+}
+
+/// What the stricter look must not refuse.
+#[test]
+fn every_form_that_xml_allows_is_read() {
+    let end = "</esf:configurations>";
+    for xml in [
+        format!("<?xml version='1.0'?>{HEAD}{end}"),
+        format!("<?xml version = \"1.1\"\n encoding='utf-8'\tstandalone='no' ?>{HEAD}{end}"),
+        // Kura does not ask how a document says it is encoded; in ASCII it is the same.
+        format!("<?xml version='1.0' encoding='ISO-8859-15'?>{HEAD}{end}"),
+        format!("<?xml version='1.0' encoding='UTF-16'?>{HEAD}{end}"),
+        format!("<?a-b.c x<?>{HEAD}<é:ä\r\n x.1 = '>' \t_y='\"' xmlns:é='u'\n/>{end}<?z?>"),
+        format!("{HEAD}<!-- <a b> & ]]> --><![CDATA[<&]]>&#x41;&gt; ]] >{end}"),
+    ] {
+        assert_eq!(try_read(&xml).unwrap(), [], "{xml}");
+    }
 }
 
 #[test]
@@ -553,4 +599,34 @@ proptest! {
         let _ = read(&xml, &XmlLimits::default(), &mut remote_open);
         let _ = read(&xml[..at % length], &XmlLimits::default(), &mut remote_open);
     }
+}
+
+/// A host bounds by it what it writes: whatever is within its bound has to be read again.
+#[test]
+fn a_document_has_less_than_half_more_bytes_than_what_is_kept_weighs() {
+    let text = |text: &str| Value::from(text);
+    let shapes = [
+        text("x"),
+        text(&"<\"&>\t\r".repeat(100)),
+        Value::from(true),
+        Value::Array(Kind::String, vec![Scalar::String(String::new()); 100]),
+        Secret::from("a secret, encrypted").into(),
+        Value::Array(Kind::Password, vec![Scalar::Password(Secret::from("s")); 9]),
+    ];
+    for value in shapes {
+        let properties: Properties = (0..1000).map(|n| (format!("{n}"), value.clone())).collect();
+        let kept = weight_kept("a", &properties);
+        let one = Configuration {
+            pid: "a".to_owned(),
+            properties,
+        };
+        let bytes = write(&[one], &mut remote_seal).unwrap().len();
+        assert!(bytes < kept + kept / 2, "{bytes} bytes weigh {kept}");
+    }
+    // What is of one size is of one weight, whatever it is.
+    let one = |value: Value| weight_kept("a", &Properties::from([("b".to_owned(), value)]));
+    assert_eq!(one(true.into()), one(false.into()));
+    assert_eq!(one(1.into()), 1024 + 1 + 1 + 128);
+    assert_eq!(one(text("a<b")), 1024 + 1 + 1 + 128 + 3 + 4);
+    assert_eq!(one(Secret::from("abc").into()), 1024 + 1 + 1 + 2048 + 3);
 }

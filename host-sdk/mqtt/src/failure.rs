@@ -183,7 +183,14 @@ pub enum Failure {
         /// The limit in bytes.
         limit: u64,
     },
-    /// The machine or a library failed us: no descriptors, no memory, paho out of order.
+    /// The process has no descriptor, thread or port left for a connection. Passes when others
+    /// give theirs back.
+    #[error("there is nothing left to open a connection with: {what}")]
+    Exhausted {
+        /// What was asked for, and what the system said.
+        what: String,
+    },
+    /// A library failed us: OpenSSL without an answer, paho out of order.
     #[error("internal: {what}")]
     Internal {
         /// What.
@@ -197,7 +204,7 @@ impl Failure {
         match self {
             Failure::Dns { .. } => "network.dns",
             Failure::Refused { .. } => "network.refused",
-            Failure::Unreachable { .. } => "network.unreachable",
+            Failure::Unreachable { .. } | Failure::Exhausted { .. } => "network.unreachable",
             Failure::Timeout { .. } => "network.timeout",
             Failure::Lost { .. } => "network.lost",
             Failure::Untrusted { .. } => "tls.untrusted",
@@ -218,6 +225,12 @@ impl Failure {
 
     pub(crate) fn internal(what: impl fmt::Display) -> Failure {
         Failure::Internal {
+            what: what.to_string(),
+        }
+    }
+
+    pub(crate) fn exhausted(what: impl fmt::Display) -> Failure {
+        Failure::Exhausted {
             what: what.to_string(),
         }
     }

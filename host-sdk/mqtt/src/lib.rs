@@ -46,6 +46,7 @@ mod hold;
 mod link;
 mod options;
 mod paho;
+mod safe;
 mod session;
 mod shared;
 
@@ -58,6 +59,7 @@ pub use link::fuzzing;
 pub use link::{Cancel, Connection, Ended, Read, SessionCache};
 pub use options::{ClientIdentity, Limits, Options, Publish, Tls};
 pub use paho::Anchor;
+pub use safe::signals;
 pub use secret_text::Secret;
 pub use session::{Counters, Session};
 pub use x509_policy::CertificateFacts;

@@ -4,7 +4,7 @@
 //! (`link`).
 
 use crate::shared::Shared;
-use crate::{check, link, Anchor, Event, Failure, Limits, Options, Publish};
+use crate::{check, link, signals, Anchor, Event, Failure, Limits, Options, Publish};
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -76,8 +76,12 @@ impl Session {
             (anchor.clone(), Arc::clone(&shared), Arc::clone(events));
         let thread = thread::Builder::new()
             .name("mqtt-link".to_owned())
-            .spawn(move || link::run(anchor, options, link_shared, events))
-            .map_err(|e| Failure::internal(format_args!("no thread for a session: {e}")))?;
+            .spawn(move || {
+                // paho's threads are started from this one, and write without MSG_NOSIGNAL.
+                signals::leave_to_the_host();
+                link::run(anchor, options, link_shared, events);
+            })
+            .map_err(|e| Failure::exhausted(format_args!("no thread for a session: {e}")))?;
         Ok((shared, thread))
     }
 

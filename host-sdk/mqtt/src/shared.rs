@@ -43,7 +43,7 @@ pub(crate) struct Inbox {
 impl Shared {
     pub(crate) fn new() -> Result<Shared, Failure> {
         let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).map_err(|e| {
-            Failure::internal(format_args!(
+            Failure::exhausted(format_args!(
                 "no descriptor for the wake-up of a session: {e}"
             ))
         })?;

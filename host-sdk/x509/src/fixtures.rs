@@ -1,5 +1,5 @@
-//! Certificates for the tests of this crate and of the component's `trust` module, made with the
-//! `openssl` crate.
+//! Certificates for the tests of this crate, of the component's `trust` module and of the judge
+//! `conformance`, made with the `openssl` crate.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, dead_code)]
 
 use openssl::asn1::{Asn1Integer, Asn1Object, Asn1OctetString, Asn1Time};

@@ -20,6 +20,8 @@ pub struct Handle {
     busy: AtomicBool,
     /// A call panicked: only destroy is left.
     poisoned: AtomicBool,
+    /// The process that made it. Its threads do not exist in a forked child.
+    process: u32,
     /// The instance.
     pub component: Component,
 }
@@ -31,6 +33,7 @@ impl Handle {
             magic: MAGIC,
             busy: AtomicBool::new(false),
             poisoned: AtomicBool::new(false),
+            process: std::process::id(),
             component,
         }))
         .cast()
@@ -153,6 +156,13 @@ unsafe fn handle<'a>(this: *mut GwcComponent) -> Result<&'a Handle, CallError> {
         return Err(misuse(&Misuse(
             "self is no instance of this library".into(),
         )));
+    }
+    if handle.process != std::process::id() {
+        return Err(CallError::new(
+            status::E_STATE,
+            "",
+            "the instance belongs to another process, which forked this one",
+        ));
     }
     Ok(handle)
 }

@@ -271,7 +271,7 @@ unsafe fn read_configurations(
     }
     if count > MAX_ENTRIES
         || list.items.is_null()
-        || stride < 8
+        || !table::STRIDES.contains(&stride)
         || !stride.is_multiple_of(std::mem::align_of::<GwcConfigurationItem>())
     {
         return Err(Misuse(

@@ -72,8 +72,8 @@ codes! {
         "The broker's host answered, but nothing listens on that port."
         "Check the port in broker-url (mqtts 8883, wss 443), then whether a firewall rejects it.";
     NetworkUnreachable "network.unreachable" Wait
-        "The gateway has no route to the broker."
-        "Check the cable, the modem or the Wi-Fi link, then the default gateway of the network settings.";
+        "The gateway has no route to the broker, or nothing left to open a connection with."
+        "Check the cable, the modem or the Wi-Fi link, then the default gateway of the network settings; where the message says too many open files, what else runs in the gateway's process.";
     NetworkTimeout "network.timeout" Wait
         "The broker did not answer in time."
         "Check the signal of the link and whether a firewall drops the port; on a slow link raise timeout.";
@@ -124,8 +124,8 @@ codes! {
         "The platform asked for something out of order, or for something that does not exist."
         "Pass the message on to the operator of the platform; check that it speaks provisioning profile 1.";
     ProtocolTooLarge "protocol.too-large" Cloud
-        "The platform sent a message or a package beyond the size limits."
-        "Make the configuration, the certificate chain or the package of the provision request that the message names smaller, or split it.";
+        "The platform sent a message or a package beyond the size limits, or more configuration than the gateway keeps."
+        "Make the configuration, the certificate chain or the package of the provision request that the message names smaller, or split it; if it is what the gateway keeps, remove components or properties there.";
     TransactionMismatch "transaction.mismatch" Cloud
         "The platform asked to commit another transaction, attempt or content than the one received here."
         "Nothing was changed; the next attempt starts by itself. If it comes again, pass the message on to the operator of the platform.";

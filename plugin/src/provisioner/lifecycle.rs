@@ -402,15 +402,15 @@ impl Provisioner {
                 if again {
                     *retry = None;
                 }
-                let redone = *redone;
-                if replied.is_some_and(|at| at <= now) {
+                let (redone, replied) = (*redone, replied.is_some_and(|at| at <= now));
+                // Both may be due at once, and the end of the wait says `Finish` by itself.
+                if replied {
                     self.hang_up();
-                } else if again {
-                    self.push(if redone {
-                        Output::Finish
-                    } else {
-                        Output::Complete
-                    });
+                }
+                match (again, redone) {
+                    (true, false) => self.push(Output::Complete),
+                    (true, true) if !replied => self.push(Output::Finish),
+                    _ => {}
                 }
             }
             _ => {}

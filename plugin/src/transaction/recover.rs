@@ -20,12 +20,21 @@ impl Engine {
             _ => {
                 self.undo()?;
                 self.sweep()?;
+                self.let_go();
             }
         }
         Ok(Recovered {
             memory: self.memory(),
             committed: phase == Some(Phase::Committed),
         })
+    }
+
+    /// Tells the host that no configurations are kept for this component any more: it keeps them over
+    /// a restart, and what was captured and never sealed has nothing to restore.
+    fn let_go(&self) {
+        if let Err(e) = self.host.capture(&[]) {
+            log::debug!("{}: the configurations: {}", self.own_pid, e.message);
+        }
     }
 
     /// Removes what no open transaction owns: plans that were never sealed, half-written

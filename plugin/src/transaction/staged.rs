@@ -188,6 +188,10 @@ struct Before {
 /// What a refused validation means.
 fn of_configuration(error: &CallError) -> Fault {
     match error.status {
+        // By itself it holds; with what the gateway keeps already it is too much.
+        status::E_INVALID if error.code == Code::ProtocolTooLarge.as_str() => {
+            Fault::new(Code::ProtocolTooLarge, error.message.clone())
+        }
         status::E_INVALID | status::E_NOT_FOUND | status::E_INVALID_ARGUMENT => {
             Fault::new(Code::ConfigurationInvalid, error.message.clone())
         }
@@ -226,6 +230,18 @@ mod tests {
         staged.take_back(before);
         let first = [configuration("a", &[("x", 1), ("y", 1)])];
         assert_eq!(staged.configurations(), first);
+    }
+
+    #[test]
+    fn what_the_host_refuses_to_keep_is_too_large_and_what_does_not_hold_is_invalid() {
+        for (code, wanted) in [
+            ("protocol.too-large", Code::ProtocolTooLarge),
+            ("configuration.invalid", Code::ConfigurationInvalid),
+            ("", Code::ConfigurationInvalid),
+        ] {
+            let fault = of_configuration(&CallError::new(status::E_INVALID, code, "a is large"));
+            assert_eq!((fault.code, fault.message.as_str()), (wanted, "a is large"));
+        }
     }
 
     #[test]

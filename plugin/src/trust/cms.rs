@@ -1,13 +1,13 @@
 //! Detached CMS signatures (RFC 5652): OpenSSL makes and checks them.
 //!
 //! The `openssl` crate cannot say how many signers a SignedData has, who they are
-//! or which digest they used, so the head of the structure is read here first.
-//! All of it must be DER: who passes it on cannot write the same signature otherwise. What is not
-//! signed in a SignedData they can change nevertheless (the certificates within it, unsigned
-//! attributes; and (r, n - s) is a signature where (r, s) is one), so that nothing depends on it.
-//! Only then does CMS_verify run, with the one certificate that was chosen by its trust and not by
-//! the message: certificates within the message never count (CMS_NOINTERN). Chains and dates of signers are no matter of this file. Called
-//! by `verifier`; [`sign`] by the platform side.
+//! or which digest they used, so the head of the structure is read here first, and by
+//! `signer_info`. All of it must be DER: who passes it on cannot write the same signature otherwise.
+//! What is not signed in a SignedData they can change nevertheless (the certificates within it,
+//! unsigned attributes; and (r, n - s) is a signature where (r, s) is one), so that nothing depends
+//! on it. Only then does CMS_verify run, with the one certificate that was chosen by its trust and
+//! not by the message: certificates within the message never count (CMS_NOINTERN). Chains and dates
+//! of signers are no matter of this file. Called by `verifier`; [`sign`] by the platform side.
 
 use openssl::cms::{CMSOptions, CmsContentInfo};
 use openssl::error::ErrorStack;
@@ -19,6 +19,7 @@ use openssl::x509::{X509Name, X509Ref, X509};
 
 use super::der::{self, tag, Reader};
 use super::der_form::is_der;
+use super::signer_info::{KeyKind, SignerId, SignerInfo};
 use super::{extensions, key_policy};
 
 /// A signature is refused above this many bytes: it would hold ten certificates.
@@ -27,22 +28,14 @@ pub const MAX_SIGNATURE_BYTES: usize = 64 * 1024;
 /// Content above this many bytes is verified by its digest alone: [`Signature::verify_digest`].
 pub const MAX_WHOLE: usize = 1 << 20;
 
-/// id-messageDigest, 1.2.840.113549.1.9.4.
-const OID_MESSAGE_DIGEST: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 9, 4];
 /// id-signedData, 1.2.840.113549.1.7.2.
 const OID_SIGNED_DATA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 7, 2];
 
 /// What is read, and checked, would not be what is written.
 const NOT_DER: &str = "it is not DER";
+const OTHER_ALGORITHM: &str = "its algorithm does not fit its digest, or not the signer's key";
 /// OpenSSL says no more of what may be anybody's.
 const UNFIT: &str = "it does not fit the message";
-
-/// Whom a signature names as its signer.
-#[derive(Debug, PartialEq, Eq)]
-enum SignerId<'a> {
-    IssuerSerial { issuer: &'a [u8], serial: &'a [u8] },
-    KeyId(&'a [u8]),
-}
 
 /// The head of a SignedData that has the form we accept.
 #[derive(Debug)]
@@ -50,6 +43,8 @@ pub(super) struct Signature<'a> {
     der: &'a [u8],
     signer: SignerId<'a>,
     digest: Nid,
+    /// Of which kind the signer's key must be; `None` if no key of a signer fits.
+    kind: Option<KeyKind>,
     /// The one messageDigest among the signed attributes.
     signed_digest: Option<&'a [u8]>,
 }
@@ -60,23 +55,26 @@ impl<'a> Signature<'a> {
         if der.len() > MAX_SIGNATURE_BYTES {
             return Err("it is longer than 64 KiB");
         }
-        let (digests, signer_info) = the_signer_info(der)?;
+        let parts = Parts::of(der)?;
         if !is_der(der) {
             return Err(NOT_DER);
         }
-        let (signer, digest, signed_digest) =
-            identity(signer_info).ok_or("its signer info is not DER")?;
+        let info = SignerInfo::read(parts.signer_info).ok_or("its signer info is not DER")?;
         // OpenSSL looks for it there only where it digests the content itself.
-        if !is_among(digest, digests) {
+        if !is_among(info.digest, parts.digests) {
             return Err("its digest is not among those that it announces");
         }
-        let digest =
-            key_policy::sha2_nid(digest).ok_or("its digest is not SHA-256, SHA-384 or SHA-512")?;
+        let digest = key_policy::sha2_nid(info.digest)
+            .ok_or("its digest is not SHA-256, SHA-384 or SHA-512")?;
+        if !info.is_of_type(parts.content_type) {
+            return Err("its content type is not the one that it signs");
+        }
         Ok(Self {
             der,
-            signer,
             digest,
-            signed_digest,
+            kind: info.key_kind(),
+            signed_digest: info.signed_digest(),
+            signer: info.signer,
         })
     }
 
@@ -131,6 +129,12 @@ impl<'a> Signature<'a> {
     }
 
     fn judged(&self, content: &[u8], signer: &X509, more: CMSOptions) -> Result<(), &'static str> {
+        // OpenSSL does not ask which algorithm is named, where the key has but one.
+        let key = signer.public_key();
+        if !key.is_ok_and(|key| self.kind.is_some_and(|kind| kind.is(key.id()))) {
+            drop(ErrorStack::get());
+            return Err(OTHER_ALGORITHM);
+        }
         let verdict = self.judged_by_openssl(content, signer, more);
         drop(ErrorStack::get());
         match verdict {
@@ -161,34 +165,49 @@ impl<'a> Signature<'a> {
     }
 }
 
-/// The digestAlgorithms, and the content of the only SignerInfo.
-fn the_signer_info(der: &[u8]) -> Result<(&[u8], &[u8]), &'static str> {
-    const FORM: &str = "it is not a CMS SignedData in DER";
-    let mut info = Reader::new(der::only(der, tag::SEQUENCE).ok_or(FORM)?);
-    if info.expect(tag::OID) != Some(OID_SIGNED_DATA) {
-        return Err(FORM);
-    }
-    let explicit = info.expect(tag::CONTEXT_0).ok_or(FORM)?;
-    let mut data = Reader::new(der::only(explicit, tag::SEQUENCE).ok_or(FORM)?);
-    data.expect(tag::INTEGER).ok_or(FORM)?;
-    let digests = data.expect(tag::SET).ok_or(FORM)?;
-    let mut content = Reader::new(data.expect(tag::SEQUENCE).ok_or(FORM)?);
-    content.expect(tag::OID).ok_or(FORM)?;
-    if !content.is_empty() {
-        return Err("it is not detached: it brings content of its own");
-    }
-    let _certificates = data.optional(tag::CONTEXT_0);
-    let _revocation_lists = data.optional(tag::CONTEXT_1);
-    let infos = Reader::new(data.expect(tag::SET).ok_or(FORM)?)
-        .all()
-        .ok_or(FORM)?;
-    if !data.is_empty() || !info.is_empty() {
-        return Err(FORM);
-    }
-    match infos.as_slice() {
-        [one] if one.tag == tag::SEQUENCE => Ok((digests, one.content)),
-        [_] => Err(FORM),
-        _ => Err("it has not exactly one signer"),
+/// What is read of a SignedData with one signer.
+struct Parts<'a> {
+    /// The content of digestAlgorithms.
+    digests: &'a [u8],
+    /// The OID of the content that is not there.
+    content_type: &'a [u8],
+    /// The content of the only SignerInfo.
+    signer_info: &'a [u8],
+}
+
+impl<'a> Parts<'a> {
+    fn of(der: &'a [u8]) -> Result<Self, &'static str> {
+        const FORM: &str = "it is not a CMS SignedData in DER";
+        let mut info = Reader::new(der::only(der, tag::SEQUENCE).ok_or(FORM)?);
+        if info.expect(tag::OID) != Some(OID_SIGNED_DATA) {
+            return Err(FORM);
+        }
+        let explicit = info.expect(tag::CONTEXT_0).ok_or(FORM)?;
+        let mut data = Reader::new(der::only(explicit, tag::SEQUENCE).ok_or(FORM)?);
+        data.expect(tag::INTEGER).ok_or(FORM)?;
+        let digests = data.expect(tag::SET).ok_or(FORM)?;
+        let mut content = Reader::new(data.expect(tag::SEQUENCE).ok_or(FORM)?);
+        let content_type = content.expect(tag::OID).ok_or(FORM)?;
+        if !content.is_empty() {
+            return Err("it is not detached: it brings content of its own");
+        }
+        let _certificates = data.optional(tag::CONTEXT_0);
+        let _revocation_lists = data.optional(tag::CONTEXT_1);
+        let infos = Reader::new(data.expect(tag::SET).ok_or(FORM)?)
+            .all()
+            .ok_or(FORM)?;
+        if !data.is_empty() || !info.is_empty() {
+            return Err(FORM);
+        }
+        match infos.as_slice() {
+            [one] if one.tag == tag::SEQUENCE => Ok(Self {
+                digests,
+                content_type,
+                signer_info: one.content,
+            }),
+            [_] => Err(FORM),
+            _ => Err("it has not exactly one signer"),
+        }
     }
 }
 
@@ -198,50 +217,6 @@ fn is_among(oid: &[u8], algorithms: &[u8]) -> bool {
     algorithms
         .iter()
         .any(|one| Reader::new(one.content).expect(tag::OID) == Some(oid))
-}
-
-/// The signer identifier, the OID of the digest algorithm, and the digest that is signed.
-#[allow(clippy::type_complexity)]
-fn identity(signer_info: &[u8]) -> Option<(SignerId<'_>, &[u8], Option<&[u8]>)> {
-    let mut reader = Reader::new(signer_info);
-    reader.expect(tag::INTEGER)?;
-    let sid = reader.element()?;
-    let signer = match sid.tag {
-        tag::SEQUENCE => {
-            let mut parts = Reader::new(sid.content);
-            let issuer = parts.element()?;
-            let serial = parts.expect(tag::INTEGER)?;
-            if issuer.tag != tag::SEQUENCE || !parts.is_empty() {
-                return None;
-            }
-            SignerId::IssuerSerial {
-                issuer: issuer.whole,
-                serial,
-            }
-        }
-        tag::CONTEXT_0_PRIMITIVE => SignerId::KeyId(sid.content),
-        _ => return None,
-    };
-    let digest = Reader::new(reader.expect(tag::SEQUENCE)?).expect(tag::OID)?;
-    let attributes = reader.optional(tag::CONTEXT_0);
-    Some((signer, digest, attributes.and_then(signed_digest)))
-}
-
-/// The value of messageDigest, if it is there once and has one (RFC 5652, 11.2).
-fn signed_digest(attributes: &[u8]) -> Option<&[u8]> {
-    let mut found = None;
-    for attribute in Reader::new(attributes).all()? {
-        let mut parts = Reader::new(attribute.content);
-        if attribute.tag != tag::SEQUENCE || parts.expect(tag::OID)? != OID_MESSAGE_DIGEST {
-            continue;
-        }
-        let values = parts.expect(tag::SET)?;
-        let value = der::only(values, tag::OCTET_STRING)?;
-        if !parts.is_empty() || found.replace(value).is_some() {
-            return None;
-        }
-    }
-    found
 }
 
 /// Signs canonical bytes: a detached SignedData in DER over SHA-256, with the
@@ -447,6 +422,62 @@ mod tests {
             let changed = changed(&der, &[1, 0, 1], &|e| element(e.tag, announced, None));
             let reason = Signature::parse(&changed).unwrap_err();
             assert!(reason.contains("announces"), "{reason}");
+        }
+    }
+
+    /// What stands beside the signed octets is not signed; OpenSSL takes it as it is.
+    #[test]
+    fn an_algorithm_or_a_content_type_that_the_signer_did_not_use_is_refused() {
+        let oid = |octets: &[u8]| {
+            let oid = octets.to_vec();
+            move |e: Element<'_>| element(e.tag, &oid, None)
+        };
+        let signed_data = oid(OID_SIGNED_DATA);
+        let rsa_with_sha256 = oid(&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 11]);
+        let rsa_with_sha1 = oid(&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 5]);
+        let rsa = oid(&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 1]);
+        let ecdsa_with_sha384 = oid(&[0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 3]);
+        let ec_key = oid(&[0x2a, 0x86, 0x48, 0xce, 0x3d, 2, 1]);
+        let ed25519 = oid(&[0x2b, 0x65, 0x70]);
+        let (by_ec, by_rsa) = (signer(p256()), signer(rsa_key(2048)));
+        let signed = |by: &Ca, more: CMSOptions| {
+            let flags = CMSOptions::DETACHED | CMSOptions::BINARY | more;
+            CmsContentInfo::sign(
+                Some(&by.certificate),
+                Some(&by.key),
+                None,
+                Some(CONTENT),
+                flags,
+            )
+            .and_then(|cms| cms.to_der())
+            .unwrap()
+        };
+        let (usual, bare) = (CMSOptions::empty(), CMSOptions::NOATTR);
+        // ContentInfo, [0], SignedData, signer infos, the one, its algorithm: after the attributes.
+        let (algorithm, bare_algorithm) = (&[1, 0, 4, 0, 4, 0][..], &[1, 0, 4, 0, 3, 0][..]);
+        let content_type = &[1, 0, 2, 0][..];
+        type Change<'a> = &'a dyn Fn(Element<'_>) -> Vec<u8>;
+        let changes: [(&Ca, CMSOptions, &[usize], Change<'_>, bool); 12] = [
+            (&by_ec, usual, algorithm, &ed25519, false),
+            (&by_ec, usual, algorithm, &rsa, false),
+            (&by_ec, usual, algorithm, &rsa_with_sha256, false),
+            (&by_ec, usual, algorithm, &ecdsa_with_sha384, false),
+            (&by_ec, bare, bare_algorithm, &ecdsa_with_sha384, false),
+            (&by_ec, usual, algorithm, &ec_key, true),
+            (&by_rsa, usual, algorithm, &rsa_with_sha1, false),
+            (&by_rsa, usual, algorithm, &ec_key, false),
+            (&by_rsa, usual, algorithm, &rsa_with_sha256, true),
+            (&by_ec, usual, content_type, &signed_data, false),
+            (&by_ec, bare, content_type, &signed_data, false),
+            (&by_rsa, usual, content_type, &signed_data, false),
+        ];
+        for (index, (by, more, path, change, fits)) in changes.into_iter().enumerate() {
+            let verdict = |der: &[u8]| Signature::parse(der)?.verify(CONTENT, &by.certificate);
+            let der = signed(by, more);
+            assert_eq!(verdict(&der), Ok(()), "{index}");
+            let changed = changed(&der, path, change);
+            assert_ne!(changed, der, "{index}");
+            assert_eq!(verdict(&changed).is_ok(), fits, "{index}");
         }
     }
 

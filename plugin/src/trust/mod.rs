@@ -24,6 +24,8 @@ mod chain_error;
 #[cfg(test)]
 mod chain_tests;
 pub mod cms;
+#[cfg(test)]
+mod cms_forms_tests;
 mod der_form;
 #[cfg(test)]
 #[path = "../../../host-sdk/x509/src/fixtures.rs"]
@@ -31,6 +33,7 @@ pub(crate) mod fixtures;
 mod issuance;
 mod message;
 pub mod replay;
+mod signer_info;
 pub mod verifier;
 #[cfg(test)]
 mod verifier_tests;

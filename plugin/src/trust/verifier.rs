@@ -64,6 +64,10 @@ pub enum SignatureError {
     /// `signature.invalid`: the signature or what must stand beside it is wrong.
     #[error("signature of the message: {0}")]
     Invalid(&'static str),
+    /// `signature.invalid`: all else is right, but metrics of one name have the same canonical bytes
+    /// in any order, and readers take the last.
+    #[error("signature of the message: it does not cover which comes first of a metric that is there twice")]
+    Ambiguous,
     /// `signature.untrusted`: not by a signer that may sign now.
     #[error("signer of the message: {why}{}", shown(.signer))]
     Untrusted {
@@ -101,7 +105,7 @@ impl SignatureError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Missing => "signature.missing",
-            Self::Invalid(_) => "signature.invalid",
+            Self::Invalid(_) | Self::Ambiguous => "signature.invalid",
             Self::Untrusted { .. } => "signature.untrusted",
             Self::Replayed(_) => "signature.replayed",
             Self::ClockImplausible => "clock.implausible",
@@ -174,7 +178,7 @@ impl Verifier {
     ///
     /// # Errors
     /// [`SignatureError`]. The checks stand in this order: presence, form, signer,
-    /// signature, clock, the signer's validity and revocation, freshness, replay.
+    /// signature, clock, the signer's validity and revocation, freshness, ambiguity, replay.
     pub fn verify(
         &mut self,
         message: &SignedView<'_>,
@@ -228,11 +232,6 @@ impl Verifier {
         if message.payload.has_unknown_fields {
             return Err(Invalid("it does not cover unknown fields"));
         }
-        if message.has_a_metric_twice() {
-            return Err(Invalid(
-                "it does not cover which comes first of a metric that is there twice",
-            ));
-        }
         let Found::One(&MetricValue::Int64(timestamp)) = message.metric("sig.timestamp") else {
             return Err(Invalid("there is not one sig.timestamp of type INT64"));
         };
@@ -270,6 +269,9 @@ impl Verifier {
                     ))
                 }
             },
+        }
+        if message.has_a_metric_twice() {
+            return Err(SignatureError::Ambiguous);
         }
         Ok(Accepted {
             signer: signer.fingerprint.clone(),

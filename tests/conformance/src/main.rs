@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand, ValueEnum};
 use conformance::report::summary;
 use conformance::x509::{Profile, Tally};
-use conformance::{metatype, payload, signed, snapshot, x509, Report};
+use conformance::{input, metatype, payload, signed, snapshot, x509, Passed, Report};
 
 /// Judges what this project reads and writes by files of cases.
 #[derive(Parser)]
@@ -92,28 +92,10 @@ fn main() -> ExitCode {
 /// Whether something was judged and nothing failed.
 fn run(judge: Judge, out: &mut dyn Write) -> Result<bool, Box<dyn Error>> {
     let report = match judge {
-        Judge::Payload { vectors } => payload::judge(&contents(&vectors)?)
+        Judge::Payload { vectors } => payload::judge(&contents(&vectors, input::MAX_CASES)?)
             .map_err(|e| format!("{}: {e}", vectors.display()))?,
-        Judge::Metatype { files } => {
-            let mut report = Report::new();
-            for file in files {
-                let case = file.display().to_string();
-                let outcome = metatype::judge(&contents(&file)?);
-                if let Ok(metatype::Passed::RightlyRefused(why)) = &outcome {
-                    report.note(&case, format!("rightly refused: {why}"));
-                }
-                report.record(&case, outcome.map(|_| ()));
-            }
-            report
-        }
-        Judge::Snapshot { files } => {
-            let mut report = Report::new();
-            for file in files {
-                let outcome = snapshot::judge(&contents(&file)?);
-                report.record(&file.display().to_string(), outcome);
-            }
-            report
-        }
+        Judge::Metatype { files } => return each(&files, out, metatype::judge),
+        Judge::Snapshot { files } => return each(&files, out, snapshot::judge),
         Judge::X509 {
             as_,
             cases,
@@ -144,6 +126,68 @@ fn finish(tally: Tally, out: &mut dyn Write) -> Result<bool, Box<dyn Error>> {
     Ok(tally.failed == 0 && tally.passed > 0)
 }
 
-fn contents(file: &Path) -> Result<Vec<u8>, String> {
-    std::fs::read(file).map_err(|e| format!("cannot read {}: {e}", file.display()))
+/// Judges one file after the other. One that cannot be read does not keep the others from being
+/// judged, but is an error in the end.
+fn each(
+    files: &[PathBuf],
+    out: &mut dyn Write,
+    judge: impl Fn(&[u8]) -> Result<Passed, String>,
+) -> Result<bool, Box<dyn Error>> {
+    let mut report = Report::new();
+    let mut unreadable = 0;
+    for file in files {
+        let case = file.display().to_string();
+        let outcome = match contents(file, input::MAX_DOCUMENT) {
+            Ok(xml) => judge(&xml),
+            Err(why) => {
+                unreadable += 1;
+                Err(why)
+            }
+        };
+        if let Ok(Passed::RightlyRefused(why)) = &outcome {
+            report.note(&case, format!("rightly refused: {why}"));
+        }
+        report.record(&case, outcome.map(|_| ()));
+    }
+    report.write(out)?;
+    if unreadable > 0 {
+        return Err(format!("{unreadable} of {} files cannot be read", files.len()).into());
+    }
+    Ok(report.is_success())
+}
+
+fn contents(file: &Path, most: u64) -> Result<Vec<u8>, String> {
+    input::read(file, most).map_err(|e| format!("cannot read {}: {e}", file.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_file_that_cannot_be_read_hides_nothing_of_the_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str, content: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, content).unwrap();
+            path
+        };
+        let judged = |files| {
+            let mut out = Vec::new();
+            let outcome = run(Judge::Metatype { files }, &mut out);
+            let outcome = outcome.map_err(|error| error.to_string());
+            (outcome, String::from_utf8(out).unwrap())
+        };
+        let good = file("good.xml", "<MetaData/>");
+        let empty = file("empty.xml", "");
+        assert_eq!(judged(vec![good.clone()]).0, Ok(true));
+        assert_eq!(judged(vec![good.clone(), empty]).0, Ok(false));
+        let missing = folder.path().join("missing.xml");
+        let (outcome, report) = judged(vec![missing, folder.path().to_owned(), good]);
+        assert_eq!(outcome, Err("2 of 3 files cannot be read".to_owned()));
+        assert!(report.ends_with("\n1 passed, 2 failed\n"), "{report}");
+        let names = |line: &&str| line.starts_with("FAILED ") && line.contains("cannot read ");
+        assert_eq!(report.lines().filter(names).count(), 2, "{report}");
+    }
 }

@@ -2,6 +2,15 @@
 
 use std::io::{self, Write};
 
+/// How a document passed.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Passed {
+    /// It was read.
+    Read,
+    /// It was refused, rightly, for this reason.
+    RightlyRefused(String),
+}
+
 /// The outcome of all cases of one run.
 #[derive(Debug, Default)]
 pub struct Report {
@@ -76,7 +85,8 @@ pub fn summary(
     writeln!(out)
 }
 
-fn one_line(text: &str) -> String {
+/// The text with a space for what would break the line.
+pub(crate) fn one_line(text: &str) -> String {
     text.replace(char::is_control, " ")
 }
 

@@ -1,16 +1,30 @@
-//! Judges the configuration XML by snapshots: read, write, read again, compare.
+//! Judges the configuration XML by snapshots: read, compare with what a second parser finds, write,
+//! read again, compare. A file that this parser cannot read either is rightly refused.
 
 use std::collections::BTreeMap;
 
 use gateway_component_abi::value::{Properties, Scalar, Secret, Value};
 use kura_formats::configurations::{read, write, Configuration, Sealed, XmlLimits};
 
+use crate::second::{self, Fault};
+use crate::Passed;
+
+mod content;
+
 /// Judges one file.
 ///
 /// # Errors
 /// One line: what was refused, or differs.
-pub fn judge(xml: &[u8]) -> Result<(), String> {
-    let first = read_opaque(xml).map_err(|e| format!("cannot be read: {e}"))?;
+pub fn judge(xml: &[u8]) -> Result<Passed, String> {
+    if !xml.contains(&b'<') {
+        return Err("there is no XML in it".to_owned());
+    }
+    let first = match read_opaque(xml) {
+        Ok(first) => first,
+        Err(error) if is_damaged(xml) => return Ok(Passed::RightlyRefused(error)),
+        Err(error) => return Err(format!("cannot be read: {error}")),
+    };
+    content::same(&first, xml)?;
     let written = write_opaque(&first).map_err(|e| format!("cannot be written: {e}"))?;
     let second = read_opaque(&written).map_err(|e| format!("cannot be read again: {e}"))?;
     let (first, second) = (by_pid(&first), by_pid(&second));
@@ -36,7 +50,12 @@ pub fn judge(xml: &[u8]) -> Result<(), String> {
             }
         }
     }
-    Ok(())
+    Ok(Passed::Read)
+}
+
+fn is_damaged(xml: &[u8]) -> bool {
+    let looked = second::text(xml).and_then(|text| second::with_document(&text, |_| ()));
+    matches!(looked, Err(Fault::Syntax(_) | Fault::Encoding))
 }
 
 /// Without the key of the gateway that wrote it, a password is the text that stands there: the

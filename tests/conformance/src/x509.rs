@@ -46,6 +46,8 @@ use limbo::{Baseline, Case};
 use limits::{Costliest, Excess, Limits, Meter, LIMITS};
 use policy::{Against, Policy};
 
+use crate::input;
+
 /// Which function of the component judges.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Profile {
@@ -112,7 +114,7 @@ pub enum Error {
 }
 
 pub(crate) fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, Error> {
-    let text = std::fs::read(path).map_err(|source| Error::Read {
+    let text = input::read(path, input::MAX_CASES).map_err(|source| Error::Read {
         path: path.to_owned(),
         source,
     })?;

@@ -1,4 +1,4 @@
-//! Every header compiles by itself and with all others, as C11 and as C++17, without a warning;
+//! Every header compiles by itself and with all others, as C99, C11, C++11 and C++17, without a warning;
 //! and every function in them says on which thread it is called.
 
 #![allow(

@@ -77,6 +77,14 @@ trials! {
     a_newer_copy_takes_over_from_a_running_one
     an_unused_library_can_be_unloaded
 
+    sigpipe_remains_what_the_host_made_it
+    signals_for_the_host_are_left_to_its_threads
+    an_instance_that_runs_at_exit_does_no_harm
+    a_forked_child_is_refused_and_the_parent_goes_on
+    a_library_that_is_closed_too_early_stays_while_its_thread_runs
+    control_calls_need_little_stack
+    a_lack_of_descriptors_passes_by_itself
+
     disabled_instances_leave_nothing_behind
     lives_without_a_broker_leave_nothing_behind
     lives_with_a_broker_silent_in_tls_leave_nothing_behind

@@ -168,17 +168,21 @@ def main(library, folder):
     pid, this, ops = module.components[0].factory_pid, VOID(), module.ops.contents
     check(module.metatype(pid, string(""), collect, err))
     check(module.create(pid, host, string(PID), c.byref(this), err))
-    status = Status.from_address(ops.get_extension(this, string("gwc.status/1")))
     changed = Sink(None, PUT(lambda _ctx, data: changes.put(json.loads(c.string_at(data.ptr, data.len)))))
-    check(status.watch(this, changed, err))
-    check(ops.activate(this, own, err))
-    while (document := changes.get(timeout=10))["state"] != "idle":
-        pass  # e.g. reading its journal
-    check(ops.deactivate(this, err))
-    check(status.get(this, collect, err))
-    again = ops.update(this, own, err)
-    refused = {"status": again, "message": err.message.decode()}
-    check(ops.destroy(this, err))
+    try:
+        status = Status.from_address(ops.get_extension(this, string("gwc.status/1")))
+        check(status.watch(this, changed, err))
+        check(ops.activate(this, own, err))
+        while (document := changes.get(timeout=10))["state"] != "idle":
+            pass  # e.g. reading its journal
+        check(ops.deactivate(this, err))
+        check(status.get(this, collect, err))
+        again = ops.update(this, own, err)
+        refused = {"status": again, "message": err.message.decode()}
+    finally:
+        # Whatever happened: the functions above end with this one, and it may still call them.
+        destroyed = ops.destroy(this, err)
+    check(destroyed)
     print(json.dumps({
         "module": text(module.name), "version": text(module.version), "factory_pid": text(pid), "metatype": got[0],
         "configured": document, "ended": json.loads(got[1]), "refused": refused, "log": lines,

@@ -136,7 +136,7 @@ pub unsafe fn read(list: *const GwcProperties) -> Result<Properties, Misuse> {
         )));
     }
     if list.items.is_null()
-        || stride < 8
+        || !table::STRIDES.contains(&stride)
         || !stride.is_multiple_of(std::mem::align_of::<GwcProperty>())
     {
         return Err(Misuse::new(
@@ -294,6 +294,15 @@ mod tests {
         assert!(unsafe { read(&list(&broken)) }.is_err());
         // SAFETY: as above.
         assert!(unsafe { read(ptr::null()) }.is_err());
+        let mut far = list(borrowed._items.first().unwrap());
+        for size in [0, 4, 44, (1 << 16) + 8, u32::MAX - 7] {
+            far.property_size = size;
+            // SAFETY: as above; a wrong size is refused before anything is read by it.
+            assert!(unsafe { read(&far) }.is_err(), "{size} bytes apart");
+        }
+        far.property_size = 1 << 16;
+        // SAFETY: as above; there is but one element.
+        assert!(unsafe { read(&far) }.is_ok());
         let mut short = list(&broken);
         short.struct_size = 4;
         // SAFETY: as above.

@@ -18,6 +18,10 @@ pub unsafe trait Table: Copy {
 /// The smallest struct_size that is believed: the size field itself and one more word.
 const SMALLEST: usize = 8;
 
+/// How far apart, in bytes, elements of a list may be: more than any record will ever grow to, and
+/// little enough that the last of a list can be reached on a machine of 32 bits.
+pub const STRIDES: std::ops::RangeInclusive<usize> = SMALLEST..=1 << 16;
+
 /// Copies a foreign table into a zeroed local, as far as both sides know it. A field that lies
 /// within `struct_size` in part only is not known.
 ///

@@ -197,7 +197,11 @@ fn pids(module: &GwcModule) -> Result<Vec<String>, String> {
     if count == 0 {
         return Err("it makes no component".to_owned());
     }
-    if module.components.is_null() || stride < 8 || stride % 8 != 0 || count > 1000 {
+    if module.components.is_null()
+        || !table::STRIDES.contains(&stride)
+        || stride % 8 != 0
+        || count > 1000
+    {
         return Err(
             "components, component_size or component_count of the module is wrong".to_owned(),
         );

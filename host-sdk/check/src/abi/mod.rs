@@ -7,19 +7,11 @@
 mod edge;
 mod host;
 mod library;
+mod process;
 mod surroundings;
 
 pub(crate) use edge::Edge;
 pub(crate) use host::{Conduct, Host};
 pub(crate) use library::{blank, called, Called, Instance, Library};
-pub(crate) use surroundings::{descriptors, threads, Surroundings};
-
-/// Ends every process of the group that `leader` leads.
-pub(crate) fn kill_group(leader: u32) {
-    if let Ok(group) = i32::try_from(leader) {
-        if group > 1 {
-            // SAFETY: a question to the system; the group is that of a child of ours.
-            unsafe { libc::kill(-group, libc::SIGKILL) };
-        }
-    }
-}
+pub(crate) use process::{end_at_once, end_with_parent, has_children, kill_group, wait_for_end};
+pub(crate) use surroundings::{default_sigpipe, descriptors, resident, threads, Surroundings};

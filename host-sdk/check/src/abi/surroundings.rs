@@ -1,4 +1,4 @@
-//! What a library must not change in the process by being loaded.
+//! What belongs to the process, and a library must not change.
 
 use std::ffi::{CStr, OsString};
 use std::path::PathBuf;
@@ -13,6 +13,8 @@ pub(crate) struct Surroundings {
     mask: u32,
     locale: String,
     signals: Vec<(usize, i32)>,
+    blocked: Vec<bool>,
+    streams: Vec<Option<PathBuf>>,
 }
 
 impl Surroundings {
@@ -21,7 +23,7 @@ impl Surroundings {
         let mut environment: Vec<_> = std::env::vars_os().collect();
         environment.sort();
         // SAFETY: questions only; the mask is put back at once, and nobody makes files meanwhile.
-        let (mask, locale, signals) = unsafe {
+        let (mask, locale, signals, blocked) = unsafe {
             let mask = libc::umask(0o077);
             libc::umask(mask);
             let locale = libc::setlocale(libc::LC_ALL, std::ptr::null());
@@ -35,7 +37,10 @@ impl Surroundings {
                 libc::sigaction(signal, std::ptr::null(), &mut action);
                 (action.sa_sigaction, action.sa_flags)
             });
-            (mask, locale, signals.collect())
+            let mut set: libc::sigset_t = std::mem::zeroed();
+            libc::pthread_sigmask(libc::SIG_BLOCK, std::ptr::null(), &mut set);
+            let blocked = (1..=31).map(|signal| libc::sigismember(&set, signal) == 1);
+            (mask, locale, signals.collect(), blocked.collect())
         };
         Surroundings {
             threads: threads(),
@@ -45,6 +50,19 @@ impl Surroundings {
             mask,
             locale,
             signals,
+            blocked,
+            streams: (0..3)
+                .map(|n| std::fs::read_link(format!("/proc/self/fd/{n}")).ok())
+                .collect(),
+        }
+    }
+
+    /// Without what an instance may have of its own while it lives: threads and files.
+    pub(crate) fn of_all(self) -> Surroundings {
+        Surroundings {
+            threads: 0,
+            descriptors: Vec::new(),
+            ..self
         }
     }
 
@@ -63,8 +81,26 @@ impl Surroundings {
         compare(self.mask == before.mask, "the umask");
         compare(self.locale == before.locale, "the locale");
         compare(self.signals == before.signals, "signal handlers");
+        compare(self.blocked == before.blocked, "the signal mask");
+        compare(self.streams == before.streams, "the standard streams");
         (!what.is_empty()).then(|| what.join(", "))
     }
+}
+
+/// Makes SIGPIPE what it is in most hosts; Rust programs begin with it ignored.
+pub(crate) fn default_sigpipe() {
+    // SAFETY: no handler is installed.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
+}
+
+/// Resident memory of this process, in KiB; 0 where the system does not say.
+pub(crate) fn resident() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB"))
+        .and_then(|number| number.trim().parse().ok())
+        .unwrap_or_default()
 }
 
 /// The threads of this process.

@@ -9,6 +9,7 @@ use gateway_component_abi::status::{E_BUSY, E_INVALID_ARGUMENT, E_STATE};
 use super::lifecycle::create;
 use super::{each, holds, must, refused};
 use crate::abi::{Called, Conduct, Host};
+use crate::process::only_once;
 
 pub(super) fn calls_out_of_order_are_refused_and_harmless(path: &Path) -> Result<(), String> {
     each(path, Conduct::Honest, |library, pid, defaults, host| {
@@ -47,15 +48,18 @@ pub(super) fn control_calls_from_two_threads_are_done_or_busy(path: &Path) -> Re
         let table = host.table();
         let instance = create(library, pid, &table)?;
         let (wrong, done) = (Mutex::new(None), Mutex::new(0));
-        let judge = |what: &str, result: Called| match result {
-            Ok(()) => done.lock().map(|mut n| *n += 1).unwrap_or_default(),
-            Err(e) if e.status == E_BUSY || e.status == E_STATE => {}
-            Err(e) => {
-                if let Ok(mut wrong) = wrong.lock() {
-                    *wrong = Some(format!(
-                        "{what} beside another call: status {}: {e}",
-                        e.status
-                    ));
+        let judge = |what: &str, result: Called| {
+            only_once();
+            match result {
+                Ok(()) => done.lock().map(|mut n| *n += 1).unwrap_or_default(),
+                Err(e) if e.status == E_BUSY || e.status == E_STATE => {}
+                Err(e) => {
+                    if let Ok(mut wrong) = wrong.lock() {
+                        *wrong = Some(format!(
+                            "{what} beside another call: status {}: {e}",
+                            e.status
+                        ));
+                    }
                 }
             }
         };

@@ -4,10 +4,14 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::{defaults, each, holds, must, BOUND};
-use crate::abi::{descriptors, threads, Conduct, Host, Instance, Library};
+use crate::abi::{
+    default_sigpipe, descriptors, resident, threads, Conduct, Host, Instance, Library, Surroundings,
+};
 
 /// How often something is done that could be done any number of times.
 const TIMES: usize = 10;
+/// How much resident memory may grow in three times as many lives, in KiB.
+const GROWTH: usize = 4096;
 
 pub(super) fn an_instance_lives_with_its_defaults(path: &Path) -> Result<(), String> {
     each(path, Conduct::Honest, |library, pid, defaults, host| {
@@ -34,6 +38,46 @@ pub(super) fn an_instance_can_be_activated_again(path: &Path) -> Result<(), Stri
         }
         must("activate", instance.activate(defaults))?;
         must("destroy of an active instance", instance.destroy())
+    })
+}
+
+pub(super) fn a_life_changes_nothing_in_the_process(path: &Path) -> Result<(), String> {
+    default_sigpipe();
+    each(path, Conduct::Honest, |library, pid, defaults, host| {
+        let before = Surroundings::now().of_all();
+        let unchanged = |when: &str| match Surroundings::now().of_all().difference(&before) {
+            None => Ok(()),
+            Some(what) => Err(format!("{when} it had changed {what} of the process")),
+        };
+        let table = host.table();
+        let instance = create(library, pid, &table)?;
+        must("activate", instance.activate(defaults))?;
+        settle(host, host.calls());
+        unchanged("while it was active")?;
+        must("deactivate", instance.deactivate())?;
+        must("destroy", instance.destroy())?;
+        unchanged("after destroy")
+    })
+}
+
+pub(super) fn lives_leave_no_memory_behind(path: &Path) -> Result<(), String> {
+    each(path, Conduct::Honest, |library, pid, defaults, host| {
+        let table = host.table();
+        let live = || {
+            let instance = create(library, pid, &table)?;
+            must("activate", instance.activate(defaults))?;
+            must("update", instance.update(defaults))?;
+            must("deactivate", instance.deactivate())?;
+            must("destroy", instance.destroy())
+        };
+        // Caches fill, and the allocator finds its size.
+        (0..TIMES).try_for_each(|_| live())?;
+        let before = resident();
+        (0..3 * TIMES).try_for_each(|_| live())?;
+        let grown = resident().saturating_sub(before);
+        holds(grown < GROWTH, || {
+            format!("{} lives left {grown} KiB of memory behind", 3 * TIMES)
+        })
     })
 }
 

@@ -15,6 +15,7 @@ use gateway_component_abi::value::Properties;
 use gateway_host_sdk::metatype;
 
 use crate::abi::{Called, Conduct, Host, Library};
+use crate::process::only_once;
 
 /// What deactivate may take (`component.h`).
 const BOUND: Duration = Duration::from_millis(250);
@@ -90,7 +91,8 @@ trials! {
     Doors:
         door::it_is_a_component_library,
         door::it_exports_its_doors_only,
-        door::loading_changes_nothing_in_the_process;
+        door::loading_changes_nothing_in_the_process,
+        lifecycle::a_life_changes_nothing_in_the_process;
     Sizes:
         door::another_major_version_is_refused,
         door::the_module_says_what_it_is,
@@ -114,6 +116,7 @@ trials! {
         lifecycle::an_instance_lives_with_its_defaults,
         lifecycle::an_instance_can_be_activated_again,
         calls::two_instances_end_one_after_the_other,
+        lifecycle::lives_leave_no_memory_behind,
         lifecycle::loading_again_and_again_leaves_nothing_behind;
     HostileHost:
         calls::calls_out_of_order_are_refused_and_harmless,
@@ -151,11 +154,13 @@ fn each(
 
 /// What has to succeed.
 fn must(what: &str, result: Called) -> Result<(), String> {
+    only_once();
     result.map_err(|e| format!("{what} failed with status {}: {e}", e.status))
 }
 
 /// What has to be refused, with that status if there is one.
 fn refused(what: &str, result: Called, status: Option<i32>) -> Result<(), String> {
+    only_once();
     match (result, status) {
         (Ok(()), _) => Err(format!("{what} was not refused")),
         (Err(e), Some(status)) if e.status != status => Err(format!(

@@ -65,6 +65,30 @@ static gwc_status activate(gwc_component *self, const gwc_properties *properties
 #ifdef EXITS
     _exit(0);
 #endif
+#ifdef CLOSES_ITS_OUTPUT_AND_HANGS
+    close(1);
+    for (;;) pause();
+#endif
+#ifdef TAKES_THE_STREAMS
+    close(0), close(1), close(2);
+#endif
+#ifdef FLOODS_ITS_OUTPUT
+    static char flood[1 << 16];
+    for (int n = 0; n < 64; n++) { if (write(1, flood, sizeof flood) < 0) return leave(self, fail(err, GWC_E_IO, "no output")); }
+#endif
+#ifdef LEAVES_A_PROCESS
+    if (fork() == 0) { setsid(); sleep(5); _exit(0); }
+#endif
+#ifdef FORKS_AND_RETURNS
+    if (fork() < 0) return leave(self, fail(err, GWC_E_INTERNAL, "no process"));
+#endif
+#ifdef IGNORES_SIGPIPE
+    signal(SIGPIPE, SIG_IGN);
+#endif
+#ifdef LEAKS
+    char *leak = malloc(1 << 20);
+    if (leak) memset(leak, 1, 1 << 20);
+#endif
 #ifdef LEAVES_A_THREAD
     pthread_t thread;
     pthread_create(&thread, NULL, idle, NULL);

@@ -67,7 +67,7 @@ pub(crate) unsafe fn read(
     }
     let stride = list.item_size as usize;
     if list.items.is_null()
-        || stride < 8
+        || !table::STRIDES.contains(&stride)
         || !stride.is_multiple_of(align_of::<GwcConfigurationItem>())
     {
         return Err(Misuse(

@@ -175,7 +175,7 @@ fn components(raw: &GwcModule) -> Result<Vec<ComponentKind>, Misuse> {
     }
     let stride = raw.component_size as usize;
     if raw.components.is_null()
-        || stride < 8
+        || !table::STRIDES.contains(&stride)
         || !stride.is_multiple_of(align_of::<GwcComponentInfo>())
     {
         return Err(Misuse("components or component_size is wrong".to_owned()));

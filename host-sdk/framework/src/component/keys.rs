@@ -11,7 +11,9 @@ use gateway_component_abi::status;
 use gateway_component_abi::value::Secret;
 
 use super::services::KeystoreService;
-use crate::keystore::{EntryInfo, KeyAlgorithm, KeystoreError, Keystores, SignatureAlgorithm};
+use crate::keystore::{
+    EntryInfo, KeyAlgorithm, KeystoreError, Keystores, Room, SignatureAlgorithm,
+};
 
 /// The keystores of the gateway, for a component.
 #[derive(Debug)]
@@ -33,7 +35,7 @@ impl KeystoreService for Keys {
         pem: &str,
     ) -> Result<(), CallError> {
         self.keystores
-            .put_certificate(keystore, alias, pem)
+            .put_certificate_in(Room::Component, keystore, alias, pem)
             .map_err(keystore_error)
     }
 
@@ -53,7 +55,7 @@ impl KeystoreService for Keys {
     ) -> Result<(), CallError> {
         let algorithm = KeyAlgorithm::new(algorithm, size).map_err(keystore_error)?;
         self.keystores
-            .create_key(keystore, alias, algorithm)
+            .create_key_in(Room::Component, keystore, alias, algorithm)
             .map_err(keystore_error)
     }
 
@@ -101,6 +103,7 @@ fn keystore_error(error: KeystoreError) -> CallError {
         | E::OtherKey { .. }
         | E::BadAlgorithm { .. }
         | E::BadSubject { .. } => (status::E_INVALID, "keystore.invalid"),
+        E::TooMuch { .. } => (status::E_INVALID, "protocol.too-large"),
         E::Damaged { .. } => (status::E_IO, "storage.unwritable"),
         E::Storage { source, .. } => match source.kind() {
             io::ErrorKind::StorageFull => (status::E_NO_SPACE, "storage.full"),

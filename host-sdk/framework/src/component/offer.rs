@@ -92,18 +92,12 @@ pub struct OwnConfiguration {
 impl OwnConfiguration {
     /// For one instance of `pid`, over the service of all.
     pub fn new(service: Arc<ConfigurationService>, pid: &str) -> OwnConfiguration {
-        static INSTANCES: AtomicU64 = AtomicU64::new(0);
+        static INSTANCES: AtomicU64 = AtomicU64::new(1);
         let holder = Holder {
             pid: pid.to_owned(),
             instance: INSTANCES.fetch_add(1, Ordering::Relaxed),
         };
         OwnConfiguration { service, holder }
-    }
-}
-
-impl Drop for OwnConfiguration {
-    fn drop(&mut self) {
-        self.service.release(&self.holder);
     }
 }
 
@@ -230,6 +224,7 @@ pub fn configuration_error(error: ConfigurationError) -> CallError {
         | E::Invalid { .. }
         | E::Seed(_)
         | E::Undo(_) => (status::E_INVALID, "configuration.invalid"),
+        E::TooMuch(_) => (status::E_INVALID, "protocol.too-large"),
         E::Exists { .. } | E::Conflict { .. } | E::Reserved { .. } => {
             (status::E_CONFLICT, "configuration.conflict")
         }

@@ -6,6 +6,7 @@
 use gateway_component_abi::value::{Properties, Secret, Value};
 
 use super::document::Configurations;
+use super::room::Room;
 use super::{ConfigurationError, ConfigurationService, Update};
 
 impl ConfigurationService {
@@ -22,8 +23,11 @@ impl ConfigurationService {
     ) -> Result<u64, ConfigurationError> {
         let update = vec![Update::new(pid, properties.clone())];
         // A component speaks for itself, whoever has captured it.
-        let revision =
-            self.change_where(|state, crypto| state.updated(update, crypto), |_, _| Ok(()))?;
+        let revision = self.change_where(
+            Room::Spare,
+            |state, crypto| state.updated(update, crypto),
+            |_, _| Ok(()),
+        )?;
         let blank: Vec<&String> = properties
             .iter()
             .filter(|(_, value)| value.as_secret().is_some_and(Secret::is_empty))

@@ -7,6 +7,7 @@ use crate::crypto::CryptoError;
 use crate::metatype::FieldProblem;
 
 use super::document::DocumentError;
+use super::room::TooMuch;
 
 /// Why the configuration service refuses. Nothing has been changed then, unless the variant
 /// says otherwise.
@@ -75,7 +76,7 @@ pub enum ConfigurationError {
     /// A component may still take back, or rely on, what it is now.
     #[error(
         "the configuration of {pid:?} is part of a provisioning that {by} has not finished; \
-         wait for its end, or set enabled of {by} to false"
+         wait for its end, or set enabled of {by} to false; if it never comes to an end, delete {by}"
     )]
     Reserved {
         /// The pid.
@@ -83,6 +84,9 @@ pub enum ConfigurationError {
         /// The pid of the component that captured it.
         by: String,
     },
+    /// More than a gateway keeps.
+    #[error(transparent)]
+    TooMuch(TooMuch),
     /// The seed is no configuration.
     #[error("the initial configuration cannot be used")]
     Seed(#[source] DocumentError),

@@ -24,6 +24,7 @@ mod notify;
 mod placeholder;
 mod remote;
 mod reserve;
+mod room;
 mod service;
 mod snapshots;
 mod state;
@@ -39,6 +40,7 @@ pub use error::ConfigurationError;
 pub use notify::{Change, ChangeKind, Listener};
 pub use placeholder::{resolve_placeholders, PLACEHOLDERS};
 pub use reserve::Holder;
+pub use room::{TooMuch, MAX_KEPT};
 pub use service::ConfigurationService;
 pub use snapshots::{Finding, KEPT};
 

@@ -3,8 +3,12 @@
 
 use gateway_component_abi::value::Properties;
 
+use crate::crypto::Crypto;
+
 use super::document::held_all;
-use super::state::factory_of;
+use super::room::Room;
+use super::service::unreserved;
+use super::state::{factory_of, State};
 use super::{resolve_placeholders, Configuration, ConfigurationError, ConfigurationService};
 
 impl ConfigurationService {
@@ -79,13 +83,14 @@ impl ConfigurationService {
     ) -> Result<u64, ConfigurationError> {
         let kept =
             |pid: &String, properties: &Properties| kept(pid, factory_of(properties).as_deref());
-        self.change(|state, crypto| {
+        let next = |state: &mut State, crypto: &Crypto| {
             let mut all = self.snapshots.get(id, crypto)?;
             all.retain(|pid, properties| !kept(pid, properties));
             let stay = state.all.iter().filter(|(pid, p)| kept(pid, p));
             all.extend(stay.map(|(pid, p)| (pid.clone(), p.clone())));
             Ok(all)
-        })
+        };
+        self.change_where(Room::Spare, next, unreserved)
     }
 
     fn resolve(&self, item: &mut Configuration) {

@@ -11,6 +11,8 @@ use crate::metatype::Ocd;
 use super::document::{self, masked, open_all, Configurations};
 use super::keys::Keys;
 use super::notify::{Change, Listener, Notifier};
+use super::reserve::Reserved;
+use super::room::{self, Room};
 use super::snapshots::{Finding, Snapshots};
 use super::state::State;
 use super::{ConfigurationError, Update};
@@ -30,25 +32,31 @@ impl ConfigurationService {
     /// none, `seed` becomes snapshot 0 (an empty one without a seed).
     ///
     /// # Errors
-    /// A seed that is no configuration; snapshots none of which can be read; the file system.
+    /// A seed that is no configuration, or more than a gateway keeps; snapshots none of which can be
+    /// read; the file system.
     pub fn open(
         folder: &Path,
         crypto: Arc<Crypto>,
         seed: Option<&[u8]>,
     ) -> Result<ConfigurationService, ConfigurationError> {
         let snapshots = Snapshots::open(folder)?;
-        let (id, all, findings) = match snapshots.load(&crypto)? {
-            Some(loaded) => (loaded.id, loaded.configurations, loaded.findings),
+        let (keys, reserved) = (Keys::open(folder)?, Reserved::open(folder)?);
+        let (state, findings) = match snapshots.load(&crypto)? {
+            Some(loaded) => {
+                let state = State::new(loaded.configurations, loaded.id, keys, reserved);
+                (state, loaded.findings)
+            }
             None => {
-                let all = match seed {
-                    Some(xml) => document::read(xml, &crypto).map_err(ConfigurationError::Seed)?,
-                    None => Configurations::new(),
-                };
-                snapshots.write_seed(&all)?;
-                (0, all, Vec::new())
+                let mut state = State::new(Configurations::new(), 0, keys, reserved);
+                if let Some(xml) = seed {
+                    let all = document::read(xml, &crypto).map_err(ConfigurationError::Seed)?;
+                    room::admit(&state, &all, Room::Anybody)?;
+                    state.all = all;
+                }
+                snapshots.write_seed(&state.all)?;
+                (state, Vec::new())
             }
         };
-        let state = State::new(all, id, Keys::open(folder)?);
         Ok(ConfigurationService {
             crypto,
             snapshots,
@@ -76,6 +84,13 @@ impl ConfigurationService {
         state
             .factories
             .insert(factory_pid.to_owned(), Arc::new(ocd));
+    }
+
+    /// The same, of a factory whose instances are no more than their configuration, as another
+    /// component's instance works with it.
+    pub fn register_part(&self, factory_pid: &str, ocd: Ocd) {
+        self.register_metatype(factory_pid, ocd);
+        self.lock().parts.insert(factory_pid.to_owned());
     }
 
     /// Makes a singleton and its metatype known: from then on it has a configuration, its
@@ -296,7 +311,11 @@ impl ConfigurationService {
     /// # Errors
     /// No such snapshot, or one that cannot be read.
     pub fn rollback(&self, id: i64) -> Result<u64, ConfigurationError> {
-        self.change(|_, crypto| self.snapshots.get(id, crypto))
+        self.change_where(
+            Room::Spare,
+            |_, crypto| self.snapshots.get(id, crypto),
+            unreserved,
+        )
     }
 
     /// The one way in which anything changes: `next` says what all is to be; it is written,
@@ -305,12 +324,13 @@ impl ConfigurationService {
         &self,
         next: impl FnOnce(&mut State, &Crypto) -> Result<Configurations, ConfigurationError>,
     ) -> Result<u64, ConfigurationError> {
-        self.change_where(next, |state, changes| state.reserved.allow(None, changes))
+        self.change_where(Room::Anybody, next, unreserved)
     }
 
-    /// The same, if `allowed` says that these changes are.
+    /// The same in that room, if `allowed` says that these changes are.
     pub(super) fn change_where(
         &self,
+        room: Room,
         next: impl FnOnce(&mut State, &Crypto) -> Result<Configurations, ConfigurationError>,
         allowed: impl FnOnce(&State, &[Change]) -> Result<(), ConfigurationError>,
     ) -> Result<u64, ConfigurationError> {
@@ -318,7 +338,7 @@ impl ConfigurationService {
         let all = next(&mut state, &self.crypto)?;
         let changes = state.changes_to(&all);
         allowed(&state, &changes)?;
-        let revision = self.commit(&mut state, all)?;
+        let revision = self.commit(&mut state, all, room)?;
         state.reserved.touch(None, &changes, revision);
         drop(state);
         self.notifier.deliver();
@@ -329,17 +349,20 @@ impl ConfigurationService {
         &self,
         state: &mut State,
         all: Configurations,
+        room: Room,
     ) -> Result<u64, ConfigurationError> {
         let changes = state.changes_to(&all);
         if changes.is_empty() {
             return Ok(state.revision);
         }
+        room::admit(state, &all, room)?;
         let id = self.snapshots.write(&all)?;
         state.all = all;
         state.revision = u64::try_from(id).unwrap_or(0);
         for change in &changes {
             state.changed.insert(change.pid.clone(), state.revision);
         }
+        state.forget();
         self.notifier.push(changes);
         Ok(state.revision)
     }
@@ -355,6 +378,11 @@ impl std::fmt::Debug for ConfigurationService {
             .field("snapshots", &self.snapshots)
             .finish_non_exhaustive()
     }
+}
+
+/// Whether nobody has reserved what is to change.
+pub(super) fn unreserved(state: &State, changes: &[Change]) -> Result<(), ConfigurationError> {
+    state.reserved.allow(None, changes)
 }
 
 fn warn_of_defaults(pid: &str, ocd: &Ocd) {

@@ -8,7 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use crate::crypto::Crypto;
 
 use super::document::{self, Configurations, DocumentError};
-use super::ConfigurationError;
+use super::{room, ConfigurationError};
 
 /// How many snapshots are kept, id 0 among them (`kura.snapshots.count`).
 pub const KEPT: usize = 10;
@@ -140,6 +140,7 @@ impl Snapshots {
 
     fn write_as(&self, id: i64, all: &Configurations) -> Result<(), ConfigurationError> {
         let xml = document::write(all).map_err(ConfigurationError::Unwritable)?;
+        room::readable_bytes(xml.len())?;
         let path = self.path(id);
         durable_file::write(&path, &xml).map_err(|source| {
             // It may be there and only not be safe: what has failed must not come back.

@@ -1,9 +1,10 @@
 //! What is configured, in memory, and what a change would make of it. Pure: nothing is written.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use gateway_component_abi::value::{Properties, Value};
+use kura_formats::configurations::weight_kept;
 
 use crate::crypto::Crypto;
 use crate::metatype::Ocd;
@@ -13,7 +14,11 @@ use super::keys::Keys;
 use super::merge::Merge;
 use super::notify::{Change, ChangeKind};
 use super::reserve::Reserved;
+use super::room::PER_INSTANCE;
 use super::{ConfigurationError, Update, KURA_SERVICE_PID, SERVICE_FACTORY_PID};
+
+/// Of so many components that are gone it is remembered when they went.
+const REMEMBERED: usize = 1024;
 
 pub(super) struct State {
     pub(super) all: Configurations,
@@ -21,21 +26,41 @@ pub(super) struct State {
     pub(super) changed: BTreeMap<String, u64>,
     pub(super) revision: u64,
     pub(super) factories: BTreeMap<String, Arc<Ocd>>,
+    /// Those of `factories` whose instances are no more than their configuration.
+    pub(super) parts: BTreeSet<String>,
     pub(super) singletons: BTreeMap<String, Arc<Ocd>>,
     pub(super) keys: Keys,
     pub(super) reserved: Reserved,
 }
 
 impl State {
-    pub(super) fn new(all: Configurations, id: i64, keys: Keys) -> State {
+    pub(super) fn new(all: Configurations, id: i64, keys: Keys, reserved: Reserved) -> State {
         State {
             all,
             changed: BTreeMap::new(),
             revision: u64::try_from(id).unwrap_or(0),
             factories: BTreeMap::new(),
+            parts: BTreeSet::new(),
             singletons: BTreeMap::new(),
             keys,
-            reserved: Reserved::default(),
+            reserved,
+        }
+    }
+
+    /// Forgets when components changed that are gone, once they are many: nobody can update them, and
+    /// one that is made anew has changed since. An undo that finds such a one makes it anew.
+    pub(super) fn forget(&mut self) {
+        let Self {
+            changed,
+            all,
+            singletons,
+            reserved,
+            ..
+        } = self;
+        for remembered in [changed, &mut reserved.touched] {
+            if remembered.len() > all.len() + REMEMBERED {
+                remembered.retain(|pid, _| all.contains_key(pid) || singletons.contains_key(pid));
+            }
         }
     }
 
@@ -45,6 +70,16 @@ impl State {
 
     pub(super) fn factory_pid(&self, pid: &str) -> Option<String> {
         factory_of(self.all.get(pid)?)
+    }
+
+    /// What a component weighs where it is kept: its configuration, and its instance where somebody
+    /// makes one.
+    pub(super) fn weight(&self, pid: &str, properties: &Properties) -> usize {
+        let lives = factory_of(properties).is_some_and(|factory| {
+            self.factories.contains_key(&factory) && !self.parts.contains(&factory)
+        });
+        let instance = if lives { PER_INSTANCE } else { 0 };
+        weight_kept(pid, properties) + instance
     }
 
     pub(super) fn factory_ocd(&self, factory_pid: &str) -> Option<Arc<Ocd>> {

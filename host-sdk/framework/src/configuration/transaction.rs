@@ -1,6 +1,6 @@
 //! What a provisioning needs: look before, capture, apply several at once, restore.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::crypto::Crypto;
 use crate::metatype::{Metatype, Ocd};
@@ -9,6 +9,7 @@ use super::document::{open_all, Configurations};
 use super::keys::Direction;
 use super::merge::Merge;
 use super::reserve::Holder;
+use super::room::{self, Room};
 use super::state::{factory_of, State};
 use super::{undo, Configuration, ConfigurationError, ConfigurationService};
 
@@ -19,7 +20,7 @@ impl ConfigurationService {
     ///
     /// # Errors
     /// The first pid that is unknown or of an unknown factory, the first property that does not
-    /// fit its parameter.
+    /// fit its parameter; [`ConfigurationError::TooMuch`].
     pub fn validate(
         &self,
         list: &[Configuration],
@@ -47,18 +48,21 @@ impl ConfigurationService {
         self.look_at(list, metatypes, drop)
     }
 
-    /// Each one's preview, one after the other. Whoever may have one pid twice has looked before.
+    /// Each one's preview, one after the other, and then whether there is room for all of them.
+    /// Whoever may have one pid twice has looked before.
     pub(super) fn look_at(
         &self,
         list: impl IntoIterator<Item = Configuration>,
         metatypes: &[Metatype],
         mut seen: impl FnMut(Configuration),
     ) -> Result<(), ConfigurationError> {
+        let mut weights = BTreeMap::new();
         for item in list {
-            let preview = self.lock().preview(item, metatypes, &self.crypto)?;
+            let (preview, weight) = self.lock().preview(item, metatypes, &self.crypto)?;
+            weights.insert(preview.pid.clone(), weight);
             seen(preview);
         }
-        Ok(())
+        room::admit_some(&self.lock(), weights)
     }
 
     /// What [`ConfigurationService::restore`] needs to bring these components back to what they
@@ -134,7 +138,11 @@ impl ConfigurationService {
         let all = next(&state, &self.crypto)?;
         let changes = state.changes_to(&all);
         state.reserved.allow(holder, &changes)?;
-        let result = self.commit(&mut state, all).and_then(|revision| {
+        let room = match direction {
+            Direction::Apply => Room::Anybody,
+            Direction::Restore => Room::Back,
+        };
+        let result = self.commit(&mut state, all, room).and_then(|revision| {
             state.reserved.touch(holder, &changes, revision);
             state.keys.remember(direction, key)
         });
@@ -195,12 +203,13 @@ impl State {
         }
     }
 
+    /// What an item would make of its component, and what that would weigh.
     fn preview(
         &self,
         item: Configuration,
         metatypes: &[Metatype],
         crypto: &Crypto,
-    ) -> Result<Configuration, ConfigurationError> {
+    ) -> Result<(Configuration, usize), ConfigurationError> {
         let pid = item.pid.as_str();
         let staged = |pid: &str| metatypes.iter().find_map(|m| m.ocd_of(pid)).cloned();
         let known = self.target(&item);
@@ -237,15 +246,21 @@ impl State {
             (None, None) => Default::default(),
         };
         let mut properties = merge.merged(running, item.properties, &[])?;
+        room::readable(pid, &properties)?;
+        // As it would be kept.
+        let weight = self.weight(pid, &properties);
         open_all(&mut properties, crypto)?;
         let problems = ocd.map(|ocd| ocd.validate(&properties)).unwrap_or_default();
         match problems.into_iter().next() {
             Some(problem) => Err(merge.invalid(problem)),
-            None => Ok(Configuration {
-                pid: item.pid,
-                factory_pid,
-                properties,
-            }),
+            None => {
+                let preview = Configuration {
+                    pid: item.pid,
+                    factory_pid,
+                    properties,
+                };
+                Ok((preview, weight))
+            }
         }
     }
 }

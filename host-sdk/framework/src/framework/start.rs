@@ -190,6 +190,7 @@ pub(super) fn start(options: Options, stop: Stop) -> Result<Framework, StartErro
     // Twice: plugins may have made configurations, whose instances are then made.
     framework.supervisor.settle();
     framework.supervisor.settle();
+    framework.supervisor.started();
     let finder = framework.supervisor.finder();
     framework.connections.serve(Arc::new(finder));
     let watch = Watch::start(&plugins, found, framework.supervisor.reporter());
@@ -213,7 +214,10 @@ fn open_configuration(
     };
     let service = ConfigurationService::open(&folder, Arc::clone(crypto), seed.as_deref())?;
     for (factory_pid, ocd) in stack::definitions() {
-        service.register_metatype(factory_pid, ocd);
+        match factory_pid {
+            stack::CLOUD_SERVICE => service.register_metatype(factory_pid, ocd),
+            _ => service.register_part(factory_pid, ocd),
+        }
     }
     let untouched = service.snapshots()?.iter().all(|id| *id == 0);
     if untouched && stack::cloud_pids(&service.pids()).is_empty() {

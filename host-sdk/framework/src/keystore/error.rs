@@ -80,6 +80,25 @@ pub enum KeystoreError {
         #[source]
         source: Option<ErrorStack>,
     },
+    /// More than a keystore keeps.
+    #[error(
+        "the keystore {keystore} would have {entries} entries in {bytes} bytes, and has room for \
+         {max_entries} in {max_bytes}; {alias:?} is too much: first remove what nobody needs"
+    )]
+    TooMuch {
+        /// The keystore.
+        keystore: String,
+        /// The alias.
+        alias: String,
+        /// So many there would be.
+        entries: usize,
+        /// So long they would be together.
+        bytes: u64,
+        /// How many there may be.
+        max_entries: usize,
+        /// How long they may be together.
+        max_bytes: u64,
+    },
     /// A file that is no entry.
     #[error("the keystore file {path} is damaged: {what}")]
     Damaged {

@@ -11,6 +11,36 @@ use super::KeystoreError;
 /// Largest file that is read, in bytes.
 const MAX_FILE: u64 = 4 << 20;
 
+/// Entries of one keystore, and their bytes together: a whole keystore is read for each connection
+/// and for each message whose signature is judged. A Debian system trusts 140 roots in 0.2 MB.
+const MAX_ENTRIES: usize = 256;
+const MAX_BYTES: u64 = 2 << 20;
+
+/// Who asks for room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Room {
+    /// An operator or an account.
+    Anybody,
+    /// A component: a provisioning brings a few, and has to bring the signer behind its commit, or
+    /// what it replaced when it is taken back.
+    Component,
+}
+
+impl Room {
+    fn entries(self) -> usize {
+        MAX_ENTRIES + if self == Room::Component { 32 } else { 0 }
+    }
+
+    fn bytes(self) -> u64 {
+        MAX_BYTES
+            + if self == Room::Component {
+                256 << 10
+            } else {
+                0
+            }
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Files {
     folder: PathBuf,
@@ -66,14 +96,49 @@ impl Files {
         }
     }
 
-    pub(super) fn write(&self, alias: &str, entry: &Entry) -> Result<(), KeystoreError> {
+    pub(super) fn write(
+        &self,
+        alias: &str,
+        entry: &Entry,
+        room: Room,
+    ) -> Result<(), KeystoreError> {
         let path = self.path(alias)?;
         let text = entry.to_text()?;
         // Equal content is left alone: a repeated change costs no write.
         if durable_file::read(&path).is_ok_and(|old| old == text.as_bytes()) {
             return Ok(());
         }
+        self.admit(alias, text.len() as u64, room)?;
         durable_file::write(&path, text.as_bytes()).map_err(|e| storage(&path, e))
+    }
+
+    /// Whether an entry of so many bytes may be there; what makes the keystore no larger always may.
+    fn admit(&self, alias: &str, length: u64, room: Room) -> Result<(), KeystoreError> {
+        let (mut entries, mut bytes, mut old) = (1, length, None);
+        for other in self.aliases()? {
+            let path = self.path(&other)?;
+            let size = fs::symlink_metadata(&path).map_or(0, |metadata| metadata.len());
+            if other == alias {
+                old = Some(size);
+            } else {
+                entries += 1;
+                bytes += size;
+            }
+        }
+        let many = entries > room.entries() && old.is_none();
+        let long = bytes > room.bytes() && length > old.unwrap_or_default();
+        if !many && !long {
+            return Ok(());
+        }
+        let keystore = self.folder.file_name().unwrap_or_default();
+        Err(KeystoreError::TooMuch {
+            keystore: keystore.to_string_lossy().into_owned(),
+            alias: alias.to_owned(),
+            entries,
+            bytes,
+            max_entries: room.entries(),
+            max_bytes: room.bytes(),
+        })
     }
 
     pub(super) fn remove(&self, alias: &str) -> Result<(), KeystoreError> {

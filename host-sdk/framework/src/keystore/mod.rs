@@ -25,6 +25,7 @@ pub use certificate::Certificate;
 
 pub use algorithm::{KeyAlgorithm, SignatureAlgorithm};
 pub use error::KeystoreError;
+pub use files::Room;
 pub use store::Keystores;
 
 /// TLS trust and TLS client keys.

@@ -12,7 +12,7 @@ use gateway_component_abi::value::Secret;
 use crate::crypto::Crypto;
 
 use super::entry::{usable, Bundle, Entry};
-use super::files::{storage, Files};
+use super::files::{storage, Files, Room};
 use super::request::request;
 use super::{
     EntryInfo, KeyAlgorithm, KeystoreError, SignatureAlgorithm, DM_KEYSTORE, HTTPS_KEYSTORE,
@@ -20,7 +20,8 @@ use super::{
 };
 
 /// The gateway's keystores. Any thread; changes are made one after the other, each durable when
-/// the call returns.
+/// the call returns. Each keystore has 256 entries and 2 MiB at most; what would be more is
+/// [`KeystoreError::TooMuch`].
 #[derive(Debug)]
 pub struct Keystores {
     stores: Vec<(String, Files)>,
@@ -100,8 +101,22 @@ impl Keystores {
         alias: &str,
         pem: &str,
     ) -> Result<(), KeystoreError> {
+        self.put_certificate_in(Room::Anybody, keystore, alias, pem)
+    }
+
+    /// The same, in that room.
+    ///
+    /// # Errors
+    /// As [`Keystores::put_certificate`].
+    pub fn put_certificate_in(
+        &self,
+        room: Room,
+        keystore: &str,
+        alias: &str,
+        pem: &str,
+    ) -> Result<(), KeystoreError> {
         let certificate = Bundle::certificate(pem)?;
-        self.put(keystore, alias, &Entry::Certificate(certificate))
+        self.put(room, keystore, alias, &Entry::Certificate(certificate))
     }
 
     /// Sets a revocation list: PEM that holds one and nothing else.
@@ -112,7 +127,7 @@ impl Keystores {
     pub fn put_crl(&self, keystore: &str, alias: &str, pem: &str) -> Result<(), KeystoreError> {
         let crl = Bundle::crl(pem)?;
         usable(&crl)?;
-        self.put(keystore, alias, &Entry::Crl(crl))
+        self.put(Room::Anybody, keystore, alias, &Entry::Crl(crl))
     }
 
     /// Removes an entry; one that is not there is fine.
@@ -135,6 +150,20 @@ impl Keystores {
         alias: &str,
         algorithm: KeyAlgorithm,
     ) -> Result<(), KeystoreError> {
+        self.create_key_in(Room::Anybody, keystore, alias, algorithm)
+    }
+
+    /// The same, in that room.
+    ///
+    /// # Errors
+    /// As [`Keystores::create_key`].
+    pub fn create_key_in(
+        &self,
+        room: Room,
+        keystore: &str,
+        alias: &str,
+        algorithm: KeyAlgorithm,
+    ) -> Result<(), KeystoreError> {
         let files = self.files(keystore)?;
         let _changing = self.changing();
         match files.read(alias)? {
@@ -146,7 +175,7 @@ impl Keystores {
             None => {
                 let sealed = self.seal(alias, &algorithm.generate()?)?;
                 let chain = Vec::new();
-                files.write(alias, &Entry::Key { sealed, chain })
+                files.write(alias, &Entry::Key { sealed, chain }, room)
             }
         }
     }
@@ -170,7 +199,8 @@ impl Keystores {
     /// Sets the chain (PEM, leaf first) of an existing key; an empty text takes it away.
     ///
     /// # Errors
-    /// [`KeystoreError::OtherKey`] if the leaf is for another key.
+    /// [`KeystoreError::OtherKey`] if the leaf is for another key. Only components bring chains, and
+    /// so they have the room of a component.
     pub fn put_chain(&self, keystore: &str, alias: &str, pem: &str) -> Result<(), KeystoreError> {
         let chain = match pem.trim() {
             "" => Vec::new(),
@@ -183,7 +213,7 @@ impl Keystores {
         if !pem.trim().is_empty() {
             check_leaf(keystore, alias, &key, &chain)?;
         }
-        files.write(alias, &Entry::Key { sealed, chain })
+        files.write(alias, &Entry::Key { sealed, chain }, Room::Component)
     }
 
     /// A private key as PKCS#8 PEM. To be forgotten after use.
@@ -205,7 +235,7 @@ impl Keystores {
     ///
     /// # Errors
     /// What is wrong with the text; nothing has been imported then. After an error of the file
-    /// system a part may have been.
+    /// system, or for want of room, a part may have been.
     pub fn import_pem(
         &self,
         keystore: &str,
@@ -233,12 +263,18 @@ impl Keystores {
         };
         let aliases: Vec<_> = (0..entries.len()).map(numbered).collect();
         for (alias, entry) in aliases.iter().zip(&entries) {
-            self.put(keystore, alias, entry)?;
+            self.put(Room::Anybody, keystore, alias, entry)?;
         }
         Ok(aliases)
     }
 
-    fn put(&self, keystore: &str, alias: &str, entry: &Entry) -> Result<(), KeystoreError> {
+    fn put(
+        &self,
+        room: Room,
+        keystore: &str,
+        alias: &str,
+        entry: &Entry,
+    ) -> Result<(), KeystoreError> {
         let files = self.files(keystore)?;
         let _changing = self.changing();
         // A damaged file is an error here, too: it may be a key. It can be removed.
@@ -248,7 +284,7 @@ impl Keystores {
                 alias: alias.to_owned(),
             });
         }
-        files.write(alias, entry)
+        files.write(alias, entry, room)
     }
 
     fn entries(&self, keystore: &str) -> Result<Vec<(String, Entry)>, KeystoreError> {

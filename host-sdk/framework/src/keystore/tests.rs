@@ -387,3 +387,86 @@ fn a_key_of_another_gateway_is_of_no_use() {
     let result = two.stores.private_key(SSL_KEYSTORE, "k");
     assert!(matches!(result, Err(KeystoreError::Crypto { .. })));
 }
+
+/// Large enough to fill a keystore with a few: a name of so many bytes.
+fn long(bytes: usize) -> String {
+    let key = key();
+    let mut name = X509NameBuilder::new().unwrap();
+    for _ in 0..bytes / 64 {
+        name.append_entry_by_text("OU", &"x".repeat(64)).unwrap();
+    }
+    let name = name.build();
+    let mut builder = X509Builder::new().unwrap();
+    builder.set_issuer_name(&name).unwrap();
+    builder.set_pubkey(&key).unwrap();
+    builder
+        .set_not_before(&Asn1Time::days_from_now(0).unwrap())
+        .unwrap();
+    builder
+        .set_not_after(&Asn1Time::days_from_now(1).unwrap())
+        .unwrap();
+    builder.sign(&key, MessageDigest::sha256()).unwrap();
+    pem(&builder.build())
+}
+
+fn too_much(result: Result<(), KeystoreError>) {
+    let error = result.unwrap_err();
+    assert!(matches!(&error, KeystoreError::TooMuch { .. }), "{error:?}");
+    let message = error.to_string();
+    assert!(
+        message.contains(SSL_KEYSTORE) && message.contains("remove"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_keystore_has_no_more_entries_than_there_is_room_for() {
+    let Gateway { dir, stores } = gateway();
+    let key = key();
+    let pem = pem(&certificate("root", &key, &key));
+    for n in 0..256 {
+        stores
+            .put_certificate(SSL_KEYSTORE, &n.to_string(), &pem)
+            .unwrap();
+    }
+    too_much(stores.put_certificate(SSL_KEYSTORE, "new", &pem));
+    too_much(stores.import_pem(SSL_KEYSTORE, "new", &pem).map(drop));
+    too_much(stores.create_key(SSL_KEYSTORE, "new", KeyAlgorithm::EcP256));
+    // What is there may be replaced, and another keystore is another one.
+    stores
+        .put_certificate(SSL_KEYSTORE, "0", &long(1024))
+        .unwrap();
+    stores.put_certificate(DM_KEYSTORE, "new", &pem).unwrap();
+    // A provisioning finds room, and not for ever.
+    let component =
+        |n: usize| stores.put_certificate_in(Room::Component, SSL_KEYSTORE, &format!("c{n}"), &pem);
+    let brought = (0..100).take_while(|n| component(*n).is_ok()).count();
+    assert_eq!(brought, 32);
+    drop(stores);
+    let stores = open(dir.path());
+    assert_eq!(stores.list(SSL_KEYSTORE).unwrap().len(), 256 + 32);
+    stores.remove(SSL_KEYSTORE, "c0").unwrap();
+    too_much(stores.put_certificate(SSL_KEYSTORE, "new", &pem));
+}
+
+#[test]
+fn a_keystore_has_no_more_bytes_than_there_is_room_for() {
+    let Gateway { dir, stores } = gateway();
+    let large = long(200 << 10);
+    let each = large.len() as u64;
+    let most = (2 << 20) / each;
+    for n in 0..most {
+        stores
+            .put_certificate(SSL_KEYSTORE, &n.to_string(), &large)
+            .unwrap();
+    }
+    too_much(stores.put_certificate(SSL_KEYSTORE, "new", &large));
+    too_much(stores.put_certificate(SSL_KEYSTORE, "0", &long(500 << 10)));
+    stores
+        .put_certificate(SSL_KEYSTORE, "0", &long(1024))
+        .unwrap();
+    stores.put_certificate(SSL_KEYSTORE, "new", &large).unwrap();
+    drop(stores);
+    let entries = open(dir.path()).list(SSL_KEYSTORE).unwrap().len() as u64;
+    assert_eq!(entries, most + 1);
+}

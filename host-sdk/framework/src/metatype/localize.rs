@@ -5,8 +5,8 @@ use crate::system::properties_file;
 
 use super::Metatype;
 
-/// The metatype with every `%key` among its names, descriptions and option labels replaced by
-/// the text of that key. A key without a text shows as the key itself.
+/// The metatype with every `%key` among its names, descriptions, option labels and the paths of its
+/// icons replaced by the text of that key, as in Equinox and Felix. A key without a text shows as the key itself.
 ///
 /// # Errors
 /// What is wrong with the properties file, and in which line.
@@ -24,6 +24,9 @@ pub fn localized(
     for ocd in &mut metatype.ocds {
         resolve(&mut ocd.name);
         resolve(&mut ocd.description);
+        for icon in &mut ocd.icons {
+            resolve(&mut icon.resource);
+        }
         for ad in &mut ocd.ads {
             resolve(&mut ad.name);
             resolve(&mut ad.description);

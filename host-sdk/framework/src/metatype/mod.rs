@@ -13,6 +13,8 @@ mod tokens;
 mod values;
 mod xml;
 
+use std::collections::{HashMap, HashSet};
+
 use gateway_component_abi::value::{Kind, Properties, Value};
 
 pub use localize::localized;
@@ -141,18 +143,24 @@ impl Metatype {
 }
 
 impl Ocd {
-    /// The parameter of that id.
+    /// The parameter of that id; the first, where it is defined more than once.
     pub fn ad(&self, id: &str) -> Option<&Ad> {
         self.ads.iter().find(|ad| ad.id == id)
     }
 
-    /// The defaults of all parameters that have one. Kura's rule: an empty default is none. A
-    /// default that does not fit its type is left out; see [`Ocd::bad_defaults`].
+    /// The defaults of all parameters that have one. Kura's rules: an empty default is none, and
+    /// the first default of an id counts. A default that does not fit its type, or that of the
+    /// first definition of its id, is left out; see [`Ocd::bad_defaults`].
     pub fn defaults(&self) -> Properties {
         let mut properties = Properties::new();
+        let mut first = HashMap::new();
         for ad in &self.ads {
+            let form = (ad.kind, ad.is_array());
+            if *first.entry(ad.id.as_str()).or_insert(form) != form {
+                continue;
+            }
             if let Ok(Some(value)) = ad.default_value() {
-                properties.insert(ad.id.clone(), value);
+                properties.entry(ad.id.clone()).or_insert(value);
             }
         }
         properties
@@ -171,10 +179,13 @@ impl Ocd {
     }
 
     /// All that is wrong with the properties, in the order of the parameters. Properties that
-    /// the OCD does not know are accepted, as in Kura.
+    /// the OCD does not know are accepted, as in Kura. Of an id that is defined more than once,
+    /// the first definition counts.
     pub fn validate(&self, properties: &Properties) -> Vec<FieldProblem> {
+        let mut known = HashSet::new();
         self.ads
             .iter()
+            .filter(|ad| known.insert(ad.id.as_str()))
             .filter_map(|ad| match properties.get(&ad.id) {
                 Some(value) => ad.check(value).err(),
                 None if ad.required => Some(ad.problem(None, "is required")),

@@ -3,15 +3,17 @@
 //! As lenient as Kura's own reader (`XmlJavaMetadataMapper`: element names count, namespaces do
 //! not, unknown elements and attributes are passed over, a cardinality that is no number is 0),
 //! and more lenient where it loses a document that OSGi allows: children may carry the prefix
-//! of the root, and `Character` is another word for `Char`. What is no well-formed XML, carries
+//! of the root or another of its namespace, `Character` is another word for `Char`, and the
+//! document may be in UTF-16. What is no well-formed XML, carries
 //! a DOCTYPE, or names a type that nobody can represent, is refused.
 
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::Reader;
 
 use gateway_component_abi::value::Kind;
+use kura_formats::markup::{self, is_xml_char};
 
-use super::xml::{decode, is_xml_char, syntax, Attributes};
+use super::xml::{decode, syntax, Attributes};
 use super::{Ad, AdOption, Designate, Icon, Metatype, Ocd};
 
 /// Longest document, in bytes.
@@ -34,7 +36,7 @@ pub enum MetatypeError {
         /// Of what.
         of: &'static str,
     },
-    /// Not a text in UTF-8, ISO-8859-1 or US-ASCII.
+    /// Not a text in UTF-8, UTF-16, ISO-8859-1 or US-ASCII.
     #[error("the metatype is not encoded in {encoding}")]
     Encoding {
         /// What it should have been.
@@ -109,6 +111,9 @@ pub fn read(xml: &[u8]) -> Result<Metatype, MetatypeError> {
             what: e.to_string(),
             source: Some(Box::new(e)),
         })?;
+        if let Some(what) = markup::fault(&event) {
+            return Err(syntax(at, what.to_owned()));
+        }
         match event {
             Event::Start(element) => document.open(&element, at, false)?,
             Event::Empty(element) => document.open(&element, at, true)?,
@@ -117,7 +122,12 @@ pub fn read(xml: &[u8]) -> Result<Metatype, MetatypeError> {
             Event::CData(_) if document.path.is_empty() => {
                 return Err(syntax(at, "text outside the root element".to_owned()))
             }
-            Event::GeneralRef(entity) => document.entity(&entity, at)?,
+            Event::GeneralRef(_) if document.path.is_empty() => {
+                return Err(syntax(
+                    at,
+                    "a reference outside the root element".to_owned(),
+                ))
+            }
             Event::DocType(_) => return Err(MetatypeError::Doctype { at }),
             Event::Decl(_) if at != 0 => {
                 return Err(syntax(
@@ -126,7 +136,11 @@ pub fn read(xml: &[u8]) -> Result<Metatype, MetatypeError> {
                 ))
             }
             Event::Eof => return document.finish(at),
-            Event::Decl(_) | Event::CData(_) | Event::Comment(_) | Event::PI(_) => {}
+            Event::Decl(_)
+            | Event::CData(_)
+            | Event::Comment(_)
+            | Event::PI(_)
+            | Event::GeneralRef(_) => {}
         }
     }
 }
@@ -145,8 +159,8 @@ enum Place {
 #[derive(Default)]
 struct Document {
     metatype: Metatype,
-    /// Prefix of the root element, which its children may carry.
-    prefix: String,
+    /// Prefix of the root element and those of the same namespace, which its children may carry.
+    prefixes: Vec<String>,
     path: Vec<Place>,
     elements: usize,
     finished: bool,
@@ -175,7 +189,7 @@ impl Document {
             Some(parent) => {
                 let parent = *parent;
                 let local = match name.split_once(':') {
-                    Some((prefix, local)) if prefix == self.prefix => local,
+                    Some((prefix, local)) if self.prefixes.iter().any(|p| p == prefix) => local,
                     Some(_) => "",
                     None => name.as_str(),
                 };
@@ -209,7 +223,7 @@ impl Document {
             let root = name.chars().take(64).collect();
             return Err(MetatypeError::NotMetatype { root });
         }
-        self.prefix = prefix.to_owned();
+        self.prefixes = attributes.prefixes_like(prefix);
         self.metatype.localization = attributes.get("localization");
         Ok(Place::Root)
     }
@@ -273,14 +287,6 @@ impl Document {
     fn text(&self, text: &str, at: u64) -> Result<(), MetatypeError> {
         if self.path.is_empty() && !text.trim_ascii().is_empty() {
             return Err(syntax(at, "text outside the root element".to_owned()));
-        }
-        Ok(())
-    }
-
-    fn entity(&self, entity: &str, at: u64) -> Result<(), MetatypeError> {
-        let known = matches!(entity, "amp" | "lt" | "gt" | "quot" | "apos");
-        if self.path.is_empty() || !(known || entity.starts_with('#')) {
-            return Err(syntax(at, "an unknown entity".to_owned()));
         }
         Ok(())
     }

@@ -68,6 +68,39 @@ fn every_form_of_namespace_is_read_alike() {
     }
 }
 
+/// Whichever of the prefixes a child takes: they mean the same namespace.
+#[test]
+fn a_child_may_carry_any_prefix_of_the_namespace_of_the_root() {
+    for xml in [
+        "<MetaData xmlns='urn:m' xmlns:m='urn:m'><m:OCD id='o'/></MetaData>",
+        "<a:MetaData xmlns:a='urn:m' xmlns:b='urn:m'><b:OCD id='o'/></a:MetaData>",
+        "<a:MetaData xmlns:b='urn:m' xmlns:a='urn:m' xmlns:c='urn:c'><c:OCD id='c'/><b:OCD id='o'/></a:MetaData>",
+    ] {
+        let metatype = read(xml.as_bytes()).unwrap();
+        let ids: Vec<_> = metatype.ocds.iter().map(|ocd| ocd.id.as_str()).collect();
+        assert_eq!(ids, ["o"], "{xml}");
+    }
+    let other = "<MetaData xmlns:m=''><m:OCD id='o'/></MetaData>";
+    assert_eq!(read(other.as_bytes()).unwrap().ocds, []);
+}
+
+/// Kura takes the first default of an id; a later one of another type could never be valid.
+#[test]
+fn a_parameter_that_stands_twice_is_the_first() {
+    let xml = "<MetaData><OCD id='o'>\
+        <AD id='a' type='String' default='x'/><AD id='a' type='Boolean' default='true'/>\
+        <AD id='b' type='Integer'/><AD id='b' type='Long' default='1'/>\
+        <AD id='b' type='Integer' default='2'/><AD id='b' type='Integer' default='3'/>\
+        <AD id='c' type='Integer' required='false'/><AD id='c' type='Integer'/>\
+        </OCD></MetaData>";
+    let ocd = read(xml.as_bytes()).unwrap().ocds.remove(0);
+    assert_eq!(ocd.ads.len(), 8);
+    let defaults = ocd.defaults();
+    assert_eq!(defaults.get("a"), Some(&Value::from("x")));
+    assert_eq!(defaults.get("b"), Some(&Value::Scalar(Scalar::Integer(2))));
+    assert_eq!(ocd.validate(&defaults), []);
+}
+
 #[test]
 fn elements_of_others_are_passed_over() {
     let xml = r#"<MetaData xmlns:x="urn:x" x:a="1"><x:OCD id="n"/><OCD id="o" x:id="no">
@@ -139,13 +172,21 @@ fn what_is_wrong_is_named() {
         ("\n<?xml version='1.0'?><MetaData/>", "not at the start"),
         ("<MetaData a='1' a='2'/>", "duplicate"),
         ("<MetaData a='&x;'/>", "a"),
-        ("<MetaData>&x;</MetaData>", "unknown entity"),
+        ("<MetaData>&x;</MetaData>", "a reference to no character"),
         ("<MetaData a='<'/>", "'<'"),
-        ("<MetaData a<!DOCTYPE='1'/>", "'<'"),
+        ("<MetaData a<!DOCTYPE='1'/>", "without a value"),
         ("<MetaData a=1/>", ""),
         ("<MetaData>\u{1}</MetaData>", "U+0001"),
         ("<MetaData a='&#1;'/>", "forbidden"),
         ("<MetaData><!-- a -- b --></MetaData>", ""),
+        ("<MetaData><OCD na;me='n'/></MetaData>", "without a value"),
+        ("<MetaData><OCD ;name='n'/></MetaData>", "proper name"),
+        ("<MetaData><OCD id='o'name='n'/></MetaData>", "white space"),
+        ("<MetaData><OCD id='o' x/></MetaData>", "without a value"),
+        ("<MetaData>]]></MetaData>", "in a text"),
+        ("<MetaData>&#xd800;</MetaData>", "reference"),
+        ("<?xml encoding='UTF-8'?><MetaData/>", "declaration"),
+        ("<?XML x?><MetaData/>", "instruction"),
     ] {
         match read(xml.as_bytes()) {
             Err(MetatypeError::Syntax { what: said, .. }) => {
@@ -198,10 +239,30 @@ fn encodings_are_what_they_declare() {
     assert_eq!(read(latin).unwrap().localization.unwrap(), "\u{e9}");
     let utf8 = "\u{feff}<?xml version='1.0'?><MetaData localization='é'/>";
     assert_eq!(read(utf8.as_bytes()).unwrap().localization.unwrap(), "é");
+    // XML 1.0, 4.3.3: every reader takes UTF-16.
+    for text in [
+        "\u{feff}<?xml version='1.0' encoding='UTF-16'?><MetaData localization='é\u{1f600}'/>",
+        "\u{feff}<MetaData localization='é\u{1f600}'/>",
+        "<?xml version='1.0' encoding='utf-16'?><MetaData localization='é\u{1f600}'/>",
+    ] {
+        let units = || text.encode_utf16();
+        let little: Vec<u8> = units().flat_map(u16::to_le_bytes).collect();
+        let big: Vec<u8> = units().flat_map(u16::to_be_bytes).collect();
+        for bytes in [little, big] {
+            let localization = read(&bytes).unwrap().localization.unwrap();
+            assert_eq!(localization, "é\u{1f600}", "{text}");
+        }
+    }
+    // What is ASCII is the same in most of them, and Kura does not look at this.
+    for name in ["windows-1252", "ISO-8859-15", "UTF-16"] {
+        let ascii = format!("<?xml version='1.0' encoding='{name}'?><MetaData localization='e'/>");
+        assert_eq!(read(ascii.as_bytes()).unwrap().localization.unwrap(), "e");
+    }
     for wrong in [
-        &b"<MetaData localization='\xe9'/>"[..],
-        b"<?xml version='1.0' encoding='UTF-16'?><MetaData/>",
-        b"\xfe\xff\0<",
+        &b"<?xml version='1.0' encoding='windows-1252'?><MetaData localization='\xe9'/>"[..],
+        b"\xff\xfe<\0\0\xd8>\0",
+        b"\xff\xfe<\0M",
+        b"<MetaData localization='\xe9'/>",
     ] {
         assert!(matches!(read(wrong), Err(MetatypeError::Encoding { .. })));
     }
@@ -419,14 +480,16 @@ fn a_secret_is_in_no_problem() {
 fn keys_become_texts() {
     let xml = "<MetaData localization='l'><OCD id='o' name='%n' description='%d'>
         <AD id='a' name='%a' type='String' description='%area'><Option label='%x' value='%x'/></AD>
-        </OCD></MetaData>";
+        <Icon resource='%i' size='16'/></OCD></MetaData>";
     let metatype = read(xml.as_bytes()).unwrap();
-    let localized = localized(&metatype, "n=Nome\nd=De\\u0073cr\narea=Testo|TextArea\n").unwrap();
+    let texts = "n=Nome\nd=De\\u0073cr\narea=Testo|TextArea\ni=it.png\n";
+    let localized = localized(&metatype, texts).unwrap();
     let ocd = &localized.ocds[0];
     assert_eq!(
         (ocd.name.as_str(), ocd.description.as_str()),
         ("Nome", "Descr")
     );
+    assert_eq!(ocd.icons[0].resource, "it.png");
     let ad = &ocd.ads[0];
     assert_eq!(
         (ad.name.as_str(), ad.description.as_str(), ad.text_area),

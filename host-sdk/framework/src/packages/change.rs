@@ -13,6 +13,10 @@ use super::PackageError;
 use crate::events::Event;
 use crate::plugins::PluginState;
 
+/// So many packages are installed at most: each has libraries, which every start opens. What is in
+/// them is its maker's business.
+const MAX_PACKAGES: usize = 64;
+
 impl Packages {
     /// Stages an archive and carries its change out; gives the name of the package.
     pub(super) fn bring(
@@ -71,6 +75,13 @@ impl Packages {
     ) -> Result<(), PackageError> {
         if key.is_none() {
             untouched(content, &manifest.name)?;
+        }
+        let name = &manifest.name;
+        if content.installed.len() >= MAX_PACKAGES && !content.installed.contains_key(name) {
+            return Err(PackageError::TooMany {
+                name: name.clone(),
+                limit: MAX_PACKAGES,
+            });
         }
         for file in &manifest.files {
             match content.owner(&file.path) {

@@ -89,6 +89,16 @@ pub enum PackageError {
     /// Somebody else owns what it needs, or is at work.
     #[error("{0}")]
     Conflict(String),
+    /// As many are installed as there may be.
+    #[error(
+        "{name} would be one package more than the {limit} there may be; first remove another"
+    )]
+    TooMany {
+        /// Which.
+        name: String,
+        /// How many there may be.
+        limit: usize,
+    },
     /// There is no such package.
     #[error("there is no package {0:?}")]
     Unknown(String),
@@ -135,6 +145,7 @@ impl PackageError {
             } => (status::E_INVALID, "package.corrupt"),
             E::Archive { .. } | E::Library { .. } => (status::E_INVALID, "package.failed"),
             E::Conflict(_) => (status::E_CONFLICT, "package.failed"),
+            E::TooMany { .. } => (status::E_INVALID, "protocol.too-large"),
             E::Unknown(_) => (status::E_NOT_FOUND, "package.unknown"),
             E::Storage { source, .. } => match source.kind() {
                 io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {

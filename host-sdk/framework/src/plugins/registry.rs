@@ -73,7 +73,11 @@ impl Registry {
     pub fn arrived(&mut self, path: &Path, stamp: Stamp) {
         let trials = Arc::clone(&self.trials);
         let outcome = match trials.begin(&path.display().to_string(), &stamp.form()) {
-            Ok(_trial) => self.load(path).map_err(|e| crate::one_line(&e)),
+            Ok(_trial) => {
+                // Before: of a library that ends the process now, nothing else tells.
+                log::info!("opening {}", path.display());
+                self.load(path).map_err(|e| crate::one_line(&e))
+            }
             Err(Held { strikes }) => Err(format!(
                 "{} is not opened: it ended the gateway {strikes} times in a row while it was; \
                  replace it, or touch the file to have it tried again",

@@ -279,6 +279,23 @@ fn conf_v1_refuses_a_document_as_a_whole_and_names_what_does_not_hold() {
 }
 
 #[test]
+fn conf_v1_leaves_no_more_than_a_gateway_keeps() {
+    let Some(world) = world() else { return };
+    let text = "x".repeat(1 << 20);
+    let put = |id: &str, name: &str| {
+        let body = document(&[(TRANSPORT, name, "String", &text)]);
+        let what = "CONF-V1/PUT/configurations";
+        world.cloud.ask(what, signed(id).with_body(body))
+    };
+    for id in ["1", "2"] {
+        assert_eq!(put(id, id).int32("response.code"), Some(200));
+    }
+    let why = refused(&put("3", "3"), 413, "protocol.too-large");
+    assert!(why.contains(TRANSPORT) && why.contains("remove"), "{why}");
+    assert_eq!(world.property(TRANSPORT, "3"), None);
+}
+
+#[test]
 fn nobody_from_outside_says_that_a_gateway_is_provisioned() {
     let Some(world) = world() else { return };
     let claim = document(&[(PROVISIONING, "provisioned", "Boolean", "true")]);

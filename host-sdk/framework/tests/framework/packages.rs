@@ -446,3 +446,33 @@ fn a_damaged_ledger_stops_the_start_and_says_what_to_do() {
         );
     }
 }
+
+#[test]
+fn there_are_no_more_packages_than_a_start_should_open() {
+    let place = Place::new();
+    let framework = place.start();
+    let heater = Application::named("heater", "1.0");
+    let install = |framework: &Framework, app: &Application| {
+        let key = format!("{} {}", app.name, app.version);
+        Component(framework).install(&place, &key, app)?;
+        Component(framework).packages().settle(&key)
+    };
+    install(&framework, &heater).unwrap();
+    framework.shutdown();
+    // As many others, of which nothing is left but the record.
+    let path = place.data().join("packages/packages.json");
+    let mut record: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    for n in 1..64 {
+        record["installed"][format!("p{n}")] = serde_json::json!({"version": "1", "files": []});
+    }
+    fs::write(&path, record.to_string()).unwrap();
+    let framework = place.start();
+    install(&framework, &Application::named("heater", "2.0")).unwrap();
+    let pump = Application::named("pump", "1.0");
+    let error = install(&framework, &pump).unwrap_err();
+    assert_eq!(error.status, status::E_INVALID);
+    assert_eq!(error.code, "protocol.too-large");
+    assert!(error.message.contains("remove"), "{error}");
+    framework.packages().remove("p1").unwrap();
+    install(&framework, &pump).unwrap();
+}

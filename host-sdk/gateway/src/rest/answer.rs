@@ -2,6 +2,7 @@
 //! beside it. Handlers return [`Answer`]; calls into the framework go through [`blocking`].
 
 use axum::body::Bytes;
+use axum::http::header::CONTENT_TYPE;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::Json;
@@ -15,6 +16,9 @@ use super::Shared;
 
 /// What a handler gives.
 pub type Answer = Result<Response, Refusal>;
+
+/// The code of what is more than there may be.
+const TOO_LARGE: &str = "protocol.too-large";
 
 /// A request that was not done.
 #[derive(Debug)]
@@ -51,6 +55,12 @@ impl Refusal {
         Refusal::new(StatusCode::CONFLICT, message)
     }
 
+    /// It is more than the gateway keeps; with the `code` of the contract.
+    #[must_use]
+    pub fn too_large(message: impl std::fmt::Display) -> Refusal {
+        Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, message).with("code", TOO_LARGE)
+    }
+
     /// The gateway could not do it.
     #[must_use]
     pub fn failed(error: &dyn std::error::Error) -> Refusal {
@@ -65,6 +75,7 @@ impl Refusal {
     #[must_use]
     pub fn called(error: &CallError) -> Refusal {
         let status = match error.status {
+            _ if error.code == TOO_LARGE => StatusCode::PAYLOAD_TOO_LARGE,
             status::E_NOT_FOUND => StatusCode::NOT_FOUND,
             status::E_STATE | status::E_CONFLICT | status::E_BUSY => StatusCode::CONFLICT,
             status::E_INVALID | status::E_INVALID_ARGUMENT => StatusCode::BAD_REQUEST,
@@ -96,6 +107,23 @@ impl IntoResponse for Refusal {
 /// None; the type is that of a handler.
 pub fn ok(body: &impl Serialize) -> Answer {
     Ok(Json(body).into_response())
+}
+
+/// 200 with `{"NAME": [...]}`. Each item is written before the next is made: all of them may be large,
+/// and as JSON values they take many times their text.
+///
+/// # Errors
+/// 500, for what is no JSON.
+pub fn list<T: Serialize>(name: &str, items: impl Iterator<Item = T>) -> Answer {
+    let mut body = format!("{{{}:[", json!(name)).into_bytes();
+    for (n, item) in items.enumerate() {
+        if n > 0 {
+            body.push(b',');
+        }
+        serde_json::to_writer(&mut body, &item).map_err(|e| Refusal::failed(&e))?;
+    }
+    body.extend_from_slice(b"]}");
+    Ok(([(CONTENT_TYPE, "application/json")], body).into_response())
 }
 
 /// 200 without a body, as Kura answers a change.

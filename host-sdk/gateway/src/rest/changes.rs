@@ -65,7 +65,7 @@ pub fn refuse(problems: Vec<Problem>) -> Result<(), Refusal> {
     Err(Refusal::bad(message).with("problems", problems))
 }
 
-/// The service's errors as Kura's statuses: NOT_FOUND 404, BAD_REQUEST 400, else 500; and 409.
+/// The service's errors as Kura's statuses: NOT_FOUND 404, BAD_REQUEST 400, else 500; and 409, 413.
 #[must_use]
 pub fn refusal(error: &ConfigurationError, revision: u64) -> Refusal {
     use ConfigurationError as E;
@@ -86,6 +86,7 @@ pub fn refusal(error: &ConfigurationError, revision: u64) -> Refusal {
                 message: problem.allowed.clone(),
             }],
         ),
+        E::TooMuch(_) => Refusal::too_large(error),
         E::OtherFactory { .. } | E::Singleton { .. } | E::BadPid { .. } | E::Twice { .. } => {
             Refusal::bad(error)
         }

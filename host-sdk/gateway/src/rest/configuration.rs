@@ -9,15 +9,13 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::routing::{get, post, put};
 use axum::Router;
-use gateway_component_abi::value::Properties;
 use gateway_host_sdk::configuration::{ConfigurationService, Update};
-use gateway_host_sdk::metatype::Ocd;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{json, Map, Value};
 
-use super::answer::{blocking, done, ok, parse, Answer, Refusal};
+use super::answer::{blocking, done, list, ok, parse, Answer, Refusal};
 use super::changes::{changes, refusal, refuse};
-use super::values::to_json;
+use super::values::Shown;
 use super::{definition, snapshots, Shared};
 
 /// The routes.
@@ -84,7 +82,7 @@ async fn all(State(shared): State<Shared>) -> Answer {
     blocking(shared, |shared| {
         let service = shared.framework.configuration();
         let pids = service.pids();
-        ok(&json!({"configs": pids.iter().filter_map(|pid| one(service, pid)).collect::<Vec<_>>()}))
+        list("configs", pids.iter().filter_map(|pid| one(service, pid)))
     })
     .await
 }
@@ -93,7 +91,7 @@ async fn by_pid(State(shared): State<Shared>, body: Bytes) -> Answer {
     let Pids { pids } = parse(&body)?;
     blocking(shared, move |shared| {
         let service = shared.framework.configuration();
-        ok(&json!({"configs": pids.iter().filter_map(|pid| one(service, pid)).collect::<Vec<_>>()}))
+        list("configs", pids.iter().filter_map(|pid| one(service, pid)))
     })
     .await
 }
@@ -104,33 +102,39 @@ async fn defaults_by_pid(State(shared): State<Shared>, body: Bytes) -> Answer {
         let service = shared.framework.configuration();
         let configs = pids.iter().filter_map(|pid| {
             let ocd = service.metatype(pid)?;
-            Some(described(pid, &ocd, &ocd.defaults()))
+            Some(Described {
+                pid: pid.clone(),
+                definition: Some(definition::to_json(&ocd)),
+                properties: Shown(ocd.defaults()),
+                revision: None,
+            })
         });
-        ok(&json!({"configs": configs.collect::<Vec<_>>()}))
+        list("configs", configs)
     })
     .await
 }
 
-/// A component as Kura writes it, and the revision it was read at.
-fn one(service: &ConfigurationService, pid: &str) -> Option<Value> {
+/// A component as Kura writes it.
+#[derive(Serialize)]
+struct Described {
+    pid: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    definition: Option<Value>,
+    properties: Shown,
+    /// That it was read at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revision: Option<u64>,
+}
+
+fn one(service: &ConfigurationService, pid: &str) -> Option<Described> {
     // Before the values: a change in between then makes an update conflict, not pass.
     let revision = service.revision();
     let properties = service.get(pid)?;
-    let mut configuration = match service.metatype(pid) {
-        Some(ocd) => described(pid, &ocd, &properties),
-        None => json!({"pid": pid, "properties": to_json(&properties)}),
-    };
-    if let Some(fields) = configuration.as_object_mut() {
-        fields.insert("revision".into(), json!(revision));
-    }
-    Some(configuration)
-}
-
-fn described(pid: &str, ocd: &Ocd, properties: &Properties) -> Value {
-    json!({
-        "pid": pid,
-        "definition": definition::to_json(ocd),
-        "properties": to_json(properties),
+    Some(Described {
+        pid: pid.to_owned(),
+        definition: service.metatype(pid).map(|ocd| definition::to_json(&ocd)),
+        properties: Shown(properties),
+        revision: Some(revision),
     })
 }
 

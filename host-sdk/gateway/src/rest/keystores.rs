@@ -113,6 +113,7 @@ fn refusal(error: &KeystoreError) -> Refusal {
     match error {
         E::NoKeystore { .. } | E::NoEntry { .. } => Refusal::absent(error),
         E::KeyInTheWay { .. } => Refusal::conflict(error),
+        E::TooMuch { .. } => Refusal::too_large(error),
         E::BadAlias { .. } | E::BadPem { .. } | E::NoKey { .. } => {
             Refusal::bad(crate::cli::error::chain(error))
         }

@@ -6,8 +6,8 @@
 //! number that does not fit its type is refused; Kura narrows it silently.
 
 use gateway_component_abi::value::{Kind, Properties, Scalar, Secret, Value};
-use serde::{Deserialize, Serialize};
-use serde_json::{json, Map, Value as Json};
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::{json, Value as Json};
 use zeroize::Zeroizing;
 
 /// Stands for a password that is set. Kura's REST interface writes it in lower case.
@@ -52,16 +52,38 @@ pub fn type_name(kind: Kind) -> String {
     kind.name().to_ascii_uppercase()
 }
 
-/// Properties as JSON, passwords hidden.
-#[must_use]
-pub fn to_json(properties: &Properties) -> Json {
-    let entries = properties.iter().map(|(name, value)| {
-        (
-            name.clone(),
-            json!({"value": value_to_json(value), "type": type_name(value.kind())}),
-        )
-    });
-    Json::Object(entries.collect::<Map<_, _>>())
+/// Properties as JSON, passwords hidden. One after the other: as JSON values, all of them would take
+/// many times their text.
+#[derive(Debug)]
+pub struct Shown(pub Properties);
+
+impl Serialize for Shown {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, value)| {
+            let kind = type_name(value.kind());
+            let value = Plain(value);
+            (name, Typed { kind, value })
+        }))
+    }
+}
+
+#[derive(Serialize)]
+struct Typed<'a> {
+    #[serde(rename = "type")]
+    kind: String,
+    value: Plain<'a>,
+}
+
+/// A value as JSON; a text is not copied for it.
+struct Plain<'a>(&'a Value);
+
+impl Serialize for Plain<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Value::Scalar(Scalar::String(text)) => serializer.serialize_str(text),
+            value => value_to_json(value).serialize(serializer),
+        }
+    }
 }
 
 fn value_to_json(value: &Value) -> Json {
@@ -211,7 +233,7 @@ mod tests {
     fn a_password_never_goes_out_and_its_placeholder_changes_nothing() {
         let mut properties = Properties::new();
         properties.insert("p".into(), Value::from(Secret::from("canary")));
-        let json = to_json(&properties);
+        let json = serde_json::to_value(Shown(properties)).unwrap();
         assert!(!json.to_string().contains("canary"));
         for word in [PLACEHOLDER, "placeholder"] {
             assert_eq!(read(json!(word), "PASSWORD").unwrap(), Change::Keep);

@@ -95,7 +95,7 @@ fn faulty(fault: &str, trial: &str, expected: &str, reason: &str) {
     };
     // The deadline is for the one that hangs.
     let output = check(&library, &["--json", "--only", trial, "--deadline", "10"]);
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(i32::from(expected != "pass")));
     let report = json(&output);
     let (word, why) = verdict(&report, trial);
     assert_eq!(word, expected, "{why}");
@@ -137,6 +137,22 @@ faults! {
         "BLOCKS_IN_DEACTIVATE", "deactivate_is_in_time", "fail", "at most 250";
     a_hang_is_ended_at_the_deadline:
         "HANGS_IN_DEACTIVATE", "an_instance_lives_with_its_defaults", "hang", "within 10 s";
+    a_hang_behind_a_closed_output_is_ended_at_the_deadline:
+        "CLOSES_ITS_OUTPUT_AND_HANGS", "an_instance_lives_with_its_defaults", "hang", "within 10 s";
+    a_library_that_closes_the_standard_streams_is_named:
+        "TAKES_THE_STREAMS", "a_life_changes_nothing_in_the_process", "fail", "the standard streams";
+    a_result_is_heard_without_standard_streams:
+        "TAKES_THE_STREAMS", "an_instance_lives_with_its_defaults", "pass", "";
+    a_result_is_heard_behind_any_amount_of_output:
+        "FLOODS_ITS_OUTPUT", "an_instance_lives_with_its_defaults", "pass", "";
+    a_process_that_is_left_is_named:
+        "LEAVES_A_PROCESS", "an_instance_lives_with_its_defaults", "fail", "left a process behind";
+    a_library_that_forks_into_the_trial_does_not_multiply_it:
+        "FORKS_AND_RETURNS", "an_instance_can_be_activated_again", "fail", "left a process behind";
+    a_signal_handler_that_is_changed_in_life_is_named:
+        "IGNORES_SIGPIPE", "a_life_changes_nothing_in_the_process", "fail", "signal handlers";
+    a_leak_of_memory_is_seen:
+        "LEAKS", "lives_leave_no_memory_behind", "fail", "30 lives left";
     a_second_activate_that_is_taken_is_seen:
         "ACTIVATES_TWICE", "calls_out_of_order_are_refused_and_harmless", "fail", "a second activate was not refused";
 }

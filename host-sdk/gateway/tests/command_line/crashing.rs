@@ -13,15 +13,16 @@ use super::support::{finished, gateway, wait, Home, Running};
 use super::text;
 
 /// Runs the gateway, which does not come up.
-fn crashes(home: &Home, arguments: &[&str]) {
-    ends(home, arguments, Signal::ABORT);
+fn crashes(home: &Home, arguments: &[&str]) -> String {
+    ends(home, arguments, Signal::ABORT)
 }
 
 /// Runs the gateway, which ends by that signal.
-fn ends(home: &Home, arguments: &[&str], signal: Signal) {
+fn ends(home: &Home, arguments: &[&str], signal: Signal) -> String {
     let output = finished(home.run().args(arguments));
     let said = text(&output.stderr);
     assert_eq!(output.status.signal(), Some(signal.as_raw()), "{said}");
+    said
 }
 
 fn plugins(home: &Home, arguments: &[&str]) -> (Option<i32>, String) {
@@ -128,7 +129,10 @@ fn a_library_that_crashes_when_it_is_opened_is_not_opened_a_fourth_time() {
         return;
     }
     for _ in 0..3 {
-        crashes(&home, &[]);
+        let said = crashes(&home, &[]);
+        // The last that is heard of it names it.
+        let last = said.lines().last().unwrap_or_default();
+        assert!(last.contains("opening ") && last.contains(".so"), "{said}");
     }
     let running = Running::start(&home, &[]);
     let (_, listed) = plugins(&home, &[]);
@@ -157,6 +161,36 @@ fn a_component_that_crashes_soon_after_its_activation_is_found_out_too() {
         held["error"].as_str().unwrap().contains("held back"),
         "{held}"
     );
+}
+
+/// By then the next one was started, had it looked on for as long as it does at least.
+#[test]
+fn a_component_that_crashes_seconds_after_its_activation_is_found_out_and_no_other() {
+    let Some(home) = home() else { return };
+    let running = Running::start(&home, &["--config", &seed(&home, &json!({"version": 1}))]);
+    let factory = "org.eclipse.kura.cloud.CloudService";
+    let endpoint = json!({"cloudConnectionFactoryPid": factory,
+        "cloudEndpointPid": format!("{factory}-2")});
+    let url = "/cloudconnection/v1/cloudEndpoint";
+    let (status, answer) = running.post(url, &endpoint);
+    assert!((200..300).contains(&status), "{answer}");
+    configure(&running, "\"crash later\"");
+    assert_eq!(running.ended().signal(), Some(Signal::ALARM.as_raw()));
+    for _ in 1..6 {
+        ends(&home, &[], Signal::ALARM);
+    }
+    let running = Running::start(&home, &[]);
+    let (_, answer) = running.get("/plugins/v1/plugins");
+    let instances = answer["instances"].as_array().unwrap();
+    for instance in instances {
+        let wanted = if instance["pid"] == PID {
+            "failed"
+        } else {
+            "active"
+        };
+        assert_eq!(instance["state"], wanted, "{answer}");
+    }
+    assert_eq!(instances.len(), 2, "{answer}");
 }
 
 /// Starts the gateway, asks it to end as soon as it says `wanted`, and gives how long that took.

@@ -1,6 +1,6 @@
 //! Bounds of a document, so that one of bad will costs no more than a large honest one.
 
-use gateway_component_abi::value::{Kind, Scalar, Value};
+use gateway_component_abi::value::{Kind, Properties, Scalar, Value};
 
 use super::Configuration;
 
@@ -27,6 +27,10 @@ pub struct XmlLimits {
 pub const MAX_WEIGHT: usize = 1536 << 10;
 /// What each configuration weighs besides its text: a host adds the defaults of its factory.
 pub const PER_CONFIGURATION: usize = 4096;
+/// What each configuration weighs where it is kept ([`weight_kept`]).
+pub const PER_KEPT: usize = 1024;
+/// What each password weighs where it is kept ([`weight_kept`]).
+pub const PER_KEPT_PASSWORD: usize = 2048;
 /// What each value weighs besides its text: in memory, and in a snapshot, the shortest takes more
 /// than it has in a document.
 pub const PER_VALUE: usize = 128;
@@ -55,6 +59,25 @@ pub fn weight(bytes: usize, configurations: &[Configuration]) -> usize {
     })
 }
 
+/// What one configuration weighs where it is kept, after it was taken. The measure is that of
+/// [`weight`], but for three things: there is no markup, which [`PER_VALUE`] stands for; the defaults
+/// are among the properties, so that [`PER_KEPT`] is enough besides; and a password, whose page is
+/// shared by all who hold it, weighs [`PER_KEPT_PASSWORD`] and its text, encrypted, as it is.
+pub fn weight_kept(pid: &str, properties: &Properties) -> usize {
+    let property = |(name, value): (&String, &Value)| {
+        name.len() + escapes(name) + scalars(value).iter().map(scalar_kept).sum::<usize>()
+    };
+    PER_KEPT + escapes(pid) + pid.len() + properties.iter().map(property).sum::<usize>()
+}
+
+fn scalar_kept(scalar: &Scalar) -> usize {
+    match scalar {
+        Scalar::String(text) => PER_VALUE + text.len() + escapes(text),
+        Scalar::Password(secret) => PER_KEPT_PASSWORD + secret.expose().len(),
+        _ => PER_VALUE,
+    }
+}
+
 /// What a configuration of that pid weighs besides its text and its properties.
 pub(super) fn of_pid(pid: &str) -> usize {
     PER_CONFIGURATION + escapes(pid)
@@ -70,11 +93,14 @@ pub(super) fn of_values(kind: Kind, count: usize) -> usize {
 }
 
 fn of_value(value: &Value) -> usize {
-    let scalars = match value {
+    of_values(value.kind(), scalars(value).len()) + of_texts(value)
+}
+
+fn scalars(value: &Value) -> &[Scalar] {
+    match value {
         Value::Scalar(scalar) => std::slice::from_ref(scalar),
         Value::Array(_, scalars) => scalars,
-    };
-    of_values(value.kind(), scalars.len()) + of_texts(value)
+    }
 }
 
 /// What the texts in a value weigh besides themselves.
@@ -84,10 +110,7 @@ pub(super) fn of_texts(value: &Value) -> usize {
         Scalar::Password(secret) => secret.expose().len() * PER_SECRET_BYTE,
         _ => 0,
     };
-    match value {
-        Value::Scalar(scalar) => text(scalar),
-        Value::Array(_, scalars) => scalars.iter().map(text).sum(),
-    }
+    scalars(value).iter().map(text).sum()
 }
 
 /// What the characters of a text weigh that are written in another way.

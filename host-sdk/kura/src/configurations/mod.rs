@@ -17,8 +17,8 @@ mod xml;
 
 pub use error::ConfigurationsError;
 pub use limits::{
-    weight, XmlLimits, MAX_WEIGHT, PER_CONFIGURATION, PER_ESCAPE, PER_PASSWORD, PER_SECRET_BYTE,
-    PER_VALUE,
+    weight, weight_kept, XmlLimits, MAX_WEIGHT, PER_CONFIGURATION, PER_ESCAPE, PER_KEPT,
+    PER_KEPT_PASSWORD, PER_PASSWORD, PER_SECRET_BYTE, PER_VALUE,
 };
 pub use read::read;
 pub use sealing::{remote_open, remote_seal, Sealed};

@@ -2,7 +2,8 @@
 
 use gateway_component_abi::value::{Kind, Scalar};
 
-/// The value of that text. Strict: no spaces around, nothing cut off, nothing out of range.
+/// The value of that text. Strict: nothing cut off, nothing out of range, and no spaces around, except
+/// for decimal numbers, which Java reads with spaces and with the letter of their type behind.
 /// Passwords are not read here.
 pub(super) fn parse(kind: Kind, text: &str) -> Result<Scalar, String> {
     let parsed = match kind {
@@ -69,7 +70,7 @@ fn float(finite: bool, value: f64, text: String) -> String {
 }
 
 fn special(text: &str) -> Option<f64> {
-    match text {
+    match java_trim(text) {
         "NaN" => Some(f64::NAN),
         "Infinity" | "+Infinity" => Some(f64::INFINITY),
         "-Infinity" => Some(f64::NEG_INFINITY),
@@ -77,8 +78,16 @@ fn special(text: &str) -> Option<f64> {
     }
 }
 
-/// The text, if it has only what a decimal number has: Rust would read `inf` and `nan`, too.
+/// `String.trim`.
+fn java_trim(text: &str) -> &str {
+    text.trim_matches(|character| character <= ' ')
+}
+
+/// The number in the text, if it has only what a decimal number has: Rust would read `inf` and
+/// `nan`, too.
 fn decimal(text: &str) -> Option<&str> {
+    let text = java_trim(text);
+    let text = text.strip_suffix(['d', 'D', 'f', 'F']).unwrap_or(text);
     text.bytes()
         .all(|byte| byte.is_ascii_digit() || matches!(byte, b'+' | b'-' | b'.' | b'e' | b'E'))
         .then_some(text)

@@ -9,8 +9,8 @@ use zeroize::Zeroizing;
 
 use super::name;
 use super::scalar;
-use super::xml::is_xml_char;
 use super::{Configuration, ConfigurationsError, ESF_NAMESPACE};
+use crate::markup::is_xml_char;
 
 /// Writes a document, sorted by pid and property, so that equal configurations give equal bytes.
 /// `seal` gives a password's attribute `encrypted` and its text. An array without values is left

@@ -8,6 +8,7 @@ use quick_xml::NsReader;
 use zeroize::Zeroizing;
 
 use super::{ConfigurationsError, XmlLimits, ESF_NAMESPACE};
+use crate::markup::{self, is_xml_char};
 
 /// The start of an element.
 pub(super) struct Element {
@@ -114,6 +115,7 @@ impl<'a> Cursor<'a> {
 
     pub(super) fn next(&mut self) -> Result<Node, ConfigurationsError> {
         loop {
+            let at = self.counted;
             let event = self.reader.read_event();
             self.count_lines();
             let event = match event {
@@ -126,6 +128,9 @@ impl<'a> Cursor<'a> {
                     });
                 }
             };
+            if let Some(what) = markup::fault(&event) {
+                return Err(self.xml(what));
+            }
             match event {
                 Event::Start(start) | Event::Empty(start) => {
                     self.depth += 1;
@@ -167,10 +172,13 @@ impl<'a> Cursor<'a> {
                     return Ok(Node::Text(Zeroizing::new(character.to_string())));
                 }
                 Event::DocType(_) => return Err(self.xml("a DOCTYPE is not accepted")),
+                Event::Decl(_) if at > 0 => {
+                    return Err(self.xml("the XML declaration is not at the start"));
+                }
                 Event::Decl(declaration) => {
                     if let Some(encoding) = declaration.encoding() {
                         let encoding = encoding.map_err(|e| self.xml(e.to_string()))?;
-                        if !is_utf8(&encoding) {
+                        if !self.text.is_ascii() && !encoding.eq_ignore_ascii_case("UTF-8") {
                             return Err(self.xml("the encoding is not UTF-8"));
                         }
                     }
@@ -194,10 +202,6 @@ impl<'a> Cursor<'a> {
     }
 
     fn element(&self, start: &BytesStart<'_>) -> Result<Element, ConfigurationsError> {
-        // quick-xml looks for the end of a tag only.
-        if start.contains('<') {
-            return Err(self.xml("'<' in a tag"));
-        }
         let (namespace, local) = self.reader.resolver().resolve_element(start.name());
         let esf = match namespace {
             ResolveResult::Bound(namespace) => namespace.as_ref() == ESF_NAMESPACE,
@@ -250,44 +254,11 @@ impl<'a> Cursor<'a> {
     }
 
     fn reference(&self, name: &str) -> Result<char, ConfigurationsError> {
-        let character = match name {
-            "lt" => Some('<'),
-            "gt" => Some('>'),
-            "amp" => Some('&'),
-            "apos" => Some('\''),
-            "quot" => Some('"'),
-            _ => name
-                .strip_prefix('#')
-                .and_then(|number| match number.strip_prefix('x') {
-                    Some(hex) => digits(hex, 16),
-                    None => digits(number, 10),
-                })
-                .and_then(char::from_u32)
-                .filter(|character| is_xml_char(*character)),
-        };
-        character.ok_or_else(|| {
+        markup::reference(name).ok_or_else(|| {
             let name: String = name.chars().take(40).collect();
             self.xml(format!("reference {name:?} is not accepted"))
         })
     }
-}
-
-/// `from_str_radix` alone would take a sign.
-fn digits(text: &str, radix: u32) -> Option<u32> {
-    text.chars()
-        .all(|character| character.is_digit(radix))
-        .then(|| u32::from_str_radix(text, radix).ok())
-        .flatten()
-}
-
-fn is_utf8(encoding: &str) -> bool {
-    encoding.eq_ignore_ascii_case("UTF-8") || encoding.eq_ignore_ascii_case("US-ASCII")
-}
-
-/// `Char` of XML 1.0, 2.2.
-pub(super) fn is_xml_char(character: char) -> bool {
-    matches!(character,
-        '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
 }
 
 /// XML 1.0, 2.11.

@@ -24,7 +24,7 @@ impl Cancel {
     /// A new one.
     ///
     /// # Errors
-    /// [`Failure::Internal`] where the process has no descriptor left.
+    /// [`Failure::Exhausted`] where the process has no descriptor left.
     pub fn new() -> Result<Cancel, Failure> {
         Shared::new().map(|shared| Cancel(Arc::new(shared)))
     }

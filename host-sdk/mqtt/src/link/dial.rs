@@ -60,7 +60,7 @@ impl<A: Aside> Way<A> {
             Ok(socket) => socket,
             Err(Errno::AFNOSUPPORT) => return Ok(Err(failure(addr, Errno::AFNOSUPPORT))),
             Err(e) => {
-                return Err(Stop::Failed(Failure::internal(format_args!(
+                return Err(Stop::Failed(Failure::exhausted(format_args!(
                     "no socket: {e}"
                 ))))
             }

@@ -26,7 +26,7 @@ impl Door {
     pub(super) fn open(loopback: IpAddr) -> Result<Door, Failure> {
         let listener = TcpListener::bind(SocketAddr::from((loopback, 0)))
             .and_then(|listener| listener.set_nonblocking(true).map(|()| listener))
-            .map_err(|e| Failure::internal(format_args!("no loopback port for paho: {e}")))?;
+            .map_err(|e| Failure::exhausted(format_args!("no loopback port for paho: {e}")))?;
         let mut random = [0u8; 16];
         openssl::rand::rand_bytes(&mut random).map_err(Failure::internal)?;
         let pass = random.iter().map(|byte| format!("{byte:02x}")).collect();

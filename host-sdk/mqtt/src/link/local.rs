@@ -164,7 +164,7 @@ impl Local {
     /// even a literal 127.0.0.1.
     fn try_second_door(&mut self, code: i32) -> Result<(), Failure> {
         let failure =
-            || Failure::internal(format_args!("paho cannot connect to its own port: {code}"));
+            || Failure::exhausted(format_args!("paho cannot connect to its own port: {code}"));
         if self.second_door || self.stream.is_some() {
             return Err(failure());
         }

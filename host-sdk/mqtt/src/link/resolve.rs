@@ -94,7 +94,7 @@ impl<A: Aside> Way<A> {
                 shared.wake();
             })
             .map_err(|e| {
-                Stop::Failed(Failure::internal(format_args!(
+                Stop::Failed(Failure::exhausted(format_args!(
                     "no thread to resolve on: {e}"
                 )))
             })?;

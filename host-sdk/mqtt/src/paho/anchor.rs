@@ -5,6 +5,7 @@
 //! life of its owner instead of once per session.
 
 use super::connect::ConnectToken;
+use crate::signals::SigpipeKept;
 use crate::Failure;
 use paho_mqtt::{AsyncClient, CreateOptionsBuilder, PersistenceType};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,8 +14,7 @@ use std::time::{Duration, Instant};
 /// Kept by a component for its life, lent to each [`Session::open`](crate::Session::open).
 ///
 /// Cloning is cheap. Dropping the last clone may take up to 1.1 s, and stops paho's two threads if
-/// no other client lives in this copy of paho. Creating the first one sets SIGPIPE to ignored for
-/// the process, as paho's writes rely on it; Rust programs have it so from the start.
+/// no other client lives in this copy of paho. What the process does with SIGPIPE stays as it is.
 #[derive(Clone)]
 pub struct Anchor(Arc<Inner>);
 
@@ -40,7 +40,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 impl Anchor {
     /// Creates the idle client; opens nothing but paho's internal socket pair.
     ///
-    /// Errors: [`Failure::Internal`] when paho cannot create a client.
+    /// Errors: [`Failure::Exhausted`] when paho cannot create a client.
     pub fn new() -> Result<Anchor, Failure> {
         let options = CreateOptionsBuilder::new_v3()
             .server_uri("tcp://127.0.0.1:1")
@@ -48,8 +48,10 @@ impl Anchor {
             .persistence(PersistenceType::None)
             .finalize();
         let _gate = GATE.lock().unwrap_or_else(PoisonError::into_inner);
+        // The first client of all sets it to ignored; see `signals`.
+        let _sigpipe = SigpipeKept::now();
         let idle = AsyncClient::new(options)
-            .map_err(|e| Failure::internal(format_args!("paho creates no client: {e}")))?;
+            .map_err(|e| Failure::exhausted(format_args!("paho creates no client: {e}")))?;
         Ok(Anchor(Arc::new(Inner {
             graveyard: Mutex::default(),
             idle: Some(idle),

@@ -98,7 +98,7 @@ impl Paho {
             .max_buffered_messages(i32::MAX)
             .finalize();
         let client = AsyncClient::new(create)
-            .map_err(|e| Failure::internal(format_args!("paho creates no client: {e}")))?;
+            .map_err(|e| Failure::exhausted(format_args!("paho creates no client: {e}")))?;
         let inbox = Arc::clone(shared);
         client.set_message_callback(move |_, message| {
             if let Some(message) = message {

@@ -92,6 +92,21 @@ fn a_reply_that_is_never_acknowledged_is_awaited_five_seconds() {
 }
 
 #[test]
+fn a_retry_that_is_due_with_the_end_of_the_wait_for_the_reply_is_made() {
+    let mut world = World::active();
+    world.set("retry-interval", 5);
+    world.completed = Err(Fault::new(Code::StorageFull, "for a moment"));
+    world.whole_flow();
+    assert_eq!(world.count("complete"), 1);
+    world.completed = Ok(());
+    world.seconds(5);
+    assert_eq!(world.count("complete"), 2);
+    assert_eq!(world.count("finish"), 1);
+    world.configure();
+    assert_eq!(world.state(), StateName::Provisioned);
+}
+
+#[test]
 fn after_the_commit_record_the_way_is_forward_however_often() {
     let mut world = World::active();
     world.completed = Err(Fault::new(Code::ApplyFailed, "the host is busy"));

@@ -1,29 +1,27 @@
 //! Judges the reader of metatypes by descriptors that other people wrote. A file passes if it is
-//! read and what was read holds together, or if it is refused and a second look (`refusal`)
-//! finds the fault that the refusal names.
-
-use std::collections::BTreeSet;
+//! read, nothing of it was lost or changed by that, and its defaults are of their types; or if it
+//! is refused and a second parser finds the fault that the refusal names.
 
 use gateway_host_sdk::metatype::{read, Metatype};
 
-mod refusal;
+use crate::second::{self, Fault};
+use crate::Passed;
 
-/// How a file passed.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Passed {
-    /// It was read.
-    Read,
-    /// It was refused, rightly, for this reason.
-    RightlyRefused(String),
-}
+mod content;
+mod refusal;
 
 /// Judges one file.
 ///
 /// # Errors
-/// One line: why it was refused without need, or what does not hold together.
+/// One line: why it was refused without need, what was lost, or what does not hold together.
 pub fn judge(xml: &[u8]) -> Result<Passed, String> {
+    if !xml.contains(&b'<') {
+        return Err("there is no XML in it".to_owned());
+    }
     match read(xml) {
-        Ok(metatype) => coherent(&metatype).map(|()| Passed::Read),
+        Ok(metatype) => complete(&metatype, xml)
+            .and_then(|()| coherent(&metatype))
+            .map(|()| Passed::Read),
         Err(error) if refusal::is_right(&error, xml) => {
             Ok(Passed::RightlyRefused(error.to_string()))
         }
@@ -31,28 +29,38 @@ pub fn judge(xml: &[u8]) -> Result<Passed, String> {
     }
 }
 
+/// All that is there was read as it is there.
+fn complete(metatype: &Metatype, xml: &[u8]) -> Result<(), String> {
+    let difference = second::text(xml).and_then(|text| {
+        second::with_document(&text, |document| content::difference(metatype, document))
+    });
+    match difference {
+        Ok(None) => Ok(()),
+        Ok(Some(difference)) => Err(difference),
+        Err(Fault::Syntax(what)) => Err(format!("was read, and is no well-formed XML: {what}")),
+        Err(fault) => Err(format!(
+            "was read, and cannot be looked at again: {fault:?}"
+        )),
+    }
+}
+
 /// Defaults belong to an AD and are of its type.
 fn coherent(metatype: &Metatype) -> Result<(), String> {
     for ocd in &metatype.ocds {
-        let ids: BTreeSet<&str> = ocd.ads.iter().map(|ad| ad.id.as_str()).collect();
-        let defaults = ocd.defaults();
-        if let Some(name) = defaults.keys().find(|name| !ids.contains(name.as_str())) {
-            return Err(format!(
-                "OCD {:?}: default of {name:?}, which is no AD",
-                ocd.id
-            ));
-        }
-        for ad in &ocd.ads {
-            if let Some(value) = defaults.get(&ad.id) {
-                if value.kind() != ad.kind {
-                    return Err(format!(
-                        "OCD {:?}: default of {:?} is a {}, not a {}",
-                        ocd.id,
-                        ad.id,
-                        value.kind().name(),
-                        ad.kind.name()
-                    ));
-                }
+        for (name, value) in &ocd.defaults() {
+            let Some(ad) = ocd.ad(name) else {
+                return Err(format!(
+                    "OCD {:?}: default of {name:?}, which is no AD",
+                    ocd.id
+                ));
+            };
+            if value.kind() != ad.kind {
+                return Err(format!(
+                    "OCD {:?}: default of {name:?} is a {}, not a {}",
+                    ocd.id,
+                    value.kind().name(),
+                    ad.kind.name()
+                ));
             }
         }
     }
@@ -97,12 +105,93 @@ mod tests {
         for xml in [
             document("<AD id=\"a\" type=\"BigInteger\"/>"),
             document("<AD id=\"a\"/>"),
+            document("<AD id=\" \" type=\"String\"/>"),
+            document("<AD id=\"a\" type=\"String\" max=\"<9\"/>"),
+            document("<AD id=\"a\" type=\"String\">&unknown;</AD>"),
+            document("<AD id=\"a\" ty=\"String\"/><AD b;=\"\"/>"),
             document("<AD id=\"a\" type=\"Integer\"></OCD>"),
             format!("text {}", document("")),
             "<obr/>".to_owned(),
         ] {
             let judged = judge(xml.as_bytes()).unwrap();
             assert!(matches!(judged, Passed::RightlyRefused(_)), "{xml}");
+        }
+    }
+
+    #[test]
+    fn a_file_in_another_encoding_than_its_own_is_rightly_refused() {
+        let judged = judge(b"<MetaData localization='\xe9'/>").unwrap();
+        assert!(matches!(judged, Passed::RightlyRefused(_)), "{judged:?}");
+        // This one is in the encoding that it names: we do not know that one.
+        let other = b"<?xml version='1.0' encoding='windows-1252'?><MetaData localization='\xe9'/>";
+        assert!(judge(other).unwrap_err().contains("not encoded in UTF-8"));
+    }
+
+    #[test]
+    fn what_is_no_xml_at_all_passes_nothing() {
+        for file in [&b""[..], b"[1,2", b"\x7fELF\0\0", b"MetaData"] {
+            assert_eq!(judge(file), Err("there is no XML in it".to_owned()));
+        }
+    }
+
+    #[test]
+    fn every_loss_and_every_change_is_found() {
+        let there = "<MetaData localization='l'><OCD id='o' name='n' description='d'>\
+            <AD id='a' name='n' description='d|TextArea' type='Integer' cardinality='2' min='1' \
+            max='9' default='5' required='false'><Option label='l' value='v'/></AD>\
+            <Icon resource='r' size='1'/></OCD>\
+            <Designate pid='p' factoryPid='f'><Object ocdref='o'/></Designate></MetaData>";
+        let metatype = gateway_host_sdk::metatype::read(there.as_bytes()).unwrap();
+        assert_eq!(super::complete(&metatype, there.as_bytes()), Ok(()));
+        for (part, other) in [
+            ("localization='l'", "localization='m'"),
+            ("OCD id='o'", "OCD id='p'"),
+            ("name='n' description='d'>", "name='m' description='d'>"),
+            ("description='d'>", "description='e'>"),
+            ("AD id='a'", "AD id='b'"),
+            ("AD id='a' name='n'", "AD id='a' name='m'"),
+            ("|TextArea", ""),
+            ("type='Integer'", "type='Long'"),
+            ("cardinality='2'", ""),
+            ("min='1'", ""),
+            ("max='9'", "max='8'"),
+            ("default='5'", "default=''"),
+            ("required='false'", ""),
+            ("label='l'", ""),
+            ("value='v'", "value='w'"),
+            ("<Option label='l' value='v'/>", ""),
+            ("resource='r'", ""),
+            ("size='1'", "size='2'"),
+            ("<Icon resource='r' size='1'/>", ""),
+            ("pid='p'", "pid='q'"),
+            ("factoryPid='f'", ""),
+            ("ocdref='o'", "ocdref='p'"),
+            ("</MetaData>", "<OCD id='2'/></MetaData>"),
+            ("</MetaData>", "<Designate/></MetaData>"),
+        ] {
+            let changed = there.replacen(part, other, 1);
+            assert_ne!(changed, there);
+            assert!(
+                super::complete(&metatype, changed.as_bytes()).is_err(),
+                "{changed}"
+            );
+        }
+    }
+
+    #[test]
+    fn prefixes_and_encodings_make_no_difference() {
+        let body = |p: &str| format!("<{p}OCD id='o'><{p}AD id='é' type='Char'/></{p}OCD>");
+        for (root, declared, prefix) in [
+            ("MetaData", "xmlns='urn:m'", ""),
+            ("m:MetaData", "xmlns:m='urn:m'", ""),
+            ("m:MetaData", "xmlns:m='urn:m'", "m:"),
+            ("MetaData", "xmlns='urn:m' xmlns:n='urn:m'", "n:"),
+            ("m:MetaData", "", "m:"),
+        ] {
+            let xml = format!("<{root} {declared}>{}</{root}>", body(prefix));
+            assert_eq!(judge(xml.as_bytes()), Ok(Passed::Read), "{xml}");
+            let wide: Vec<u8> = xml.encode_utf16().flat_map(u16::to_le_bytes).collect();
+            assert_eq!(judge(&wide), Ok(Passed::Read), "{xml}");
         }
     }
 

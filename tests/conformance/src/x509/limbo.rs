@@ -4,6 +4,7 @@
 //! neighbours: it is kept with the reason, and they are judged.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::Path;
 
 use openssl::asn1::Asn1Time;
@@ -11,6 +12,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::Error;
+use crate::input;
+use crate::report::one_line;
 
 /// The one version of the schema that there is.
 const VERSION: u64 = 1;
@@ -43,7 +46,11 @@ impl Entry {
 
 /// What stands in a file of JSON.
 pub(super) fn text(path: &Path) -> Result<String, Error> {
-    std::fs::read_to_string(path).map_err(|source| Error::Read {
+    let read = |path| {
+        let bytes = input::read(path, input::MAX_CASES)?;
+        String::from_utf8(bytes).map_err(|_| io::Error::other("it is not text in UTF-8"))
+    };
+    read(path).map_err(|source| Error::Read {
         path: path.to_owned(),
         source,
     })
@@ -72,12 +79,14 @@ pub(super) fn suite<'a>(path: &Path, text: &'a str) -> Result<Vec<&'a RawValue>,
 pub(super) fn entry(index: usize, raw: &RawValue) -> Entry {
     match serde_json::from_str::<Case>(raw.get()) {
         Ok(case) => Entry {
-            id: case.id.clone(),
+            id: one_line(&case.id),
             case: Ok(case),
         },
         Err(error) => Entry {
-            id: serde_json::from_str::<Named>(raw.get())
-                .map_or_else(|_| format!("number {}", index + 1), |named| named.id),
+            id: serde_json::from_str::<Named>(raw.get()).map_or_else(
+                |_| format!("number {}", index + 1),
+                |named| one_line(&named.id),
+            ),
             case: Err(format!("it is no case of limbo: {error}")),
         },
     }

@@ -9,6 +9,7 @@
 //! suite are the keystore's, but for those that no keystore may hold (deltas, indirect
 //! lists): with one of them every case would be refused. A case may cost what a case of limbo may.
 
+use std::ffi::OsStr;
 use std::io::Write;
 use std::path::Path;
 
@@ -19,6 +20,8 @@ use super::judge::Refused;
 use super::limits::{Costliest, Excess, Limits, Meter, LIMITS};
 use super::policy::{self, Against};
 use super::{Error, Tally};
+use crate::input;
+use crate::report::one_line;
 
 /// 2020-01-01: PKITS is valid from 2010 to 2030.
 const NOW: i64 = 1_577_836_800;
@@ -70,11 +73,12 @@ pub(super) fn run_within(
         path: folder.to_owned(),
         what,
     };
-    let certificates = read(&folder.join("certs"), |der| X509::from_der(der).ok())?;
-    let mut crls: Vec<X509Crl> = read(&folder.join("crls"), |der| X509Crl::from_der(der).ok())?
-        .into_iter()
-        .map(|(_, list)| list)
-        .collect();
+    let (certificates, damaged) = read(&folder.join("certs"), |der| X509::from_der(der).ok())?;
+    let (lists, damaged_lists) = read(&folder.join("crls"), |der| X509Crl::from_der(der).ok())?;
+    for name in damaged.iter().chain(&damaged_lists) {
+        writeln!(out, "skipped     {name}: it cannot be read")?;
+    }
+    let mut crls: Vec<X509Crl> = lists.into_iter().map(|(_, list)| list).collect();
     let all = crls.len();
     crls.retain(|list| revocation::usable(list).is_ok());
     writeln!(
@@ -93,7 +97,10 @@ pub(super) fn run_within(
     let (leaves, issuers): (Vec<_>, Vec<_>) = others
         .into_iter()
         .partition(|(name, _)| name.ends_with("EE"));
-    let mut tally = Tally::default();
+    let mut tally = Tally {
+        skipped: damaged.len() + damaged_lists.len(),
+        ..Tally::default()
+    };
     let mut meter = Meter::default();
     let mut costliest = Costliest::default();
     for (name, leaf) in &leaves {
@@ -156,22 +163,28 @@ pub(super) fn run_within(
     Ok(tally)
 }
 
-/// The readable files of a folder with their names without extension, sorted.
-fn read<T>(folder: &Path, parse: impl Fn(&[u8]) -> Option<T>) -> Result<Vec<(String, T)>, Error> {
-    let unreadable = |source| Error::Read {
-        path: folder.to_owned(),
-        source,
+/// The files of a folder with their names without extension, sorted, and the names of those that are
+/// something else.
+type Found<T> = (Vec<(String, T)>, Vec<String>);
+
+fn read<T>(folder: &Path, parse: impl Fn(&[u8]) -> Option<T>) -> Result<Found<T>, Error> {
+    let unreadable = |path: &Path| {
+        let path = path.to_owned();
+        |source| Error::Read { path, source }
     };
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(unreadable)? {
-        let path = entry.map_err(unreadable)?.path();
-        let der = std::fs::read(&path).map_err(unreadable)?;
-        if let (Some(name), Some(parsed)) = (path.file_stem(), parse(&der)) {
-            found.push((name.to_string_lossy().into_owned(), parsed));
+    let (mut found, mut others) = (Vec::new(), Vec::new());
+    for entry in std::fs::read_dir(folder).map_err(unreadable(folder))? {
+        let path = entry.map_err(unreadable(folder))?.path();
+        let der = input::read(&path, input::MAX_DOCUMENT).map_err(unreadable(&path))?;
+        let name = |name: Option<&OsStr>| one_line(&name.unwrap_or_default().to_string_lossy());
+        match parse(&der) {
+            Some(parsed) => found.push((name(path.file_stem()), parsed)),
+            None => others.push(name(path.file_name())),
         }
     }
     found.sort_by(|one, other| one.0.cmp(&other.0));
-    Ok(found)
+    others.sort();
+    Ok((found, others))
 }
 
 /// The leaf and all that issued it, as PEM. Whose signature fits did; where none

@@ -1,5 +1,11 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout)]
 
+use openssl::asn1::Asn1Time;
+use openssl::ec::{EcGroup, EcKey};
+use openssl::hash::MessageDigest;
+use openssl::nid::Nid;
+use openssl::pkey::PKey;
+use openssl::x509::X509;
 use serde_json::{json, Value};
 
 use super::*;
@@ -85,6 +91,42 @@ fn pkits_agrees_with_its_names() {
     assert!(tally.passed > 80, "{report}");
     // Two for each of our own policies at most: else one of them hides what the others find.
     assert!(count(&report, "stricter ") < 10, "{report}");
+}
+
+/// A case whose file is damaged must not be missing from the counts.
+#[test]
+fn a_file_of_pkits_that_cannot_be_read_is_skipped_by_name() {
+    let _alone = alone();
+    let key = PKey::from_ec_key(
+        EcKey::generate(&EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap()).unwrap(),
+    )
+    .unwrap();
+    let mut anchor = X509::builder().unwrap();
+    let day = Asn1Time::from_str("20200101000000Z").unwrap();
+    anchor.set_not_before(&day).unwrap();
+    anchor.set_not_after(&day).unwrap();
+    anchor.set_pubkey(&key).unwrap();
+    anchor.sign(&key, MessageDigest::sha256()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = |folder_and_name: &str, content: &[u8]| {
+        let path = folder.path().join(folder_and_name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, content).unwrap();
+    };
+    file(
+        "certs/TrustAnchorRootCertificate.crt",
+        &anchor.build().to_der().unwrap(),
+    );
+    file("certs/ValidNameChainingTest1EE.crt", b"");
+    file("crls/TrustAnchorRootCRL.crl", b"0");
+    let mut report = Vec::new();
+    let tally = pkits::run(folder.path(), &mut report).unwrap();
+    let report = String::from_utf8(report).unwrap();
+    assert_eq!(tally.skipped, 2, "{report}");
+    for name in ["ValidNameChainingTest1EE.crt", "TrustAnchorRootCRL.crl"] {
+        let line = format!("skipped     {name}: it cannot be read");
+        assert!(report.lines().any(|found| found == line), "{report}");
+    }
 }
 
 const NO_TIME: Limits = Limits {
@@ -258,6 +300,11 @@ fn a_case_that_cannot_be_judged_is_skipped_with_its_reason() {
             "the baseline does not know it",
         ),
         ("id", json!(7), "number 2: it is no case of limbo"),
+        (
+            "id",
+            json!("two\nlines"),
+            "two lines: the baseline does not know it",
+        ),
     ];
     for (field, value, reason) in changes {
         let mut changed = good.clone();

@@ -22,6 +22,7 @@ mod loading;
 mod memory;
 mod properties;
 mod structs;
+mod surroundings;
 mod threads;
 
 use std::path::Path;
@@ -120,6 +121,14 @@ const LOADING: &[Trial] = loading! {
         two_copies_of_the_library_run_side_by_side,
         a_newer_copy_takes_over_from_a_running_one,
         an_unused_library_can_be_unloaded;
+    surroundings:
+        sigpipe_remains_what_the_host_made_it,
+        signals_for_the_host_are_left_to_its_threads,
+        an_instance_that_runs_at_exit_does_no_harm,
+        a_forked_child_is_refused_and_the_parent_goes_on,
+        a_library_that_is_closed_too_early_stays_while_its_thread_runs,
+        control_calls_need_little_stack,
+        a_lack_of_descriptors_passes_by_itself;
     cycles:
         disabled_instances_leave_nothing_behind,
         lives_without_a_broker_leave_nothing_behind,

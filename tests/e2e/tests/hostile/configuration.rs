@@ -19,6 +19,7 @@ use crate::gateway::Gateway;
 
 const TRANSPORT: &str = "org.eclipse.kura.core.data.transport.mqtt.MqttDataTransport";
 const DATA: &str = "org.eclipse.kura.data.DataService";
+const SERVICE: &str = "gwc.provisioning.ProvisioningService";
 const CLOUD: &str = "org.eclipse.kura.cloud.CloudService";
 /// For the certificates, and for the connection to the account.
 const BESIDES: usize = 48 << 10;
@@ -36,14 +37,17 @@ pub enum Shape {
     Values,
     /// Instances of the factory with the most defaults.
     Instances,
+    /// ProvisioningServices, each of which has a thread.
+    Services,
     /// Passwords as short as they may be.
     Passwords,
     /// One long password.
     Password,
 }
 
-/// A document that has the namespace without a prefix, as nothing is shorter.
-fn document(shape: Shape, count: usize) -> Vec<u8> {
+/// A document that has the namespace without a prefix, as nothing is shorter. `mark` is the beginning
+/// of what is named in it.
+fn document(shape: Shape, count: usize, mark: &str) -> Vec<u8> {
     let mut xml = r#"<configurations xmlns="http://eurotech.com/esf/2.0">"#.to_owned();
     let mut configuration = |pid: &str, properties: &str| {
         let _ = write!(
@@ -65,16 +69,16 @@ fn document(shape: Shape, count: usize) -> Vec<u8> {
                 other => other.to_string(),
             };
             let text = escaped.repeat(count);
-            let property = r#"<property name="x" type="String"><value>"#;
+            let property = format!(r#"<property name="{mark}x" type="String"><value>"#);
             configuration(DATA, &format!("{property}{text}</value></property>"));
         }
         Shape::Properties => spread(PROPERTIES, &|n| {
-            format!(r#"<property name="{n}" type="Byte"><value>1</value></property>"#)
+            format!(r#"<property name="{mark}{n}" type="Byte"><value>1</value></property>"#)
         }),
         Shape::Values => spread(1, &|n| match n {
             0..3 => {
                 let values = "<value/>".repeat(count / 3);
-                format!(r#"<property name="x" array="true" type="String">{values}</property>"#)
+                format!(r#"<property name="{mark}x" array="true" type="String">{values}</property>"#)
             }
             _ => String::new(),
         }),
@@ -82,16 +86,23 @@ fn document(shape: Shape, count: usize) -> Vec<u8> {
             let factory = format!(
                 r#"<property name="service.factoryPid" type="String"><value>{TRANSPORT}</value></property>"#
             );
-            configuration(&format!("t{n}"), &factory);
+            configuration(&format!("{mark}t{n}"), &factory);
+        }),
+        Shape::Services => (0..count).for_each(|n| {
+            let factory = format!(
+                r#"<property name="service.factoryPid" type="String"><value>{SERVICE}</value></property>"#
+            );
+            configuration(&format!("{mark}s{n}"), &factory);
         }),
         Shape::Passwords => spread(PROPERTIES, &|n| {
             format!(
-                r#"<property name="{n}" encrypted="true" type="Password"><value>eA==</value></property>"#
+                r#"<property name="{mark}{n}" encrypted="true" type="Password"><value>eA==</value></property>"#
             )
         }),
         Shape::Password => {
             let text = "eHh4".repeat(count);
-            let property = r#"<property name="x" encrypted="true" type="Password"><value>"#;
+            let property =
+                format!(r#"<property name="{mark}x" encrypted="true" type="Password"><value>"#);
             configuration(DATA, &format!("{property}{text}</value></property>"));
         }
     }
@@ -112,17 +123,22 @@ fn weight_of(document: &[u8]) -> usize {
 
 /// The largest document of the shape that weighs no more than `room`, filled up to the byte.
 pub fn largest(shape: Shape, room: usize) -> Vec<u8> {
+    largest_of(shape, room, "")
+}
+
+/// The same, of what has another name.
+pub fn largest_of(shape: Shape, room: usize, mark: &str) -> Vec<u8> {
     let (mut fits, mut beyond) = (1, room);
     while beyond - fits > 1 {
         let middle = fits + (beyond - fits) / 2;
         // Reading one that is far too large takes its time.
-        let document = document(shape, middle);
+        let document = document(shape, middle, mark);
         match document.len() <= room && weight_of(&document) <= room {
             true => fits = middle,
             false => beyond = middle,
         }
     }
-    let mut document = document(shape, fits);
+    let mut document = document(shape, fits, mark);
     let missing = room - weight_of(&document);
     document.resize(document.len() + missing, b' ');
     assert_eq!(weight_of(&document), room);

@@ -74,6 +74,26 @@ impl Gateway {
         }
     }
 
+    /// The same in another process, which may become no larger than the first one.
+    pub fn started_again(self) -> Gateway {
+        let Gateway { rest, site, .. } = self;
+        drop(rest);
+        let rest = Rest::start(&site, &[]).unwrap();
+        rest.wait_for("provisioned").unwrap();
+        Gateway { rest, site, ..self }
+    }
+
+    /// All configurations, without their revision.
+    pub fn configured(&self) -> Value {
+        let path = "/services/configuration/v2/configurableComponents/configurations";
+        let (code, mut all) = self.rest.get(path).unwrap();
+        assert_eq!(code, 200);
+        for one in all["configs"].as_array_mut().unwrap() {
+            one["revision"] = Value::Null;
+        }
+        all
+    }
+
     /// An operator has it provisioned again.
     pub fn claim_again(&self, secret: &str) {
         self.rest.set("password", secret).unwrap();

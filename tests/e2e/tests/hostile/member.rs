@@ -8,16 +8,23 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use e2e::Site;
 use kura_formats::configurations::MAX_WEIGHT;
 use kura_formats::payload::{decode, encode, gzip, Payload};
+use openssl::asn1::Asn1Time;
+use openssl::ec::{EcGroup, EcKey};
+use openssl::hash::MessageDigest;
+use openssl::nid::Nid;
+use openssl::pkey::PKey;
+use openssl::x509::{X509Builder, X509NameBuilder};
 use provision_platform::harness::TestPlatform;
 use provision_platform::link::{Link, Notice};
 use provision_platform::pki::Identity;
 use provisioning_service::trust::{sign, SignedView};
 
-use crate::configuration::{largest, Shape};
+use crate::configuration::{largest, largest_of, Shape};
 use crate::gateway::Gateway;
 
 const CLIENT: &str = "gw-1";
 const WHAT: &str = "CONF-V1/PUT/configurations";
+const ALL: &str = "CONF-V1/GET/configurations";
 /// Bytes of the largest message, decoded.
 const LARGEST: usize = 16 << 20;
 const WAIT: Duration = Duration::from_secs(30);
@@ -31,6 +38,11 @@ fn forged(id: &str, body: &[u8], signer: &Identity) -> Vec<u8> {
 
 /// A request as it should be.
 fn signed(id: &str, body: Vec<u8>, signer: &Identity) -> Payload {
+    signed_for(WHAT, id, body, signer)
+}
+
+/// The same, for that topic.
+fn signed_for(what: &str, id: &str, body: Vec<u8>, signer: &Identity) -> Payload {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     let now = i64::try_from(now.as_millis()).unwrap();
     let payload = Payload::new()
@@ -42,7 +54,7 @@ fn signed(id: &str, body: Vec<u8>, signer: &Identity) -> Payload {
     let view = SignedView {
         account: "acme",
         client_id: CLIENT,
-        application_topic: WHAT,
+        application_topic: what,
         payload: &payload,
     };
     let content = view.canonical().unwrap();
@@ -95,7 +107,12 @@ impl Account {
 
     /// The code of the reply.
     fn ask(&self, bytes: Vec<u8>, patience: Duration) -> Option<i32> {
-        let topic = format!("$EDC/acme/{CLIENT}/{WHAT}");
+        self.ask_of(WHAT, bytes, patience)
+    }
+
+    /// The same of what that topic says.
+    fn ask_of(&self, what: &str, bytes: Vec<u8>, patience: Duration) -> Option<i32> {
+        let topic = format!("$EDC/acme/{CLIENT}/{what}");
         self.link.publish(&topic, bytes).unwrap();
         let reply = self.replies.recv_timeout(patience).ok()?;
         decode(&reply, &Default::default())
@@ -160,4 +177,126 @@ fn as_many_components_of_an_operator_as_there_may_be() {
 #[test]
 fn the_longest_password_of_an_operator() {
     taken(Shape::Password);
+}
+
+/// Many requests leave together what a gateway keeps, and no more; it is read, shown, and there again
+/// at the next start, with the gateway as small as ever.
+fn kept(shape: Shape) {
+    let account = Account::new();
+    let signer = account.platform.pki().signer.clone();
+    let mut part = MAX_WEIGHT;
+    let mut taken = 0;
+    for n in 0..100 {
+        let id = format!("m{n}");
+        let body = largest_of(shape, part, &id);
+        match account.ask(encode(&signed(&id, body, &signer)), WAIT) {
+            Some(200) => taken += 1,
+            answer => {
+                assert_eq!(answer, Some(413));
+                part /= 2;
+                if part < 64 << 10 {
+                    break;
+                }
+            }
+        }
+    }
+    assert!(taken > 1, "{taken}");
+    println!("{taken} requests were taken");
+    account.gateway.provisioned();
+    let all = encode(&signed_for(ALL, "all", Vec::new(), &signer));
+    assert_eq!(account.ask_of(ALL, all, WAIT), Some(200));
+    account.gateway.provisioned();
+    let seen = account.gateway.configured();
+    account.gateway.provisioned();
+    let gateway = account.gateway.started_again();
+    assert_eq!(gateway.configured(), seen);
+    gateway.provisioned();
+}
+
+#[test]
+fn as_many_long_texts_of_an_operator_as_are_kept() {
+    kept(Shape::Text('x'));
+}
+
+#[test]
+fn as_many_properties_of_an_operator_as_are_kept() {
+    kept(Shape::Properties);
+}
+
+#[test]
+fn as_many_components_of_an_operator_as_are_kept() {
+    kept(Shape::Instances);
+}
+
+#[test]
+fn as_many_passwords_of_an_operator_as_are_kept() {
+    kept(Shape::Passwords);
+}
+
+#[test]
+fn as_many_long_passwords_of_an_operator_as_are_kept() {
+    kept(Shape::Password);
+}
+
+#[test]
+fn as_many_provisioning_services_of_an_operator_as_are_kept() {
+    kept(Shape::Services);
+}
+
+/// A certificate of about so many bytes.
+fn long_certificate(bytes: usize) -> String {
+    let key = PKey::from_ec_key(
+        EcKey::generate(&EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap()).unwrap(),
+    )
+    .unwrap();
+    let mut name = X509NameBuilder::new().unwrap();
+    for _ in 0..bytes / 76 {
+        name.append_entry_by_text("OU", &"x".repeat(64)).unwrap();
+    }
+    let mut builder = X509Builder::new().unwrap();
+    builder.set_issuer_name(&name.build()).unwrap();
+    builder.set_pubkey(&key).unwrap();
+    builder
+        .set_not_before(&Asn1Time::days_from_now(0).unwrap())
+        .unwrap();
+    builder
+        .set_not_after(&Asn1Time::days_from_now(1).unwrap())
+        .unwrap();
+    builder.sign(&key, MessageDigest::sha256()).unwrap();
+    String::from_utf8(builder.build().to_pem().unwrap()).unwrap()
+}
+
+/// The keystore that anchors the connection itself, filled with few large ones and then many small.
+#[test]
+fn as_many_certificates_of_an_operator_as_are_kept() {
+    const PUT: &str = "KEYS-V1/POST/keystores/entries/certificate";
+    const LIST: &str = "KEYS-V1/GET/keystores/entries";
+    let account = Account::new();
+    let signer = account.platform.pki().signer.clone();
+    let ask = |account: &Account, what: &str, id: &str, body: Vec<u8>| {
+        let request = signed_for(what, id, body, &signer);
+        account.ask_of(what, encode(&request), WAIT)
+    };
+    let mut taken = 0;
+    for bytes in [40 << 10, 1 << 10] {
+        let certificate = long_certificate(bytes);
+        for n in 0.. {
+            let alias = format!("{bytes}-{n}");
+            let body = serde_json::json!({"keystoreServicePid": "SSLKeystore", "alias": alias,
+                "certificate": certificate});
+            match ask(&account, PUT, &alias, body.to_string().into_bytes()) {
+                Some(200) => taken += 1,
+                answer => {
+                    assert_eq!(answer, Some(413));
+                    break;
+                }
+            }
+        }
+    }
+    println!("{taken} certificates were taken");
+    assert!(taken > 40, "{taken}");
+    account.gateway.provisioned();
+    assert_eq!(ask(&account, LIST, "list", Vec::new()), Some(200));
+    account.gateway.provisioned();
+    account.gateway.started_again().provisioned();
 }

@@ -88,6 +88,7 @@ impl From<ConfigurationError> for Refusal {
             | E::BadPid { .. }
             | E::Twice { .. }
             | E::Invalid { .. } => Refusal::invalid(message),
+            E::TooMuch(_) => Refusal::too_large(message),
             E::Exists { .. } | E::Conflict { .. } | E::Reserved { .. } => {
                 Refusal::conflict(message)
             }
@@ -109,6 +110,7 @@ impl From<KeystoreError> for Refusal {
         match &error {
             E::NoKeystore { .. } | E::NoEntry { .. } | E::NoKey { .. } => Refusal::absent(message),
             E::KeyInTheWay { .. } | E::OtherKey { .. } => Refusal::conflict(message),
+            E::TooMuch { .. } => Refusal::too_large(message),
             E::BadAlias { .. }
             | E::BadPem { .. }
             | E::BadAlgorithm { .. }
