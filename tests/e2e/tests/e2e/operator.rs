@@ -137,8 +137,12 @@ fn a_provisioning_that_cannot_be_sealed_keeps_nothing() {
         error_code(status) == "storage.unwritable"
     })
     .unwrap();
-    let service = site.framework().unwrap().configuration();
-    change(service, TRANSPORT, "lwt.payload").unwrap();
+    // The code is told before what was captured is let go.
+    let service = site.framework().unwrap().configuration().clone();
+    site.wait("a change by hand", WAIT, |_| {
+        change(&service, TRANSPORT, "lwt.payload").is_ok()
+    })
+    .unwrap();
     std::fs::remove_dir_all(plan).unwrap();
     site.wait_provisioned().unwrap();
 }
