@@ -56,6 +56,7 @@ impl Engine {
 }
 
 fn length_of_files(folder: &Path) -> io::Result<u64> {
+    durable_file::check_folder(folder)?;
     let mut length: u64 = 0;
     for entry in fs::read_dir(folder)? {
         length = length.saturating_add(entry?.metadata()?.len());

@@ -70,6 +70,8 @@ impl Engine {
 
 fn entries(folder: &Path) -> Result<Vec<PathBuf>, Fault> {
     let list = || {
+        // What is found is removed: it must not be somebody else's.
+        durable_file::check_folder(folder)?;
         fs::read_dir(folder)?
             .map(|entry| Ok(entry?.path()))
             .collect()
