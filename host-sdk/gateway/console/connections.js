@@ -28,7 +28,7 @@ export function entry(connection, current, documents) {
   const pid = connection.cloudEndpointPid;
   const document = documents.get(connection.provisioningPid);
   const [tone, words] = state(connection);
-  const provisioning = document ? `, ${describeState(document.state)[1].toLowerCase()}` : "";
+  const provisioning = document ? `, ${describeState(document)[1].toLowerCase()}` : "";
   return el("li", {}, el("a", { href: address(pid), title: pid, "aria-current": pid === current ? "page" : null },
     el("span", { class: "dot", data: { tone } }), shortName(pid),
     el("small", {}, words, provisioning)));

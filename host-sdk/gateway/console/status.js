@@ -29,7 +29,11 @@ const CLASSES = {
   wait: "Passes by itself; the gateway keeps trying.",
 };
 
-export const describeState = (state) => STATES[state] ?? ["", state ?? "Unknown"];
+/** Tone and words of a status document's state. */
+export const describeState = ({ state, warnings }) =>
+  (warnings ?? []).some((warning) => warning.code === "provisioned-unrecorded")
+    ? ["warn", "Provisioned by its parameter, but without a record of it"]
+    : STATES[state] ?? ["", state ?? "Unknown"];
 
 /** Makes the view of `pid`. Gives {node, show(document), tick()}; tick() once a second. */
 export function status(pid) {
@@ -69,7 +73,7 @@ export function status(pid) {
 
   function show(latest) {
     document = latest ?? {};
-    const [tone, words] = describeState(document.state);
+    const [tone, words] = describeState(document);
     fill(line, badge(tone, words), " ", attempts(document), left);
     fill(steps, (document.steps ?? []).map(step));
     steps.hidden = (document.steps ?? []).length === 0;

@@ -16,10 +16,7 @@ pub fn headline(document: &Document, now: Timestamp) -> String {
     if document.instance.is_empty() {
         return ABSENT.to_owned();
     }
-    let mut line = in_words(document.state).to_owned();
-    if let Some(attempts) = document.attempts_in_words() {
-        line.push_str(&format!(", attempt {attempts}"));
-    }
+    let mut line = standing(document);
     if let Some(seconds) = left(document.next_attempt_at.as_deref(), now) {
         let next = match document.state {
             State::Preflight | State::Recovering => "next check",
@@ -28,6 +25,19 @@ pub fn headline(document: &Document, now: Timestamp) -> String {
         line.push_str(&format!(", {next} in {}", clock::span(seconds)));
     } else if let Some(seconds) = left(document.deadline_at.as_deref(), now) {
         line.push_str(&format!(", {} left", clock::span(seconds)));
+    }
+    line
+}
+
+/// The state and the attempt, without anything that counts down.
+#[must_use]
+pub fn standing(document: &Document) -> String {
+    let mut line = in_words(document.state).to_owned();
+    if document.unrecorded().is_some() {
+        line.push_str(" by its parameter, but without a record of it");
+    }
+    if let Some(attempts) = document.attempts_in_words() {
+        line.push_str(&format!(", attempt {attempts}"));
     }
     line
 }
