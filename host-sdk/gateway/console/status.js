@@ -2,6 +2,7 @@
 
 import { get, now, post } from "./api.js";
 import { ask, badge, doing, duration, el, facts, fill, moment, note, span, toast } from "./dom.js";
+import { load } from "./form.js";
 
 const STATES = {
   idle: ["", "Idle"],
@@ -57,7 +58,7 @@ export function status(pid) {
   }
   const retry = el("button", { type: "button", onclick: doing(() => act("retry-now", "Trying again.")) }, "Retry now");
   const cancel = el("button", { type: "button", class: "danger", onclick: doing(() => act("cancel", "Cancelled.")) }, "Cancel");
-  const again = el("button", { type: "button", onclick: () => confirmAgain(act) }, "Provision again");
+  const again = el("button", { type: "button", onclick: doing(() => confirmAgain(pid, act)) }, "Provision again");
   const check = el("button", { type: "button", onclick: doing(preflight) }, "Check now");
 
   async function preflight() {
@@ -169,8 +170,15 @@ function details(document) {
   ]);
 }
 
-function confirmAgain(act) {
-  ask("Provision this gateway again?",
+/** Asks once more, and says what was erased after the last success and is needed now. */
+async function confirmAgain(pid, act) {
+  const { properties } = await load(pid);
+  const erased = ["password", "activation-key"].filter((name) => !properties?.[name]?.value);
+  ask("Provision this gateway again?", [
     el("p", {}, "It connects to the provision broker once more. Until the new account is proved, the present one stays as it is."),
-    "Provision again", () => act("reprovision", "Provisioning again."));
+    erased.includes("password") ? note("warn",
+      el("p", {}, erased.length > 1 ? "password and activation-key were" : "The password was",
+        " erased after the last success. Set what the provision request has first, in the form below this dialog, or with"),
+      el("p", {}, el("code", {}, `gateway config set --data DIR ${pid} ${erased.join(" ")}`))) : null,
+  ], "Provision again", () => act("reprovision", "Provisioning again."));
 }

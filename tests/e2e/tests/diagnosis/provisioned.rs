@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use e2e::rest::{Rest, WAIT};
-use e2e::site::{gateway_binary, state};
+use e2e::site::{gateway_binary, state, PID};
 use e2e::Site;
 use provision_platform::harness::TestPlatform;
 use serde_json::Value;
@@ -74,4 +74,36 @@ fn a_success_is_known_to_be_one_also_after_a_restart() {
     assert!(in_vain.contains("provisioned=false"), "{in_vain}");
     assert_eq!(state(&status), "provisioned");
     schema::hold(&site.documents);
+}
+
+#[test]
+fn provisioning_again_says_that_the_password_was_erased_and_how_to_set_it() {
+    let platform = TestPlatform::start().unwrap();
+    platform.request("gw-1", "secret").unwrap();
+    let site = Site::new(&platform, "gw-1", "secret").unwrap();
+    let rest = Rest::start(&site, &[]).unwrap();
+    rest.wait_for("provisioned").unwrap();
+    let output = gateway(&site.data(), &["reprovision"]);
+    let told = said(&output);
+    assert!(output.status.success(), "{told}");
+    let command = format!(
+        "gateway config set --data {} {PID} password activation-key",
+        site.data().display()
+    );
+    assert!(told.contains("erased after the last success"), "{told}");
+    assert!(told.contains(&command), "{told}");
+    let refused = |status: &Value| status["error"]["code"] == "broker.not-authorized";
+    let status = rest.wait("a refusal", refused).unwrap();
+    let message = status["error"]["message"].as_str().unwrap();
+    assert!(message.contains("the password is empty"), "{status:#}");
+    let warned = warning(&status, "parameter");
+    assert!(warned.starts_with("password: it is empty"), "{status:#}");
+    let checks = said(&gateway(&site.data(), &["preflight"]));
+    assert!(checks.contains(warned), "{checks}");
+    // With one, there is nothing to say.
+    rest.set("password", "secret").unwrap();
+    let set = |status: &Value| warning(status, "parameter").is_empty();
+    rest.wait("no warning", set).unwrap();
+    let told = said(&gateway(&site.data(), &["preflight"]));
+    assert!(!told.contains("empty"), "{told}");
 }
