@@ -24,11 +24,18 @@ const STATES = {
 };
 const BUSY = new Set(["recovering", "preflight", "connecting", "receiving", "applying", "proving", "committing", "rolling-back"]);
 const MARKS = { done: "✓", failed: "!", running: "", pending: "", skipped: "–" };
+// The mistake may be on either side, whatever the class is: what counts is that both agree.
+const EITHER = new Set(["broker.bad-credentials", "broker.not-authorized", "activation-key.invalid"]);
 const CLASSES = {
   device: "To be put right on this gateway.",
   cloud: "To be put right in the cloud.",
   wait: "Passes by itself; the gateway keeps trying.",
 };
+
+/** Who mends `error`; nothing where the class is not known. */
+const whoMends = (error) => (EITHER.has(error.platform?.code) || EITHER.has(error.code)
+  ? "To be put right here or in the cloud: compare both."
+  : CLASSES[error.class]);
 
 /** Tone and words of a status document's state. */
 export const describeState = ({ state, warnings }) =>
@@ -122,18 +129,21 @@ function step({ name, state, started, ended, detail }) {
 
 function trouble(document) {
   const { error } = document;
-  const problems = document.problems ?? [];
+  // What the message says already, and what is listed below as a parameter, is not said twice.
+  const causes = (error?.causes ?? []).filter((cause) => !(error.message ?? "").includes(cause)
+    && !(document.problems ?? []).some((problem) => problem.message === cause));
+  const problems = (document.problems ?? []).filter((problem) => problem.message !== error?.message);
   const warnings = document.warnings ?? [];
   const notes = [];
   if (error) {
     notes.push(note(error.class === "wait" ? "warn" : "bad",
       el("p", {}, el("span", { class: "code" }, error.code), error.at ? el("span", { class: "muted" }, `  ${moment(error.at)}`) : null),
       el("p", {}, error.message),
-      (error.causes ?? []).length > 0
-        ? el("ul", { class: "causes" }, error.causes.map((cause) => el("li", {}, cause)))
+      causes.length > 0
+        ? el("ul", { class: "causes" }, causes.map((cause) => el("li", {}, cause)))
         : null,
       error.remedy ? el("p", { class: "remedy" }, error.remedy) : null,
-      CLASSES[error.class] ? el("p", { class: "muted" }, CLASSES[error.class]) : null));
+      whoMends(error) ? el("p", { class: "muted" }, whoMends(error)) : null));
   }
   if (problems.length > 0) {
     notes.push(note("bad", el("h3", {}, "Parameters that do not hold"), el("ul", {}, problems.map((entry) =>

@@ -131,10 +131,34 @@ fn the_provisioning_shows_its_form_and_its_status() {
         "self-signed certificate",
         "Import the CA.",
         "a problem at its field",
+        "To be put right on this gateway.",
         "&lt;b&gt;not trusted&lt;/b&gt;",
     ] {
         assert!(dom.contains(told), "{told:?} is not shown");
     }
+}
+
+#[test]
+fn a_wrong_activation_key_sends_to_both_sides_and_its_reason_stands_once() {
+    let Some(home) = plugin::home() else { return };
+    let document = json!({
+        "version": 1, "state": "waiting",
+        "error": {"code": "platform.rejected", "class": "cloud", "remedy": "Type it again.",
+                  "message": "rejected: activation-key.invalid: the wrong one",
+                  "causes": ["the wrong one"],
+                  "platform": {"code": "activation-key.invalid", "message": "the wrong one"}}
+    });
+    let seed = plugin::seed(&home, &document);
+    let running = Running::start(&home, &["--config", &seed]);
+    let link = running.door.link();
+    let Some(dom) = dom(&link, &home.path().join("profile")) else {
+        return;
+    };
+    let (_, trouble) = dom.split_once("class=\"trouble\"").unwrap();
+    let (trouble, _) = trouble.split_once("class=\"sheet\"").unwrap();
+    assert!(trouble.contains("To be put right here or in the cloud: compare both."));
+    assert!(!trouble.contains("To be put right in the cloud."));
+    assert_eq!(trouble.matches("the wrong one").count(), 1, "{trouble}");
 }
 
 #[test]

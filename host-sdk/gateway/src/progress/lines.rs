@@ -139,9 +139,11 @@ pub fn error(document: &Document) -> Vec<String> {
         return Vec::new();
     };
     let mut lines = vec![format!("{}: {}", error.code, error.message)];
-    let causes = error.causes.iter();
+    let told = |words: &str| error.message.contains(words);
+    let causes = error.causes.iter().filter(|cause| !told(cause));
     lines.extend(causes.map(|cause| format!("  because {cause}")));
-    if let Some(platform) = &error.platform {
+    let platform = error.platform.as_ref();
+    if let Some(platform) = platform.filter(|p| !(told(&p.code) && told(&p.message))) {
         lines.push(format!(
             "  the platform says {}: {}",
             platform.code, platform.message
@@ -282,6 +284,29 @@ mod tests {
                 "tls.untrusted: the broker's certificate is not trusted",
                 "  because self-signed certificate",
                 "  → Import the CA."
+            ]
+        );
+    }
+
+    #[test]
+    fn what_the_message_tells_is_not_told_again() {
+        let rejected = document(
+            r#"{"error":{"code":"platform.rejected","message":"rejected: request.expired: on Monday",
+                "causes":["on Monday"],"platform":{"code":"request.expired","message":"on Monday"}}}"#,
+        );
+        assert_eq!(
+            troubles(&rejected),
+            ["platform.rejected: rejected: request.expired: on Monday"]
+        );
+        let apart = document(
+            r#"{"error":{"code":"platform.rejected","message":"rejected",
+                "platform":{"code":"request.expired","message":"on Monday"}}}"#,
+        );
+        assert_eq!(
+            troubles(&apart),
+            [
+                "platform.rejected: rejected",
+                "  the platform says request.expired: on Monday"
             ]
         );
     }
