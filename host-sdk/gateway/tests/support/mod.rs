@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, dead_code)]
 
 pub mod plugin;
+pub mod restart;
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
