@@ -252,6 +252,9 @@ fn warnings(view: &View<'_>, extras: &Extras, wall_ms: i64) -> Vec<Value> {
         .iter()
         .map(|message| json!({"code": "parameter", "message": message}))
         .collect();
+    if view.state == StateName::Provisioned {
+        warnings.extend(of_provisioned(view));
+    }
     if let Some(message) = &extras.identity_differs {
         warnings.push(json!({"code": "identity-differs", "message": message}));
     }
@@ -272,6 +275,27 @@ fn warnings(view: &View<'_>, extras: &Extras, wall_ms: i64) -> Vec<Value> {
         }
     }
     warnings
+}
+
+/// What the parameters say and the journal does not, or what they ask for in vain. `provisioned` is
+/// not refused: a host may bring it with a snapshot, for a gateway that was provisioned elsewhere.
+fn of_provisioned(view: &View<'_>) -> Option<Value> {
+    if !view.provisioned_before {
+        return Some(json!({
+            "code": "provisioned-unrecorded",
+            "message": "provisioned is set, but this gateway has no record of a provisioning; to \
+                        provision it, set provisioned=false and enabled=true",
+        }));
+    }
+    let enabled = view.parsed.is_some_and(|parsed| parsed.enabled);
+    enabled.then(|| {
+        json!({
+            "code": "enabled-in-vain",
+            "message": "enabled is true, but the gateway is provisioned, so nothing is started; to \
+                        provision it again, set password and activation-key, then \
+                        provisioned=false while enabled=true",
+        })
+    })
 }
 
 /// What is posted on the host's event bus when the state changes.

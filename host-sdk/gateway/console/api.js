@@ -1,6 +1,9 @@
 // The gateway's REST interface: the token, requests, errors, and the stream of events.
 // Knows no resource and draws nothing.
 
+/** What is said where the token that opened this page opens nothing any more. */
+export const RESTARTED = "The gateway was started again; its token is new.";
+
 let token = "";
 let skew = 0; // gateway's clock minus ours, milliseconds
 
@@ -23,7 +26,7 @@ export function setToken(text) {
 /** What the gateway answered when it did not do what was asked. */
 export class Refusal extends Error {
   constructor(status, body) {
-    super(body?.message || `The gateway answered ${status}.`);
+    super(status === 401 ? RESTARTED : body?.message || `The gateway answered ${status}.`);
     this.status = status;
     this.body = body ?? {};
     this.problems = this.body.problems ?? [];
@@ -75,14 +78,19 @@ export const del = (path, body) => call("DELETE", path, body);
 
 /**
  * Follows /services/events for ever: `heard(name, data)` for each event, `live(true|false)`
- * when the stream comes up or breaks. EventSource cannot carry the token, so this reads the
- * stream itself.
+ * when the stream comes up or breaks; `refused()` where the token is not the gateway's, and waits
+ * until there is another. EventSource cannot carry the token, so this reads the stream itself.
  */
-export async function follow(heard, live) {
+export async function follow(heard, live, refused) {
   for (let pause = 500; ; pause = Math.min(pause * 2, 10000)) {
     try {
       const response = await send("GET", "/events");
-      if (response.status === 401) return live(false);
+      if (response.status === 401) {
+        live(false);
+        await refused();
+        pause = 250;
+        continue;
+      }
       if (response.ok) {
         live(true);
         pause = 500;

@@ -1,6 +1,6 @@
 // The page: address, side list, views, and what the stream of events changes in them.
 
-import { follow, get, setToken, takeToken } from "./api.js";
+import { follow, get, RESTARTED, setToken, takeToken } from "./api.js";
 import * as cloud from "./connections.js";
 import { el, fill, note, toast } from "./dom.js";
 import { certificates, packages, plugins } from "./lists.js";
@@ -34,6 +34,7 @@ async function refresh() {
   const provisionings = list.map((connection) => connection.provisioningPid).filter(Boolean);
   await Promise.all(provisionings.filter((pid) => !documents.has(pid)).map(async (pid) => {
     documents.set(pid, await get(`/provisioning/v1/${encodeURIComponent(pid)}/status`).catch(() => ({})));
+    open?.status(pid, documents.get(pid));
   }));
   const shown = open && list.find((connection) => connection.cloudEndpointPid === open.pid);
   if (shown) open.update(shown);
@@ -64,6 +65,11 @@ async function show() {
 
 function moved() {
   if (location.hash === here) return;
+  if (location.hash.startsWith("#token=")) {
+    takeToken();
+    history.replaceState(null, "", here || location.pathname);
+    return again ? again.signedIn() : start();
+  }
   if (open?.dirty() && !confirm("Changes that were not applied are lost. Leave this page?")) {
     history.replaceState(null, "", here);
     return;
@@ -100,18 +106,26 @@ function heard(name, data) {
   }
 }
 
+/** What is shown is as of the moment that the stream broke, and is dimmed until it is back. */
 function live(on) {
   const mark = document.getElementById("live");
-  if (on && mark.dataset.state !== "on") documents.clear();
-  mark.dataset.state = on ? "on" : "off";
-  mark.textContent = on ? "live" : "no connection to the gateway";
-  if (on) soon();
+  const was = document.body.dataset.live;
+  if (on === (was === "on") && was) return;
+  document.body.dataset.live = mark.dataset.state = on ? "on" : "off";
+  mark.textContent = on ? "live"
+    : `no connection to the gateway${was ? `, as of ${new Date().toLocaleTimeString("en-GB")}` : ""}`;
+  if (!on) return;
+  documents.clear();
+  soon();
+  // What changed meanwhile was not heard.
+  if (was) Promise.resolve(open?.resumed()).catch(() => {});
 }
 
-function signIn(why) {
+/** A form that asks for the token and gives it to `done`. */
+function tokenForm(title, why, done) {
   const input = el("input", { id: "token", type: "password", autocomplete: "off" });
   const sheet = el("form", { class: "panel" },
-    el("h1", {}, "Open the console"),
+    el("h1", {}, title),
     el("p", {}, why),
     el("p", { class: "muted" }, "On the gateway, ", el("code", {}, "gateway console --data DIR"), " prints a link that opens this page."),
     el("div", { class: "field" }, el("label", { class: "field-name", for: "token" }, "Token"), input),
@@ -119,21 +133,45 @@ function signIn(why) {
   sheet.addEventListener("submit", (event) => {
     event.preventDefault();
     setToken(input.value);
-    start();
+    done();
   });
+  return { sheet, input };
+}
+
+function signIn(why) {
+  const { sheet, input } = tokenForm("Open the console", why, start);
   fill(place, sheet);
   input.focus();
+}
+
+let again = null; // the request to sign in that stands above an open page
+/** Asks for the new token above what is open, so that no change in a form is lost. */
+function signInAgain() {
+  return new Promise((done) => {
+    const signedIn = () => {
+      again.sheet.remove();
+      again = null;
+      done();
+    };
+    const { sheet, input } = tokenForm("Sign in again", RESTARTED, signedIn);
+    again = { sheet, signedIn };
+    sheet.classList.add("again");
+    sheet.setAttribute("role", "alert");
+    place.before(sheet);
+    // Who is typing in a form goes on doing so.
+    if (document.activeElement === document.body) input.focus();
+  });
 }
 
 async function start() {
   try {
     await refresh();
   } catch (error) {
-    if (error.status === 401) return signIn("The token is not the one of this run of the gateway.");
+    if (error.status === 401) return signIn(RESTARTED);
     toast("bad", error.message);
   }
   await show();
-  follow(heard, live);
+  follow(heard, live, signInAgain);
 }
 
 window.addEventListener("hashchange", moved);
@@ -141,7 +179,7 @@ window.addEventListener("beforeunload", (event) => {
   if (open?.dirty()) event.preventDefault();
 });
 document.getElementById("new-connection").addEventListener("click", () => cloud.create(list, refresh));
-setInterval(() => open?.tick(), 1000);
+setInterval(() => document.body.dataset.live === "on" && open?.tick(), 1000);
 
 if (takeToken()) start();
 else signIn("Whoever opens this page may configure the gateway, so it asks for a token.");

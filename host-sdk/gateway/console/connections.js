@@ -28,7 +28,7 @@ export function entry(connection, current, documents) {
   const pid = connection.cloudEndpointPid;
   const document = documents.get(connection.provisioningPid);
   const [tone, words] = state(connection);
-  const provisioning = document ? `, ${describeState(document.state)[1].toLowerCase()}` : "";
+  const provisioning = document ? `, ${describeState(document)[1].toLowerCase()}` : "";
   return el("li", {}, el("a", { href: address(pid), title: pid, "aria-current": pid === current ? "page" : null },
     el("span", { class: "dot", data: { tone } }), shortName(pid),
     el("small", {}, words, provisioning)));
@@ -36,7 +36,7 @@ export function entry(connection, current, documents) {
 
 /**
  * The view of one connection in `place`. Gives {dirty(), update(connection), status(pid, document),
- * configuration(pid), tick()}.
+ * configuration(pid), resumed(), tick()}.
  */
 export async function view(place, connection, documents, refresh) {
   const pid = connection.cloudEndpointPid;
@@ -58,6 +58,7 @@ export async function view(place, connection, documents, refresh) {
       forms.problems(of, document.problems ?? []);
     },
     configuration: (of) => forms.outside(of),
+    resumed: () => forms.allOutside(),
     tick: () => provisioning?.tick(),
   };
 }
@@ -147,6 +148,7 @@ async function tabs(place, pids, preferred) {
   return {
     dirty: () => [...made.values()].some((entry) => entry.ready?.dirty()),
     outside: (pid) => made.get(pid)?.ready?.outside(),
+    allOutside: () => Promise.all([...made.values()].map((entry) => entry.ready?.outside())),
     problems: (pid, list) => made.get(pid)?.ready?.problems(list),
   };
 }

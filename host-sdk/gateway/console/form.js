@@ -133,7 +133,10 @@ export async function form(place, pid, touched) {
     outside: async () => {
       if (busy) return;
       const latest = await load(pid);
-      if (JSON.stringify(latest.properties) === JSON.stringify(configuration.properties)) return;
+      if (JSON.stringify(latest.properties) === JSON.stringify(configuration.properties)) {
+        configuration.revision = latest.revision;
+        return;
+      }
       if (changed().length === 0) show(latest);
       else await conflict();
     },

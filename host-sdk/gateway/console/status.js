@@ -2,6 +2,7 @@
 
 import { get, now, post } from "./api.js";
 import { ask, badge, doing, duration, el, facts, fill, moment, note, span, toast } from "./dom.js";
+import { load } from "./form.js";
 
 const STATES = {
   idle: ["", "Idle"],
@@ -23,13 +24,24 @@ const STATES = {
 };
 const BUSY = new Set(["recovering", "preflight", "connecting", "receiving", "applying", "proving", "committing", "rolling-back"]);
 const MARKS = { done: "✓", failed: "!", running: "", pending: "", skipped: "–" };
+// The mistake may be on either side, whatever the class is: what counts is that both agree.
+const EITHER = new Set(["broker.bad-credentials", "broker.not-authorized", "activation-key.invalid"]);
 const CLASSES = {
   device: "To be put right on this gateway.",
   cloud: "To be put right in the cloud.",
   wait: "Passes by itself; the gateway keeps trying.",
 };
 
-export const describeState = (state) => STATES[state] ?? ["", state ?? "Unknown"];
+/** Who mends `error`; nothing where the class is not known. */
+const whoMends = (error) => (EITHER.has(error.platform?.code) || EITHER.has(error.code)
+  ? "To be put right here or in the cloud: compare both."
+  : CLASSES[error.class]);
+
+/** Tone and words of a status document's state. */
+export const describeState = ({ state, warnings }) =>
+  (warnings ?? []).some((warning) => warning.code === "provisioned-unrecorded")
+    ? ["warn", "Provisioned by its parameter, but without a record of it"]
+    : STATES[state] ?? ["", state ?? "Unknown"];
 
 /** Makes the view of `pid`. Gives {node, show(document), tick()}; tick() once a second. */
 export function status(pid) {
@@ -53,7 +65,7 @@ export function status(pid) {
   }
   const retry = el("button", { type: "button", onclick: doing(() => act("retry-now", "Trying again.")) }, "Retry now");
   const cancel = el("button", { type: "button", class: "danger", onclick: doing(() => act("cancel", "Cancelled.")) }, "Cancel");
-  const again = el("button", { type: "button", onclick: () => confirmAgain(act) }, "Provision again");
+  const again = el("button", { type: "button", onclick: doing(() => confirmAgain(pid, act)) }, "Provision again");
   const check = el("button", { type: "button", onclick: doing(preflight) }, "Check now");
 
   async function preflight() {
@@ -69,7 +81,7 @@ export function status(pid) {
 
   function show(latest) {
     document = latest ?? {};
-    const [tone, words] = describeState(document.state);
+    const [tone, words] = describeState(document);
     fill(line, badge(tone, words), " ", attempts(document), left);
     fill(steps, (document.steps ?? []).map(step));
     steps.hidden = (document.steps ?? []).length === 0;
@@ -117,18 +129,21 @@ function step({ name, state, started, ended, detail }) {
 
 function trouble(document) {
   const { error } = document;
-  const problems = document.problems ?? [];
+  // What the message says already, and what is listed below as a parameter, is not said twice.
+  const causes = (error?.causes ?? []).filter((cause) => !(error.message ?? "").includes(cause)
+    && !(document.problems ?? []).some((problem) => problem.message === cause));
+  const problems = (document.problems ?? []).filter((problem) => problem.message !== error?.message);
   const warnings = document.warnings ?? [];
   const notes = [];
   if (error) {
     notes.push(note(error.class === "wait" ? "warn" : "bad",
       el("p", {}, el("span", { class: "code" }, error.code), error.at ? el("span", { class: "muted" }, `  ${moment(error.at)}`) : null),
       el("p", {}, error.message),
-      (error.causes ?? []).length > 0
-        ? el("ul", { class: "causes" }, error.causes.map((cause) => el("li", {}, cause)))
+      causes.length > 0
+        ? el("ul", { class: "causes" }, causes.map((cause) => el("li", {}, cause)))
         : null,
       error.remedy ? el("p", { class: "remedy" }, error.remedy) : null,
-      CLASSES[error.class] ? el("p", { class: "muted" }, CLASSES[error.class]) : null));
+      whoMends(error) ? el("p", { class: "muted" }, whoMends(error)) : null));
   }
   if (problems.length > 0) {
     notes.push(note("bad", el("h3", {}, "Parameters that do not hold"), el("ul", {}, problems.map((entry) =>
@@ -165,8 +180,15 @@ function details(document) {
   ]);
 }
 
-function confirmAgain(act) {
-  ask("Provision this gateway again?",
+/** Asks once more, and says what was erased after the last success and is needed now. */
+async function confirmAgain(pid, act) {
+  const { properties } = await load(pid);
+  const erased = ["password", "activation-key"].filter((name) => !properties?.[name]?.value);
+  ask("Provision this gateway again?", [
     el("p", {}, "It connects to the provision broker once more. Until the new account is proved, the present one stays as it is."),
-    "Provision again", () => act("reprovision", "Provisioning again."));
+    erased.includes("password") ? note("warn",
+      el("p", {}, erased.length > 1 ? "password and activation-key were" : "The password was",
+        " erased after the last success. Set what the provision request has first, in the form below this dialog, or with"),
+      el("p", {}, el("code", {}, `gateway config set --data DIR ${pid} ${erased.join(" ")}`))) : null,
+  ], "Provision again", () => act("reprovision", "Provisioning again."));
 }

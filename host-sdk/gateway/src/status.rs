@@ -280,6 +280,14 @@ impl Document {
         serde_json::from_str(text)
     }
 
+    /// The component's own words where `provisioned` is set and it knows of no success.
+    #[must_use]
+    pub fn unrecorded(&self) -> Option<&str> {
+        let mut warnings = self.warnings.iter();
+        let found = warnings.find(|warning| warning.code == "provisioned-unrecorded");
+        found.map(|warning| warning.message.as_str())
+    }
+
     /// "2 of 5", "2" where there is no limit, nothing before the first attempt.
     #[must_use]
     pub fn attempts_in_words(&self) -> Option<String> {

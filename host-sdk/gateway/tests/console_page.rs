@@ -13,7 +13,7 @@ use std::path::Path;
 use std::process::Command;
 
 use serde_json::json;
-use support::{finished, plugin, Home, Running};
+use support::{finished, plugin, restart, Home, Running};
 
 /// The page's elements after its scripts have run; nothing where there is no browser.
 fn dom(url: &str, profile: &Path) -> Option<String> {
@@ -131,10 +131,60 @@ fn the_provisioning_shows_its_form_and_its_status() {
         "self-signed certificate",
         "Import the CA.",
         "a problem at its field",
+        "To be put right on this gateway.",
         "&lt;b&gt;not trusted&lt;/b&gt;",
     ] {
         assert!(dom.contains(told), "{told:?} is not shown");
     }
+}
+
+#[test]
+fn a_wrong_activation_key_sends_to_both_sides_and_its_reason_stands_once() {
+    let Some(home) = plugin::home() else { return };
+    let document = json!({
+        "version": 1, "state": "waiting",
+        "error": {"code": "platform.rejected", "class": "cloud", "remedy": "Type it again.",
+                  "message": "rejected: activation-key.invalid: the wrong one",
+                  "causes": ["the wrong one"],
+                  "platform": {"code": "activation-key.invalid", "message": "the wrong one"}}
+    });
+    let seed = plugin::seed(&home, &document);
+    let running = Running::start(&home, &["--config", &seed]);
+    let link = running.door.link();
+    let Some(dom) = dom(&link, &home.path().join("profile")) else {
+        return;
+    };
+    let (_, trouble) = dom.split_once("class=\"trouble\"").unwrap();
+    let (trouble, _) = trouble.split_once("class=\"sheet\"").unwrap();
+    assert!(trouble.contains("To be put right here or in the cloud: compare both."));
+    assert!(!trouble.contains("To be put right in the cloud."));
+    assert_eq!(trouble.matches("the wrong one").count(), 1, "{trouble}");
+}
+
+#[test]
+fn after_a_restart_an_open_page_asks_for_the_new_token_and_keeps_its_form() {
+    let home = Home::new();
+    let running = Running::start(&home, &[]);
+    let gateway = running.door.url.strip_prefix("http://").unwrap();
+    let own = restart::behind(gateway.trim_end_matches('/'), running.door.token.expose());
+    let link = running
+        .door
+        .link()
+        .replace(gateway.trim_end_matches('/'), &own);
+    let Some(dom) = dom(&link, &home.path().join("profile")) else {
+        return;
+    };
+    for shown in [
+        "Sign in again",
+        "The gateway was started again; its token is new.",
+        "no connection to the gateway, as of ",
+        "<body data-live=\"off\">",
+        "data-id=\"device.display-name\"",
+        "Apply</button>",
+    ] {
+        assert!(dom.contains(shown), "no {shown}: {dom}");
+    }
+    assert!(!dom.contains("Open the console"), "{dom}");
 }
 
 #[test]

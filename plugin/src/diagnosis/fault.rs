@@ -6,6 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::code::Class;
+use super::platform;
 use super::table::Code;
 
 /// The longest message, and the longest cause, in bytes: what fits the C boundary's
@@ -110,9 +111,12 @@ impl Fault {
         self.code.class()
     }
 
-    /// What to do next.
+    /// What to do next; of a rejection, by the platform's own code where it is a known one.
     pub fn remedy(&self) -> &'static str {
-        self.code.remedy()
+        let words = self.platform.as_ref();
+        words
+            .and_then(|(code, _)| platform::remedy(code))
+            .unwrap_or_else(|| self.code.remedy())
     }
 
     /// The `response.code` of a reply that carries this fault.
@@ -309,6 +313,16 @@ mod tests {
             serde_json::from_value::<FaultDocument>(json).unwrap(),
             rejected
         );
+    }
+
+    #[test]
+    fn a_rejection_says_what_to_do_about_the_platforms_own_code() {
+        let remedy = |code: &str| Fault::rejected(code, "", None).remedy();
+        for (code, words) in platform::REMEDIES {
+            assert_eq!(remedy(code), words);
+        }
+        assert!(remedy("activation-key.invalid").contains("type the activation-key"));
+        assert_eq!(remedy("quota.used"), Code::PlatformRejected.remedy());
     }
 
     #[test]

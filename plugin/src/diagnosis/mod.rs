@@ -10,6 +10,7 @@
 
 mod code;
 mod fault;
+mod platform;
 mod reference;
 mod table;
 

@@ -30,6 +30,15 @@ pub fn reference() -> String {
             code.remedy()
         ));
     }
+    page.push_str(
+        "\n## Codes of the platform\n\n\
+         `platform.rejected` carries the platform's own code; for these the remedy is:\n\n\
+         | code | remedy |\n\
+         |---|---|\n",
+    );
+    for (code, remedy) in super::platform::REMEDIES {
+        page.push_str(&format!("| `{code}` | {remedy} |\n"));
+    }
     page
 }
 
@@ -60,6 +69,10 @@ mod tests {
                 assert!(sentence.ends_with('.'), "{code}: {sentence}");
                 assert!(!sentence.contains(['|', '\n']), "{code}: {sentence}");
             }
+        }
+        for (code, sentence) in super::super::platform::REMEDIES {
+            assert!(sentence.ends_with('.'), "{code}: {sentence}");
+            assert!(!sentence.contains(['|', '\n']), "{code}: {sentence}");
         }
     }
 

@@ -99,10 +99,10 @@ codes! {
 
     BrokerBadCredentials "broker.bad-credentials" Cloud
         "The broker refused username or password."
-        "The broker accepts a device only while an active provision request matches client-id, username and password: compare the client-id and username in the message with the provision request, type the password again, and check that the request is active and has not expired.";
+        "The broker accepts a device only while an active provision request matches client-id, username and password: compare the client-id and username in the message with the provision request, type the password again, and check that the request is active and has not expired. The mistake is here or in the cloud: compare both.";
     BrokerNotAuthorized "broker.not-authorized" Cloud
         "The broker did not authorize this device."
-        "The broker accepts a device only while an active provision request matches client-id, username and password: compare the client-id and username in the message with the provision request, type the password again, and check account-name and that the request is active and has not expired.";
+        "The broker accepts a device only while an active provision request matches client-id, username and password: compare the client-id and username in the message with the provision request, type the password again, and check account-name and that the request is active and has not expired. The mistake is here or in the cloud: compare both.";
     BrokerIdentifier "broker.identifier" Cloud
         "The broker refused the client-id."
         "The broker accepts a device only while an active provision request matches client-id, username and password: compare the client-id in the message with the provision request, letter by letter.";
@@ -112,7 +112,7 @@ codes! {
 
     PlatformRejected "platform.rejected" Cloud
         "The platform ended the provisioning, with its own code and message."
-        "Look the platform's code up in the provision request: an unknown activation key, an expired request and used-up attempts are mended there.";
+        "Look the platform's code up in the documentation of the platform, then compare the provision request with what is set here.";
     PlatformSilent "platform.silent" Wait
         "The platform accepted the connection but did not finish within timeout."
         "Check on the platform that the provision request and its job are active; on a slow link raise timeout.";

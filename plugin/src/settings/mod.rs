@@ -130,6 +130,11 @@ impl Parsed {
     }
 }
 
+/// What is said of an empty password where it is about to be used. It is allowed: a broker may go
+/// by the client certificate alone.
+const EMPTY_PASSWORD: &str = "password: it is empty, and most brokers then refuse the gateway; it \
+     and activation-key are erased after each success and have to be set before the next provisioning";
+
 impl Settings {
     /// Reads a property map; absent keys are at their default, unknown ones are ignored (hosts
     /// add `kura.service.pid` and the like).
@@ -146,6 +151,9 @@ impl Settings {
         let account = bounds::account(&mut reader, wanted, &mut warnings);
         let username = bounds::username(&mut reader, &mut warnings);
         let password = bounds::password(&mut reader, &mut warnings);
+        if wanted && password.is_empty() {
+            warnings.push(EMPTY_PASSWORD.to_owned());
+        }
         let activation_key = bounds::activation_key(&mut reader, &mut warnings);
         let client_id = bounds::client_id(&mut reader, &mut warnings);
         let retry_interval = bounds::seconds(&mut reader, id::RETRY_INTERVAL, 60, 1);

@@ -297,6 +297,22 @@ fn secrets_may_come_as_text_and_are_never_shown() {
 }
 
 #[test]
+fn an_empty_password_is_a_warning_once_it_is_to_be_used() {
+    let parsed = with(id::PASSWORD, Secret::default());
+    assert!(parsed.result.is_ok());
+    assert!(
+        parsed.warnings[0].starts_with("password: it is empty"),
+        "{:?}",
+        parsed.warnings
+    );
+    // As it is after a success.
+    let mut done = whole();
+    done.insert(id::PASSWORD.into(), Secret::default().into());
+    done.insert(id::PROVISIONED.into(), true.into());
+    assert!(Settings::parse(&done).warnings.is_empty());
+}
+
+#[test]
 fn a_placeholder_of_a_form_is_pointed_out() {
     for text in ["Placeholder", "placeholder"] {
         let parsed = with(id::PASSWORD, Secret::from(text));

@@ -230,11 +230,15 @@ pub fn of_failure(failure: &Failure, plan: Option<&Plan>) -> Fault {
         Some(plan) if refused => Fault::new(
             code,
             format!(
-                "{} refused client-id {}, username {}, account {}: {failure}",
+                "{} refused client-id {}, username {}, account {}{}: {failure}",
                 plan.settings.broker,
                 plan.identity.client_id,
                 plan.identity.username,
-                plan.settings.account_name
+                plan.settings.account_name,
+                match plan.settings.password.is_empty() {
+                    true => "; the password is empty",
+                    false => "",
+                }
             ),
         ),
         Some(plan) => Fault::new(code, format!("{}: {failure}", plan.settings.broker)),

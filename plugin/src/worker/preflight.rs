@@ -186,7 +186,12 @@ impl Worker {
     fn check_parameters(&self) -> Result<String, Fault> {
         let view = self.provisioner.view();
         match view.parsed.map(|parsed| &parsed.result) {
-            Some(Ok(_)) => Ok("all parameters hold".into()),
+            Some(Ok(_)) => {
+                let warnings = view.parsed.map_or(&[][..], |parsed| &parsed.warnings);
+                let mut told = vec!["all parameters hold"];
+                told.extend(warnings.iter().map(String::as_str));
+                Ok(told.join("; "))
+            }
             Some(Err(problems)) => Err(crate::settings::Problem::fault(problems)),
             None => Err(Fault::new(Code::ConfigInvalid, "no parameters yet")),
         }

@@ -131,6 +131,21 @@ fn fetch(client: &Client, pid: &str) -> Result<Value, CliError> {
     first.ok_or_else(|| CliError::Refused(format!("there is no component {pid}")))
 }
 
+/// Those of `names` that are empty in the configuration of `pid`.
+pub(super) fn empty<'a>(
+    client: &Client,
+    pid: &str,
+    names: &[&'a str],
+) -> Result<Vec<&'a str>, CliError> {
+    let configuration = fetch(client, pid)?;
+    let properties = configuration.get("properties");
+    let value = |name: &str| properties?.get(name)?.get("value")?.as_str();
+    let names = names.iter().copied();
+    Ok(names
+        .filter(|name| value(name).is_none_or(str::is_empty))
+        .collect())
+}
+
 /// The type of a key: what its descriptor says, else what the property has now.
 fn kind(configuration: &Value, key: &str) -> Option<Kind> {
     let definitions = configuration

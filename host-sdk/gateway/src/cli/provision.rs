@@ -40,8 +40,8 @@ pub fn run(options: &Provision, log_level: log::LevelFilter) -> Result<u8, CliEr
             Ok(document) => {
                 answered = Some(Instant::now());
                 progress.show(&document);
-                if let Some(code) = over(&document) {
-                    break Ok(code);
+                if let Some(over) = over(&document) {
+                    break over;
                 }
             }
             Err(error) => match answered {
@@ -73,11 +73,12 @@ fn look(options: &Provision) -> Result<Document, CliError> {
     Ok(document)
 }
 
-/// The exit code where there is nothing more to see.
-fn over(document: &Document) -> Option<u8> {
-    match document.state {
-        State::Provisioned => Some(0),
-        State::GaveUp => Some(exit::GAVE_UP),
+/// The exit code where there is nothing more to see. A parameter that says so is no success.
+fn over(document: &Document) -> Option<Result<u8, CliError>> {
+    match (document.state, document.unrecorded()) {
+        (State::Provisioned, Some(words)) => Some(Err(CliError::Refused(words.to_owned()))),
+        (State::Provisioned, None) => Some(Ok(0)),
+        (State::GaveUp, _) => Some(Ok(exit::GAVE_UP)),
         _ => None,
     }
 }

@@ -1,6 +1,8 @@
 //! `gateway status`, `preflight`, `retry`, `cancel`, `reprovision`, `plugins`
 //! and `console`: one question or one action, over REST.
 
+use std::io::{self, Write};
+
 use jiff::Timestamp;
 use percent_encoding::{utf8_percent_encode, NON_ALPHANUMERIC};
 use serde_json::{json, Value};
@@ -13,6 +15,8 @@ use crate::progress::lines;
 use crate::status::Document;
 
 const BASE: &str = "/provisioning/v1";
+/// What a component erases after a success, and needs for the next.
+const CLAIM: [&str; 2] = ["password", "activation-key"];
 
 /// `gateway status`.
 ///
@@ -96,8 +100,28 @@ pub fn preflight(asked: &Asked) -> Result<(), CliError> {
 pub fn act(target: &Target, action: &str) -> Result<(), CliError> {
     let client = Client::find(&target.reach)?;
     let pid = instance(&client, target.pid.as_deref())?;
+    let erased = match action {
+        "reprovision" => super::config::empty(&client, &pid, &CLAIM)?,
+        _ => Vec::new(),
+    };
     let path = format!("{}/actions", path(&pid));
     client.post(&path, &json!({"action": action}))?;
+    if erased.contains(&"password") {
+        let data = target.reach.at.data.as_ref();
+        let data = data.map_or_else(String::new, |data| format!("--data {} ", data.display()));
+        // It has begun: an empty password is allowed, and setting one starts the attempt afresh.
+        // Standard error may be gone; the exit code is still told.
+        let _ = writeln!(
+            io::stderr(),
+            "gateway: {} erased after the last success: set what the provision request has, or the \
+             broker refuses this gateway: gateway config set {data}{pid} {}",
+            match erased.len() {
+                1 => "the password was",
+                _ => "password and activation-key were",
+            },
+            erased.join(" ")
+        );
+    }
     Ok(())
 }
 

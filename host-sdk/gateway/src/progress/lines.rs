@@ -16,10 +16,7 @@ pub fn headline(document: &Document, now: Timestamp) -> String {
     if document.instance.is_empty() {
         return ABSENT.to_owned();
     }
-    let mut line = in_words(document.state).to_owned();
-    if let Some(attempts) = document.attempts_in_words() {
-        line.push_str(&format!(", attempt {attempts}"));
-    }
+    let mut line = standing(document);
     if let Some(seconds) = left(document.next_attempt_at.as_deref(), now) {
         let next = match document.state {
             State::Preflight | State::Recovering => "next check",
@@ -28,6 +25,19 @@ pub fn headline(document: &Document, now: Timestamp) -> String {
         line.push_str(&format!(", {next} in {}", clock::span(seconds)));
     } else if let Some(seconds) = left(document.deadline_at.as_deref(), now) {
         line.push_str(&format!(", {} left", clock::span(seconds)));
+    }
+    line
+}
+
+/// The state and the attempt, without anything that counts down.
+#[must_use]
+pub fn standing(document: &Document) -> String {
+    let mut line = in_words(document.state).to_owned();
+    if document.unrecorded().is_some() {
+        line.push_str(" by its parameter, but without a record of it");
+    }
+    if let Some(attempts) = document.attempts_in_words() {
+        line.push_str(&format!(", attempt {attempts}"));
     }
     line
 }
@@ -129,9 +139,11 @@ pub fn error(document: &Document) -> Vec<String> {
         return Vec::new();
     };
     let mut lines = vec![format!("{}: {}", error.code, error.message)];
-    let causes = error.causes.iter();
+    let told = |words: &str| error.message.contains(words);
+    let causes = error.causes.iter().filter(|cause| !told(cause));
     lines.extend(causes.map(|cause| format!("  because {cause}")));
-    if let Some(platform) = &error.platform {
+    let platform = error.platform.as_ref();
+    if let Some(platform) = platform.filter(|p| !(told(&p.code) && told(&p.message))) {
         lines.push(format!(
             "  the platform says {}: {}",
             platform.code, platform.message
@@ -272,6 +284,29 @@ mod tests {
                 "tls.untrusted: the broker's certificate is not trusted",
                 "  because self-signed certificate",
                 "  → Import the CA."
+            ]
+        );
+    }
+
+    #[test]
+    fn what_the_message_tells_is_not_told_again() {
+        let rejected = document(
+            r#"{"error":{"code":"platform.rejected","message":"rejected: request.expired: on Monday",
+                "causes":["on Monday"],"platform":{"code":"request.expired","message":"on Monday"}}}"#,
+        );
+        assert_eq!(
+            troubles(&rejected),
+            ["platform.rejected: rejected: request.expired: on Monday"]
+        );
+        let apart = document(
+            r#"{"error":{"code":"platform.rejected","message":"rejected",
+                "platform":{"code":"request.expired","message":"on Monday"}}}"#,
+        );
+        assert_eq!(
+            troubles(&apart),
+            [
+                "platform.rejected: rejected",
+                "  the platform says request.expired: on Monday"
             ]
         );
     }

@@ -205,13 +205,10 @@ impl Told {
     /// The lines to say so that everything in `document` has been said once.
     fn changes(&mut self, document: &Document, absent: &str) -> Vec<String> {
         let mut out = Vec::new();
-        let mut headline = match document.instance.as_str() {
+        let headline = match document.instance.as_str() {
             "" => absent.to_owned(),
-            _ => lines::in_words(document.state).to_owned(),
+            _ => lines::standing(document),
         };
-        if let Some(attempts) = document.attempts_in_words() {
-            headline.push_str(&format!(", attempt {attempts}"));
-        }
         if headline != self.headline {
             out.push(format!("provisioning: {headline}"));
             self.headline = headline;

@@ -4,6 +4,7 @@
 
 pub mod plugin;
 pub mod pty;
+pub mod restart;
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};

@@ -1,6 +1,6 @@
 //! A program at a terminal, as a person has it: a pseudo-terminal for all three streams.
 
-#![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::fs::File;
 use std::io::{Read, Write};

@@ -23,6 +23,7 @@ mod packages;
 mod permissions;
 mod persistence;
 mod platform;
+mod provisioned;
 mod readme;
 mod rest;
 mod schema;

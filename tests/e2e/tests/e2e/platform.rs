@@ -76,6 +76,8 @@ fn a_wrong_activation_key() {
         status["error"]["platform"]["code"],
         "activation-key.invalid"
     );
+    let remedy = status["error"]["remedy"].as_str().unwrap();
+    assert!(remedy.contains("type the activation-key"), "{remedy}");
     assert_eq!(site.world().unwrap(), before);
     site.set("activation-key", Secret::from("the-right-key"))
         .unwrap();
