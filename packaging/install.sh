@@ -4,7 +4,16 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 bin=${BIN:?}
-root=${DESTDIR:-}${PREFIX:?}
+case ${PREFIX:?} in
+    /*) ;;
+    *)
+        echo "PREFIX=$PREFIX is relative: say where it will live, such as PREFIX=$PWD/$PREFIX" >&2
+        exit 2
+        ;;
+esac
+prefix=${PREFIX%/}
+root=${DESTDIR:-}$prefix
+doc=$root/share/doc/gwc
 
 # The plugin folder: what `gateway run --plugins` is given, or another host.
 install -D -m 755 "$bin/libprovisioning_service.so" "$root/lib/gwc/plugins/libprovisioning_service.so"
@@ -20,16 +29,42 @@ tree() {
 tree include/gwc "$root/include/gwc"
 # Beside the library, for hosts that draw a form without loading it.
 tree metatype "$root/lib/gwc/plugins/metatype"
-for file in LICENSE README.md SECURITY.md CHANGELOG.md; do
-    install -D -m 644 "$file" "$root/share/doc/gwc/$file"
+tree LICENSES "$doc/LICENSES"
+
+# The documents, and what they link to, as they lie in the repository: the links hold.
+declare -A documents=()
+document() {
+    local path=$1 link target
+    [[ -z ${documents[$path]:-} ]] || return 0
+    documents[$path]=1
+    if [[ -d $path ]]; then
+        tree "$path" "$doc/$path"
+        return
+    fi
+    install -D -m 644 "$path" "$doc/$path"
+    [[ $path == *.md ]] || return 0
+    while IFS= read -r link; do
+        target=$(realpath -m --relative-to=. "$(dirname "$path")/$link")
+        document "$target"
+    done < <(grep -o '\]([^)#]*' "$path" | sed 's/^](//' | grep -v '^[a-z]*:' | sort -u)
+}
+for path in LICENSE README.md SECURITY.md CHANGELOG.md host-sdk/gateway/README.md; do
+    document "$path"
 done
-tree LICENSES "$root/share/doc/gwc/LICENSES"
+
+# A sample: nothing starts it until somebody enables it. A % is special to systemd.
+unit=$(< packaging/gwc-gateway.service)
+install -d "$root/lib/systemd/system"
+printf '%s\n' "${unit//@PREFIX@/"${prefix//%/%%}"}" > "$root/lib/systemd/system/gwc-gateway.service"
+chmod 644 "$root/lib/systemd/system/gwc-gateway.service"
 
 cat << TEXT
 installed below $root:
   bin/gateway                                 the sample host
   lib/gwc/plugins/libprovisioning_service.so  the component
   lib/gwc/plugins/metatype/                   its form
+  lib/systemd/system/gwc-gateway.service      a unit for the sample host; it is not enabled
   include/gwc/                                the C headers of the contract
-try: ${PREFIX%/}/bin/gateway run --data DIR --plugins ${PREFIX%/}/lib/gwc/plugins --listen 127.0.0.1:8080
+  share/doc/gwc/                              README.md, and what it links to
+try: $(printf '%q' "$prefix/bin/gateway") run --data DIR --plugins $(printf '%q' "$prefix/lib/gwc/plugins") --listen 127.0.0.1:8080
 TEXT

@@ -12,6 +12,12 @@
 mod check_plugin;
 #[path = "command_line/crashing.rs"]
 mod crashing;
+#[path = "command_line/folders.rs"]
+mod folders;
+#[path = "command_line/installation.rs"]
+mod installation;
+#[path = "command_line/output.rs"]
+mod output;
 mod support;
 #[path = "command_line/terminal.rs"]
 mod terminal;
@@ -346,7 +352,7 @@ fn a_record_is_shown_and_an_altered_one_fails_with_its_first_bad_line() {
     };
     let (code, _, said) = ask("verify");
     assert!(
-        code == Some(1) && said.contains("record.jsonl cannot be read"),
+        code == Some(1) && said.contains("no attempt was made here yet"),
         "{said}"
     );
 

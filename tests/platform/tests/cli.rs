@@ -145,6 +145,7 @@ fn requests_are_created_shown_and_listed_without_their_secrets() {
     for (wrong, word) in [
         (&["--max-attempts", "0"][..], "max-attempts"),
         (&["--expires-on", "tomorrow"], "is no time"),
+        (&["--expires-on", "-1h"], "has passed"),
         (&["--account", "a"], "account"),
     ] {
         let output = create(data, "other", wrong);
@@ -156,6 +157,92 @@ fn requests_are_created_shown_and_listed_without_their_secrets() {
     }
     let unknown = run(&["request", "show", "--data", data, "--client-id", "other"]);
     assert_eq!(unknown.status.code(), Some(1));
+}
+
+#[test]
+fn a_key_that_nobody_was_told_is_no_success_and_can_be_made_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("cloud");
+    let data = data.to_str().unwrap();
+    let password = folder.path().join("password");
+    std::fs::write(&password, "canary-password").unwrap();
+    let full = || {
+        std::fs::File::options()
+            .write(true)
+            .open("/dev/full")
+            .unwrap()
+    };
+    let base = [
+        "request",
+        "create",
+        "--data",
+        data,
+        "--client-id",
+        "gw-1",
+        "--username",
+        "u",
+    ];
+    let made = [&base[..], &["--activation-key-generate", "--password-file"]].concat();
+    for more in [&[][..], &["--overwrite", "--json"]] {
+        let mut create = command(&[&made[..], &[password.to_str().unwrap()], more].concat());
+        let output = create.stdout(full()).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains("standard output cannot be written"), "{said}");
+        assert!(
+            said.contains("was made") && said.contains("--overwrite"),
+            "{said}"
+        );
+    }
+    // The remedy is one.
+    let again = [&made[..], &[password.to_str().unwrap(), "--overwrite"]].concat();
+    assert!(ok(&again).contains("activation key, shown this once"));
+    for arguments in [
+        &["request", "list", "--data", data][..],
+        &[
+            "request",
+            "show",
+            "--data",
+            data,
+            "--client-id",
+            "gw-1",
+            "--json",
+        ],
+    ] {
+        let output = command(arguments).stdout(full()).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains("standard output"));
+    }
+}
+
+#[test]
+fn a_mistyped_data_folder_is_named_and_not_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let (missing, empty) = (folder.path().join("nodir"), folder.path().join("empty"));
+    std::fs::create_dir(&empty).unwrap();
+    for (data, said) in [
+        (&missing, "there is no data folder"),
+        (&empty, "is no data folder"),
+    ] {
+        for words in [
+            &["request", "list"][..],
+            &["request", "show", "1"],
+            &["request", "enable", "1"],
+            &["request", "disable", "1"],
+            &["request", "delete", "1"],
+            &["control", "--client-id", "gw-1", "conf", "get"],
+        ] {
+            let (first, rest) = words.split_at(if words[0] == "request" { 2 } else { 1 });
+            let output = run(&[first, &["--data", data.to_str().unwrap()], rest].concat());
+            let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert_eq!(output.status.code(), Some(1), "{words:?}: {errors}");
+            assert!(
+                errors.contains(said) && errors.contains(data.to_str().unwrap()),
+                "{errors}"
+            );
+        }
+    }
+    assert!(!missing.exists() && std::fs::read_dir(&empty).unwrap().next().is_none());
 }
 
 #[test]
@@ -379,6 +466,7 @@ fn control_needs_a_running_platform_and_says_how_it_ended_by_its_exit_code() {
     let silent = ask(&["snapshots", "list"]);
     assert_eq!(silent.status.code(), Some(6));
     assert!(String::from_utf8_lossy(&silent.stderr).contains("does not answer within 1 s"));
+    assert!(String::from_utf8_lossy(&silent.stderr).contains("no device dev was provisioned into"));
     for wrong in [
         &["--fault", "odd", "conf", "get"][..],
         &["send", "FETCH", "CONF-V1/snapshots"],

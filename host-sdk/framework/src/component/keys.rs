@@ -97,7 +97,7 @@ fn keystore_error(error: KeystoreError) -> CallError {
         E::NoKeystore { .. } | E::NoEntry { .. } | E::NoKey { .. } => {
             (status::E_NOT_FOUND, "keystore.unknown")
         }
-        E::KeyInTheWay { .. } => (status::E_CONFLICT, "keystore.conflict"),
+        E::KeyInTheWay { .. } | E::Taken { .. } => (status::E_CONFLICT, "keystore.conflict"),
         E::BadAlias { .. }
         | E::BadPem { .. }
         | E::OtherKey { .. }

@@ -40,6 +40,14 @@ pub enum KeystoreError {
         /// The alias.
         alias: String,
     },
+    /// Something else has the alias, and was not to be replaced.
+    #[error("{keystore}:{alias} holds something else already")]
+    Taken {
+        /// The keystore.
+        keystore: String,
+        /// The alias.
+        alias: String,
+    },
     /// An alias that cannot be one.
     #[error("{alias:?} is no alias: 1 to 64 characters, no control characters")]
     BadAlias {

@@ -242,6 +242,29 @@ impl Keystores {
         alias: &str,
         pem: &str,
     ) -> Result<Vec<String>, KeystoreError> {
+        self.import(keystore, alias, pem, true)
+    }
+
+    /// The same, but replaces nothing: an alias under which the very same stands is fine.
+    ///
+    /// # Errors
+    /// As [`Keystores::import_pem`]; [`KeystoreError::Taken`], and nothing has been imported then.
+    pub fn import_new_pem(
+        &self,
+        keystore: &str,
+        alias: &str,
+        pem: &str,
+    ) -> Result<Vec<String>, KeystoreError> {
+        self.import(keystore, alias, pem, false)
+    }
+
+    fn import(
+        &self,
+        keystore: &str,
+        alias: &str,
+        pem: &str,
+        replace: bool,
+    ) -> Result<Vec<String>, KeystoreError> {
         let bundle = Bundle::read(pem)?;
         bundle.crls.iter().try_for_each(usable)?;
         let mut entries = Vec::new();
@@ -262,6 +285,19 @@ impl Keystores {
             at => format!("{alias}-{}", at + 1),
         };
         let aliases: Vec<_> = (0..entries.len()).map(numbered).collect();
+        for (alias, entry) in aliases.iter().zip(&entries).filter(|_| !replace) {
+            // A key is in the way in any case, which is said below.
+            let there = self.files(keystore)?.read(alias)?;
+            let there = there.filter(|there| !matches!(there, Entry::Key { .. }));
+            if let Some(there) = there {
+                if there.info(alias)?.pem != entry.info(alias)?.pem {
+                    return Err(KeystoreError::Taken {
+                        keystore: keystore.to_owned(),
+                        alias: alias.clone(),
+                    });
+                }
+            }
+        }
         for (alias, entry) in aliases.iter().zip(&entries) {
             self.put(Room::Anybody, keystore, alias, entry)?;
         }

@@ -80,7 +80,7 @@ pub struct Run {
     #[arg(long, value_name = "FILE")]
     pub properties: Option<PathBuf>,
     /// Serve the web page and the REST interface; port 0 takes a free one
-    #[arg(long, value_name = "ADDRESS:PORT")]
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = address)]
     pub listen: Option<SocketAddr>,
     /// Allow an address other hosts can reach. The interface is plain HTTP: put TLS in front
     #[arg(long, requires = "listen")]
@@ -172,7 +172,10 @@ pub struct Import {
     /// Name of the entry
     #[arg(long, value_name = "NAME")]
     pub alias: String,
-    /// The certificate, PEM
+    /// Replace what stands under the name already; else only the very same is taken again
+    #[arg(long)]
+    pub replace: bool,
+    /// The certificate, PEM or DER
     #[arg(value_name = "FILE.pem")]
     pub file: PathBuf,
 }
@@ -187,17 +190,25 @@ pub struct Data {
 
 /// How to reach a running gateway.
 #[derive(Debug, Clone, Args)]
-#[group(required = true, multiple = true)]
 pub struct Reach {
+    /// Where it is.
+    #[command(flatten)]
+    pub at: At,
+    /// With --url: file that holds the token
+    #[arg(long, value_name = "FILE", requires = "url")]
+    pub token_file: Option<PathBuf>,
+}
+
+/// Where a running gateway is. A group of its own: a token alone is no place.
+#[derive(Debug, Clone, Args)]
+#[group(required = true, multiple = true)]
+pub struct At {
     /// Data folder of a gateway that runs with --listen
     #[arg(long, value_name = "DIR", value_parser = resolved())]
     pub data: Option<PathBuf>,
     /// Its address instead, such as http://127.0.0.1:8080
     #[arg(long, value_name = "URL")]
     pub url: Option<String>,
-    /// With --url: file that holds the token
-    #[arg(long, value_name = "FILE", requires = "url")]
-    pub token_file: Option<PathBuf>,
 }
 
 /// A question about one provisioning.
@@ -429,6 +440,11 @@ pub struct Named {
     pub reach: Reach,
     /// Pid of its CloudService, such as org.eclipse.kura.cloud.CloudService-2
     pub pid: String,
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let wrong = "an address of this machine and a port are needed, such as 127.0.0.1:8080";
+    text.parse().map_err(|_| wrong.to_owned())
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {

@@ -149,7 +149,7 @@ impl Client {
 /// # Errors
 /// [`CliError::Door`], [`CliError::File`], [`CliError::Usage`].
 pub fn door(reach: &Reach) -> Result<Door, CliError> {
-    match (&reach.url, &reach.data) {
+    match (&reach.at.url, &reach.at.data) {
         (None, Some(data)) => Ok(Door::find(data)?),
         (Some(url), data) => {
             let token = match (&reach.token_file, data) {

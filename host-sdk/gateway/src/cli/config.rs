@@ -35,7 +35,7 @@ pub fn run(command: &Config) -> Result<(), CliError> {
                 )?,
             };
             if let Some(id) = answer.get("id") {
-                out::line(&format!("snapshot {id}"));
+                out::line(&format!("snapshot {id}"))?;
             }
             Ok(())
         }
@@ -46,7 +46,7 @@ fn list(listed: &Listed) -> Result<(), CliError> {
     let path = format!("{BASE}/configurableComponents/pidsWithFactory");
     let answer = Client::find(&listed.reach)?.get(&path)?;
     if listed.json {
-        out::json(&answer);
+        out::json(&answer)?;
         return Ok(());
     }
     for component in answer
@@ -60,7 +60,7 @@ fn list(listed: &Listed) -> Result<(), CliError> {
                 .get("pid")
                 .and_then(Value::as_str)
                 .unwrap_or_default(),
-        );
+        )?;
     }
     Ok(())
 }
@@ -68,7 +68,7 @@ fn list(listed: &Listed) -> Result<(), CliError> {
 fn snapshots(listed: &Listed) -> Result<(), CliError> {
     let answer = Client::find(&listed.reach)?.get(&format!("{BASE}/snapshots"))?;
     if listed.json {
-        out::json(&answer);
+        out::json(&answer)?;
         return Ok(());
     }
     for id in answer
@@ -77,7 +77,7 @@ fn snapshots(listed: &Listed) -> Result<(), CliError> {
         .into_iter()
         .flatten()
     {
-        out::line(&id.to_string());
+        out::line(&id.to_string())?;
     }
     Ok(())
 }
@@ -85,7 +85,7 @@ fn snapshots(listed: &Listed) -> Result<(), CliError> {
 fn get(reach: &Reach, pid: &str, as_json: bool) -> Result<(), CliError> {
     let configuration = fetch(&Client::find(reach)?, pid)?;
     if as_json {
-        out::json(&configuration);
+        out::json(&configuration)?;
         return Ok(());
     }
     let properties = configuration.get("properties").and_then(Value::as_object);
@@ -96,7 +96,7 @@ fn get(reach: &Reach, pid: &str, as_json: bool) -> Result<(), CliError> {
             Some(value) => value.to_string(),
             None => String::new(),
         };
-        out::line(&format!("{name} = {value}"));
+        out::line(&format!("{name} = {value}"))?;
     }
     Ok(())
 }

@@ -47,7 +47,7 @@ fn act(named: &Named, action: &str) -> Result<(), CliError> {
 fn list(listed: &Listed) -> Result<(), CliError> {
     let answer = Client::find(&listed.reach)?.get(&format!("{BASE}/instances"))?;
     if listed.json {
-        out::json(&answer);
+        out::json(&answer)?;
         return Ok(());
     }
     let heading = [
@@ -77,7 +77,7 @@ fn list(listed: &Listed) -> Result<(), CliError> {
         row.push(cell("lastError"));
         rows.push(row);
     }
-    out::table(&rows);
+    out::table(&rows)?;
     Ok(())
 }
 

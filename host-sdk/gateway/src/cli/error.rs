@@ -1,7 +1,7 @@
 //! Why a command failed, and with which exit code.
 
 use std::error::Error;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use thiserror::Error as ThisError;
 
@@ -26,6 +26,9 @@ pub enum CliError {
         #[source]
         source: std::io::Error,
     },
+    /// Nobody can read what was asked for.
+    #[error("standard output cannot be written")]
+    Output(#[source] std::io::Error),
     /// Nobody answers.
     #[error("no answer from {url}; is the gateway still running?")]
     Unreachable {
@@ -68,6 +71,20 @@ impl CliError {
             what: what.into(),
             source: source.into(),
         }
+    }
+}
+
+/// A data folder that is asked and not written.
+///
+/// # Errors
+/// [`CliError::Refused`] where there is none.
+pub fn must_exist(data: &Path) -> Result<(), CliError> {
+    match data.is_dir() {
+        true => Ok(()),
+        false => Err(CliError::Refused(format!(
+            "there is no data folder {}",
+            data.display()
+        ))),
     }
 }
 

@@ -3,11 +3,14 @@
 //! The component answers before any network is up. What the forms look like is in
 //! [`crate::sheet`].
 
+use std::io::{self, IsTerminal};
+
 use serde_json::Value;
 
 use super::args::{Asked, Sheet};
 use super::error::CliError;
 use super::{out, show};
+use crate::progress::terminal::can_be_drawn_on;
 use crate::sheet;
 
 /// Runs the command.
@@ -28,21 +31,29 @@ pub fn run(options: &Sheet) -> Result<(), CliError> {
             sheet::json_line(&answer)
         };
         let code = sheet::qr(&line).map_err(|e| CliError::host("no QR code", e))?;
-        out::line(&code);
-        out::line(&line);
+        match io::stdout().is_terminal() && can_be_drawn_on() {
+            // A scanner wants dark on light, whatever the terminal's own colours are.
+            true => {
+                for row in code.lines() {
+                    out::line(&format!("\x1b[40;97m{row}\x1b[0m"))?;
+                }
+            }
+            false => out::line(&code)?,
+        }
+        out::line(&line)?;
     } else if options.csv {
-        out::line(&sheet::csv_heading());
-        out::line(&sheet::csv_line(&answer));
+        out::line(&sheet::csv_heading())?;
+        out::line(&sheet::csv_line(&answer))?;
     } else if options.json {
-        out::json(&answer);
+        out::json(&answer)?;
     } else {
         for (name, value) in answer.as_object().into_iter().flatten() {
             match value {
-                Value::String(text) => out::line(&format!("{name:<14} {text}")),
+                Value::String(text) => out::line(&format!("{name:<14} {text}"))?,
                 // Where a value comes from is for scripts.
                 Value::Object(_) => {}
-                Value::Null => out::line(&format!("{name:<14} (not known yet)")),
-                value => out::line(&format!("{name:<14} {value}")),
+                Value::Null => out::line(&format!("{name:<14} (not known yet)"))?,
+                value => out::line(&format!("{name:<14} {value}"))?,
             }
         }
     }

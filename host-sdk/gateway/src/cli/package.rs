@@ -28,9 +28,9 @@ pub fn run(command: &Package) -> Result<(), CliError> {
             let client = Client::find(reach)?;
             let answer = client.upload(PATH, ARCHIVE, &archive)?;
             if *json {
-                out::json(&answer);
+                out::json(&answer)?;
             } else {
-                out::line(&format!("{} is installed", title(&answer)));
+                out::line(&format!("{} is installed", title(&answer)))?;
             }
             Ok(())
         }
@@ -46,6 +46,11 @@ fn pack(options: &Pack) -> Result<(), CliError> {
     for path in &options.files {
         if path.is_dir() {
             collect(path, &mut files)?;
+        } else if !path.exists() {
+            return Err(CliError::Refused(format!(
+                "{} does not exist",
+                path.display()
+            )));
         } else {
             files.push(path.clone());
         }
@@ -64,7 +69,7 @@ fn pack(options: &Pack) -> Result<(), CliError> {
         return Err(CliError::host("no gateway like this would take it", e));
     }
     if options.json {
-        out::json(&described(&manifest, &[]));
+        out::json(&described(&manifest, &[]))?;
     } else {
         let count = manifest.files.len();
         out::line(&format!(
@@ -73,7 +78,7 @@ fn pack(options: &Pack) -> Result<(), CliError> {
             manifest.name,
             manifest.version,
             archive.len()
-        ));
+        ))?;
     }
     Ok(())
 }
@@ -123,18 +128,18 @@ fn inspect(file: &Path, json: bool) -> Result<(), CliError> {
     let components = contents.factory_pids();
     let described = described(&contents.manifest, &components);
     if json {
-        out::json(&described);
+        out::json(&described)?;
         return Ok(());
     }
-    out::line(&title(&described));
+    out::line(&title(&described))?;
     for pid in &components {
-        out::line(&format!("  component    {pid}"));
+        out::line(&format!("  component    {pid}"))?;
     }
     for file in &contents.manifest.files {
         out::line(&format!(
             "  {:>10}  {}  {}",
             file.size, file.sha256, file.path
-        ));
+        ))?;
     }
     Ok(())
 }
@@ -151,7 +156,7 @@ fn described(manifest: &Manifest, components: &[String]) -> Value {
 fn list(listed: &Listed) -> Result<(), CliError> {
     let answer = Client::find(&listed.reach)?.get(PATH)?;
     if listed.json {
-        out::json(&answer);
+        out::json(&answer)?;
         return Ok(());
     }
     let heading = ["NAME", "VERSION", "FILES", ""].map(str::to_owned);
@@ -177,7 +182,7 @@ fn list(listed: &Listed) -> Result<(), CliError> {
             .to_owned(),
         ]);
     }
-    out::table(&rows);
+    out::table(&rows)?;
     Ok(())
 }
 

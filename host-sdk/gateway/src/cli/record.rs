@@ -1,9 +1,11 @@
 //! `gateway record show|verify`: the provisioning record of a data folder, offline.
 
+use std::io::ErrorKind;
+
 use serde_json::{json, Map, Value};
 
 use super::args::{Record, RecordOf};
-use super::error::CliError;
+use super::error::{must_exist, CliError};
 use super::out;
 use crate::record::{self, Content, Entries};
 
@@ -21,7 +23,7 @@ pub fn run(command: &Record) -> Result<(), CliError> {
 fn show(of: &RecordOf) -> Result<(), CliError> {
     let found = read(of)?;
     if of.json {
-        out::json(&json!(found.entries));
+        out::json(&json!(found.entries))?;
         return Ok(());
     }
     let heading = [
@@ -50,7 +52,7 @@ fn show(of: &RecordOf) -> Result<(), CliError> {
         ];
         rows.push(keys.map(|key| cell(entry, key)).to_vec());
     }
-    out::table(&rows);
+    out::table(&rows)?;
     Ok(())
 }
 
@@ -59,18 +61,20 @@ fn verify(of: &RecordOf) -> Result<(), CliError> {
     if of.json {
         out::json(
             &json!({"verified": true, "entries": found.entries.len(), "torn": found.torn, "shortened": found.shortened}),
-        );
+        )?;
         return Ok(());
     }
     out::line(&format!(
         "{} attempts, the chain holds",
         found.entries.len()
-    ));
+    ))?;
     if found.shortened {
-        out::line("older attempts were given up for room");
+        out::line("older attempts were given up for room")?;
     }
     if found.torn {
-        out::line("the last line is torn (power was lost while it was written) and does not count");
+        out::line(
+            "the last line is torn (power was lost while it was written) and does not count",
+        )?;
     }
     Ok(())
 }
@@ -81,7 +85,14 @@ fn read(of: &RecordOf) -> Result<Entries, CliError> {
         return Err(CliError::Usage(format!("{:?} is no pid", of.pid)));
     }
     let folder = of.data.data.join("components").join(&of.pid);
-    let content = Content::of(&folder).map_err(|(path, source)| CliError::File { path, source })?;
+    must_exist(&of.data.data)?;
+    let content = Content::of(&folder).map_err(|(path, source)| match source.kind() {
+        ErrorKind::NotFound => CliError::Refused(format!(
+            "no attempt was made here yet (there is no {})",
+            path.display()
+        )),
+        _ => CliError::File { path, source },
+    })?;
     record::read(&content)
         .map_err(|e| CliError::host(format!("{} was altered", folder.join(e.file).display()), e))
 }

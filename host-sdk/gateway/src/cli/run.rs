@@ -3,6 +3,9 @@
 //! The main thread waits for events, signals and the deadline, shows progress, and decides
 //! when it is over; everything else happens in the framework's threads and in the server's.
 
+use std::ffi::OsStr;
+use std::fs;
+use std::path::Path;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -41,6 +44,7 @@ enum Wake {
 pub fn run(options: &Run, log_level: Option<log::LevelFilter>) -> Result<u8, CliError> {
     let started = Instant::now();
     let mut progress = Progress::new();
+    progress.name_plugins(&options.plugins);
     let usual = if progress.is_live() {
         log::LevelFilter::Warn
     } else {
@@ -59,6 +63,10 @@ pub fn run(options: &Run, log_level: Option<log::LevelFilter>) -> Result<u8, Cli
     let stop = Stop::default();
     let _signals = watch_signals(wake.clone(), stop.clone())?;
 
+    make_parents(&options.data)?;
+    if let Some(seed) = &options.config {
+        tell_unread(seed, &options.data);
+    }
     let of_framework = Options {
         data: options.data.clone(),
         plugins: options.plugins.clone(),
@@ -116,7 +124,7 @@ pub fn run(options: &Run, log_level: Option<log::LevelFilter>) -> Result<u8, Cli
     if options.json {
         let text = serde_json::to_string(&outcome)
             .map_err(|e| CliError::host("the outcome cannot be written", e))?;
-        out::line(&text);
+        out::line(&text)?;
     }
     Ok(code)
 }
@@ -158,6 +166,29 @@ fn wait(
     }
 }
 
+/// What is above the data folder: the folder itself is made by whoever keeps it private.
+pub(super) fn make_parents(data: &Path) -> Result<(), CliError> {
+    let Some(parent) = data.parent() else {
+        return Ok(());
+    };
+    fs::create_dir_all(parent)
+        .map_err(|e| CliError::host(format!("{} cannot be made", parent.display()), e))
+}
+
+/// Says what becomes of `--config` where the gateway has been configured before: nothing.
+fn tell_unread(seed: &Path, data: &Path) {
+    let snapshots = fs::read_dir(data.join("snapshots")).into_iter().flatten();
+    let is_one = |name: &OsStr| name.to_string_lossy().starts_with("snapshot_");
+    if snapshots.flatten().any(|entry| is_one(&entry.file_name())) {
+        let there = seed.exists();
+        let (seed, data) = (seed.display(), data.display());
+        match there {
+            true => log::info!("{seed} is not read: {data} has snapshots already"),
+            false => log::warn!("{seed} does not exist; {data} has snapshots already"),
+        }
+    }
+}
+
 fn watch_signals(wake: Sender<Wake>, stop: Stop) -> Result<Watch, CliError> {
     Watch::start(move |signal| {
         // At once: the main thread may be waiting for the start.
@@ -170,7 +201,7 @@ fn watch_signals(wake: Sender<Wake>, stop: Stop) -> Result<Watch, CliError> {
 
 /// Says where the page is. The link with the token goes to a terminal only: what is not a
 /// terminal is often a journal that others read.
-fn announce(progress: &Progress, door: &Door, data: &std::path::Path) {
+fn announce(progress: &Progress, door: &Door, data: &Path) {
     if is_attended() {
         progress.say(&format!("console: {}", *door.link()));
     } else {

@@ -25,7 +25,7 @@ const CLAIM: [&str; 2] = ["password", "activation-key"];
 pub fn status(asked: &Asked) -> Result<(), CliError> {
     let (pid, answer) = ask(asked, "status")?;
     if asked.json {
-        out::json(&answer);
+        out::json(&answer)?;
         return Ok(());
     }
     // What the component itself has judged, over connections and restarts of them.
@@ -38,20 +38,20 @@ pub fn status(asked: &Asked) -> Result<(), CliError> {
         "{}: {}",
         document.instance,
         lines::headline(&document, now)
-    ));
+    ))?;
     let mut facts = lines::facts(&document);
     let client = Client::find(&asked.reach)?;
     let control = super::connection::control_of(&client, &document.instance)?;
     facts.extend(control.map(|words| ("control", words)));
     facts.extend(judged.map(|words| ("verifier", words)));
     for (name, value) in facts {
-        out::line(&format!("  {name:<12} {value}"));
+        out::line(&format!("  {name:<12} {value}"))?;
     }
     for line in lines::steps(&document, now)
         .iter()
         .chain(&lines::troubles(&document))
     {
-        out::line(&format!("  {line}"));
+        out::line(&format!("  {line}"))?;
     }
     Ok(())
 }
@@ -74,7 +74,7 @@ pub fn preflight(asked: &Asked) -> Result<(), CliError> {
     };
     let failed = |check: &&Value| check.get("passed").and_then(Value::as_bool) != Some(true);
     if asked.json {
-        out::json(&answer);
+        out::json(&answer)?;
     } else {
         for check in checks.into_iter().flatten() {
             let mark = if failed(&check) { '✗' } else { '✓' };
@@ -84,7 +84,7 @@ pub fn preflight(asked: &Asked) -> Result<(), CliError> {
                 text(check, "code"),
                 text(check, "detail")
             );
-            out::line(line.trim_end());
+            out::line(line.trim_end())?;
         }
     }
     match checks.into_iter().flatten().filter(failed).count() {
@@ -141,7 +141,7 @@ pub fn plugins(wanted: &Plugins) -> Result<(), CliError> {
     }
     let answer = client.get("/plugins/v1/plugins")?;
     if listed.json {
-        out::json(&answer);
+        out::json(&answer)?;
         return Ok(());
     }
     let all = |list: &str| {
@@ -156,13 +156,13 @@ pub fn plugins(wanted: &Plugins) -> Result<(), CliError> {
     let mut rows: Vec<Vec<String>> = heading(&["NAME", "VERSION", "VENDOR", "STATE", "FILE", ""]);
     let keys = ["name", "version", "vendor", "state", "path", "error"];
     rows.extend(all("plugins").map(|plugin| row(plugin, &keys)));
-    out::table(&rows);
+    out::table(&rows)?;
     let mut rows: Vec<Vec<String>> = heading(&["COMPONENT", "STATE", ""]);
     let idle = all("instances").filter(|of| of.get("error").is_some_and(|e| !e.is_null()));
     rows.extend(idle.map(|instance| row(instance, &["pid", "state", "error"])));
     if rows.len() > 1 {
-        out::line("");
-        out::table(&rows);
+        out::line("")?;
+        out::table(&rows)?;
     }
     Ok(())
 }
@@ -175,7 +175,7 @@ pub fn console(reach: &Reach) -> Result<(), CliError> {
     let door = door(reach)?;
     let link = door.link();
     Client::new(door).get(&format!("{BASE}/instances"))?;
-    out::line(&link);
+    out::line(&link)?;
     Ok(())
 }
 

@@ -8,11 +8,13 @@ use std::fs;
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::path::PathBuf;
 
-use rustix::termios::{tcgetattr, tcsetattr, LocalModes, OptionalActions};
+use rustix::termios::{tcgetattr, tcsetattr, LocalModes, OptionalActions, Termios};
 use serde_json::{json, Value};
 use zeroize::Zeroizing;
 
 use super::error::CliError;
+use super::signals::Watch;
+use crate::outcome::exit;
 
 /// What a key is, as far as it is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -148,14 +150,32 @@ fn ask(key: &str) -> Result<Zeroizing<String>, CliError> {
     let before = tcgetattr(&stdin).map_err(|e| failed(e.into()))?;
     let mut silent = before.clone();
     silent.local_modes.remove(LocalModes::ECHO);
-    let _ = write!(io::stderr(), "{key}: ").and_then(|()| io::stderr().flush());
+    end_visibly(before.clone()).map_err(|e| CliError::host("signals cannot be caught", e))?;
+    // Before the prompt: who types ahead is not seen either.
     tcsetattr(&stdin, OptionalActions::Now, &silent).map_err(|e| failed(e.into()))?;
+    let _ = write!(io::stderr(), "{key}: ").and_then(|()| io::stderr().flush());
     let result = stdin.lock().read_line(&mut text);
     let restored = tcsetattr(&stdin, OptionalActions::Now, &before);
     let _ = writeln!(io::stderr());
-    result.map_err(failed)?;
     restored.map_err(|e| failed(e.into()))?;
-    Ok(line(&text))
+    match result.map_err(failed)? {
+        0 => Err(CliError::Usage(format!("the input ended before {key}"))),
+        _ => Ok(line(&text)),
+    }
+}
+
+/// From now on a signal that ends the command gives the terminal back as it was.
+fn end_visibly(before: Termios) -> io::Result<()> {
+    let watch = Watch::start(move |signal| {
+        // The terminal may be gone: then there is nothing to give back.
+        let _ = tcsetattr(io::stdin(), OptionalActions::Now, &before);
+        let _ = writeln!(io::stderr());
+        let signal = u8::try_from(signal).unwrap_or(0);
+        std::process::exit(i32::from(signal.saturating_add(exit::SIGNAL)));
+    })?;
+    // Until the end of the process: without it the signals would not end the command any more.
+    std::mem::forget(watch);
+    Ok(())
 }
 
 fn line(text: &str) -> Zeroizing<String> {

@@ -4,6 +4,7 @@
 //! through [`Progress::log_target`], so that they land above the drawing and not in it.
 
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -26,6 +27,8 @@ pub struct Progress {
     drawn: Option<Instant>,
     /// What came too early to be drawn.
     late: Option<Document>,
+    /// Instead of the headline where there is nothing to tell of.
+    absent: String,
     told: Told,
 }
 
@@ -58,8 +61,14 @@ impl Progress {
             colours: std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty()),
             drawn: None,
             late: None,
+            absent: lines::ABSENT.to_owned(),
             told: Told::default(),
         }
+    }
+
+    /// Names the folder into which the plugin belongs that is not there.
+    pub fn name_plugins(&mut self, folder: &Path) {
+        self.absent = format!("{} {}", lines::ABSENT, folder.display());
     }
 
     /// Whether it draws; then [`Progress::show`] wants to be called a few times a second.
@@ -89,7 +98,7 @@ impl Progress {
                 self.draw(document);
             }
         } else {
-            for line in self.told.changes(document) {
+            for line in self.told.changes(document, &self.absent) {
                 self.say(&line);
             }
         }
@@ -115,7 +124,11 @@ impl Progress {
                 .iter()
                 .flat_map(|line| lines::wrap(line, width)),
         );
-        let mut rows = vec![cut(&lines::headline(document, now), width)];
+        let headline = match document.instance.as_str() {
+            "" => self.absent.clone(),
+            _ => lines::headline(document, now),
+        };
+        let mut rows = vec![cut(&headline, width)];
         rows.extend(wanted.iter().map(|line| {
             let row = cut(line, width);
             match colour(line).filter(|_| self.colours) {
@@ -158,7 +171,8 @@ pub fn is_attended() -> bool {
 
 /// Whether the terminal knows how to move its cursor: one without a name, as on a serial line or in
 /// an editor, or a dumb one does not.
-fn can_be_drawn_on() -> bool {
+#[must_use]
+pub fn can_be_drawn_on() -> bool {
     std::env::var_os("TERM").is_some_and(|term| !term.is_empty() && term != "dumb")
 }
 
@@ -189,10 +203,10 @@ fn colour(line: &str) -> Option<&'static str> {
 
 impl Told {
     /// The lines to say so that everything in `document` has been said once.
-    fn changes(&mut self, document: &Document) -> Vec<String> {
+    fn changes(&mut self, document: &Document, absent: &str) -> Vec<String> {
         let mut out = Vec::new();
         let headline = match document.instance.as_str() {
-            "" => lines::ABSENT.to_owned(),
+            "" => absent.to_owned(),
             _ => lines::standing(document),
         };
         if headline != self.headline {
@@ -266,20 +280,20 @@ mod tests {
         )
         .unwrap();
         assert_eq!(
-            told.changes(&first),
+            told.changes(&first, ""),
             [
                 "provisioning: connecting to the provision broker, attempt 1",
                 "provisioning: step connect running"
             ]
         );
-        assert!(told.changes(&first).is_empty());
+        assert!(told.changes(&first, "").is_empty());
         let second = Document::parse(
             r#"{"instance":"p","state":"waiting","attempt":1,"steps":[{"name":"connect","state":"failed"}],
                 "error":{"code":"network.refused","message":"refused by 127.0.0.1:1"}}"#,
         )
         .unwrap();
         assert_eq!(
-            told.changes(&second),
+            told.changes(&second, ""),
             [
                 "provisioning: waiting, attempt 1",
                 "provisioning: step connect failed",
@@ -298,7 +312,7 @@ mod tests {
         )
         .unwrap();
         assert_eq!(
-            told.changes(&invalid),
+            told.changes(&invalid, ""),
             [
                 "provisioning: stopped: parameters do not hold",
                 "provisioning: config.invalid: 1 parameter does not hold",
@@ -306,6 +320,6 @@ mod tests {
                 "provisioning: timeout: 9 is below 10"
             ]
         );
-        assert!(told.changes(&invalid).is_empty());
+        assert!(told.changes(&invalid, "").is_empty());
     }
 }

@@ -112,7 +112,7 @@ fn refusal(error: &KeystoreError) -> Refusal {
     use KeystoreError as E;
     match error {
         E::NoKeystore { .. } | E::NoEntry { .. } => Refusal::absent(error),
-        E::KeyInTheWay { .. } => Refusal::conflict(error),
+        E::KeyInTheWay { .. } | E::Taken { .. } => Refusal::conflict(error),
         E::TooMuch { .. } => Refusal::too_large(error),
         E::BadAlias { .. } | E::BadPem { .. } | E::NoKey { .. } => {
             Refusal::bad(crate::cli::error::chain(error))

@@ -95,3 +95,60 @@ fn a_countdown_writes_its_own_row_only() {
     once.dedup();
     assert_eq!(headlines, once, "written although nothing changed");
 }
+
+#[test]
+fn a_password_is_typed_unseen_and_no_end_leaves_the_terminal_so() {
+    let home = Home::new();
+    let _running = Running::start(&home, &[]);
+    let ask = || {
+        let pid = "org.eclipse.kura.core.data.transport.mqtt.MqttDataTransport";
+        let mut command = gateway();
+        command.args(["config", "set", "--data"]).arg(home.data());
+        let mut terminal = Terminal::start(command.args([pid, "password"]), Some("xterm"));
+        terminal.wait_for("password: ");
+        assert!(!terminal.echoes(), "what is typed can be seen");
+        terminal
+    };
+    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143), (Signal::HUP, 129)] {
+        let mut terminal = ask();
+        terminal.signal(signal);
+        assert_eq!(terminal.ended().code(), Some(code), "{}", terminal.seen());
+        assert!(terminal.echoes(), "{signal:?} leaves the terminal silent");
+        assert!(terminal.seen().starts_with("password: \r\n"));
+    }
+    // Ctrl-D at the start of the line.
+    let mut terminal = ask();
+    terminal.type_in("\x04");
+    assert_eq!(terminal.ended().code(), Some(2), "{}", terminal.seen());
+    assert!(terminal.echoes());
+
+    let mut terminal = ask();
+    terminal.type_in("canary-8\n");
+    assert_eq!(terminal.ended().code(), Some(0), "{}", terminal.seen());
+    assert!(terminal.echoes() && !terminal.seen().contains("canary-8"));
+}
+
+#[test]
+fn a_code_for_scanners_is_dark_on_light_whatever_colours_the_terminal_has() {
+    let Some(home) = home() else { return };
+    let _running = Running::start(&home, &[]);
+    let show = |term| {
+        let mut command = gateway();
+        command
+            .args(["identity", "--qr", "--data"])
+            .arg(home.data());
+        let mut terminal = Terminal::start(&mut command, term);
+        assert_eq!(terminal.ended().code(), Some(0), "{}", terminal.seen());
+        terminal.seen()
+    };
+    let seen = show(Some("xterm"));
+    let rows: Vec<&str> = seen.lines().filter(|row| row.contains('█')).collect();
+    assert!(rows.len() > 10, "{seen}");
+    for row in rows {
+        assert!(
+            row.starts_with("\x1b[40;97m") && row.ends_with("\x1b[0m"),
+            "{row:?}"
+        );
+    }
+    assert!(!show(Some("dumb")).contains('\x1b'));
+}

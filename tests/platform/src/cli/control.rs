@@ -11,6 +11,7 @@ use provision_platform::pki::DeviceKey;
 use provision_platform::platform::TARGET_ACCOUNT;
 use provision_platform::store::{ControlState, NewPackage, Store};
 use serde_json::{json, Map, Value};
+use std::io::Write;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -184,13 +185,23 @@ fn metric(text: &str) -> Result<(String, MetricValue), String> {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let mut store = Store::open(&arguments.data.folder)?;
+    let nowhere = |failure| Failure::Other(format!("no provision-platform runs: {failure}"));
+    let mut store = arguments.data.existing().map_err(nowhere)?;
     let mut asked = request(arguments, &store)?;
     asked.within = Duration::from_secs(arguments.timeout);
     asked.fault = arguments.fault;
+    let (account, client) = (&arguments.account, &arguments.client_id);
+    let mut devices = store.devices()?.into_iter();
+    if !devices.any(|device| device.account == *account && device.client_id == *client) {
+        // It is asked all the same: the platform may have been set up anew. Standard error may be gone.
+        let _ = writeln!(
+            std::io::stderr(),
+            "provision-platform: no device {client} was provisioned into {account} here"
+        );
+    }
     let id = store.leave_control(&asked)?;
     let reply = wait(&store, id, arguments)?;
-    show(&reply, arguments.json);
+    show(&reply, arguments.json)?;
     let said = reply.notification.as_ref().unwrap_or(&reply.payload);
     let word = |name: &str| said.string(name).unwrap_or_default().to_owned();
     let installed = matches!(
@@ -295,7 +306,7 @@ fn wait(store: &Store, id: i64, arguments: &Arguments) -> Result<ControlReply, F
     }
 }
 
-fn show(reply: &ControlReply, as_json: bool) {
+fn show(reply: &ControlReply, as_json: bool) -> Result<(), Failure> {
     let body = reply.payload.body.as_deref();
     if as_json {
         let document = json!({
@@ -304,15 +315,15 @@ fn show(reply: &ControlReply, as_json: bool) {
             "body": body.map(String::from_utf8_lossy),
             "notification": reply.notification.as_ref().map(metrics),
         });
-        print(&format!("{document:#}\n"));
-        return;
+        return print(&format!("{document:#}\n"));
     }
     match body.filter(|body| !body.is_empty()) {
-        Some(body) => print(&format!("{}\n", String::from_utf8_lossy(body).trim_end())),
-        None => print(&lines(&reply.payload)),
+        Some(body) => print(&format!("{}\n", String::from_utf8_lossy(body).trim_end()))?,
+        None => print(&lines(&reply.payload))?,
     }
-    if let Some(notification) = &reply.notification {
-        print(&lines(notification));
+    match &reply.notification {
+        Some(notification) => print(&lines(notification)),
+        None => Ok(()),
     }
 }
 

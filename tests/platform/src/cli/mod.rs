@@ -10,9 +10,9 @@ mod run;
 
 use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{Parser, Subcommand};
-use provision_platform::store::StoreError;
+use provision_platform::store::{Store, StoreError, DATABASE};
 use std::error::Error;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -28,8 +28,8 @@ use std::process::ExitCode;
             --client-id 0011223344AA --username 0011223344AA-SN1 --password-stdin\n  \
         provision-platform run --data cloud --port 8883\n  \
         provision-platform request show --data cloud --client-id 0011223344AA\n\n\
-        A data folder holds pki/, platform.sqlite, secrets.key, packages/ and broker/. Whatever is missing \
-        is made."
+        A data folder holds pki/, platform.sqlite, secrets.key, packages/ and broker/. `run` and \
+        `request create` make whatever is missing."
 )]
 struct Arguments {
     #[command(subcommand)]
@@ -66,6 +66,22 @@ struct Data {
     folder: PathBuf,
 }
 
+impl Data {
+    /// The database of a data folder that must be one: nothing is made below a name that was
+    /// mistyped.
+    fn existing(&self) -> Result<Store, Failure> {
+        let folder = self.folder.display();
+        if !self.folder.is_dir() {
+            return Err(Failure::Other(format!("there is no data folder {folder}")));
+        }
+        if !self.folder.join(DATABASE).is_file() {
+            let text = format!("{folder} is no data folder: there is no {DATABASE} in it");
+            return Err(Failure::Other(text));
+        }
+        Ok(Store::open(&self.folder)?)
+    }
+}
+
 /// Why a command did not work.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
@@ -75,6 +91,9 @@ enum Failure {
     /// Something else must change: exit code 1.
     #[error("{0}")]
     Other(String),
+    /// What was asked for is not where it was asked for: exit code 1.
+    #[error("standard output cannot be written: {0}")]
+    Output(std::io::Error),
     /// A gateway refused, failed or kept silent: the exit code says which.
     #[error("{0}")]
     Device(String, u8),
@@ -110,11 +129,13 @@ fn with_causes(error: &dyn Error) -> String {
     text
 }
 
-/// Writes to standard output; a reader that went away is no error.
-fn print(text: &str) {
+/// Writes to standard output; a reader that went away is no error, whatever else keeps it away is.
+fn print(text: &str) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
-    let _ = out.write_all(text.as_bytes());
-    let _ = out.flush();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(e) if e.kind() != ErrorKind::BrokenPipe => Err(Failure::Output(e)),
+        _ => Ok(()),
+    }
 }
 
 pub(crate) fn main() -> ExitCode {
@@ -131,7 +152,7 @@ pub(crate) fn main() -> ExitCode {
             let _ = writeln!(std::io::stderr(), "provision-platform: {failure}");
             ExitCode::from(match failure {
                 Failure::Usage(_) => 2,
-                Failure::Other(_) => 1,
+                Failure::Other(_) | Failure::Output(_) => 1,
                 Failure::Device(_, code) => code,
             })
         }

@@ -37,6 +37,5 @@ pub(super) fn make(arguments: &Arguments) -> Result<(), Failure> {
          broker root             {}  (gateway: SSLKeystore)\n",
         file("root.pem"),
         file("tls-root.pem"),
-    ));
-    Ok(())
+    ))
 }

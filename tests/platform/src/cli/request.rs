@@ -155,19 +155,17 @@ pub(super) fn execute(command: Command) -> Result<(), Failure> {
             print(&match show.json {
                 true => line(&output::document(&store, &request)?),
                 false => output::sheet(&store, &request)?,
-            });
-            Ok(())
+            })
         }
         Command::List(list) => {
-            let store = Store::open(&list.data.folder)?;
+            let store = list.data.existing()?;
             let requests = store.requests()?;
             if list.json {
                 let all = requests.iter().map(|r| output::document(&store, r));
-                print(&line(&all.collect::<Result<Vec<_>, _>>()?.into()));
+                print(&line(&all.collect::<Result<Vec<_>, _>>()?.into()))
             } else {
-                print(&output::table(&store, &requests)?);
+                print(&output::table(&store, &requests)?)
             }
-            Ok(())
         }
         Command::Enable(select) => {
             let (mut store, request) = find(&select)?;
@@ -216,6 +214,10 @@ fn make(create: &Create) -> Result<(), Failure> {
         -1 => None,
         number => u32::try_from(number).ok(),
     };
+    if let Some(time) = create.expires_on.filter(|time| *time <= clock::now()) {
+        let text = format!("--expires-on: {} has passed", clock::text(time));
+        return Err(Failure::Usage(text));
+    }
     let new = NewRequest {
         client_id: create.client_id.clone(),
         username: create.username.clone(),
@@ -242,26 +244,41 @@ fn make(create: &Create) -> Result<(), Failure> {
         return Ok(());
     };
     let generated = activation_key.filter(|_| create.activation_key.activation_key_generate);
-    if create.json {
+    let text = if create.json {
         let mut document = output::document(&store, &request)?;
         if let (Some(key), Some(members)) = (&generated, document.as_object_mut()) {
             members.insert("generated_activation_key".to_owned(), key.expose().into());
         }
-        print(&line(&document));
+        Zeroizing::new(line(&document))
     } else {
-        print(&output::sheet(&store, &request)?);
+        let mut text = Zeroizing::new(output::sheet(&store, &request)?);
         if let Some(key) = &generated {
-            print(&format!(
-                "activation key, shown this once: {}\n",
-                key.expose()
-            ));
+            text.push_str("activation key, shown this once: ");
+            text.push_str(key.expose());
+            text.push('\n');
         }
-    }
-    Ok(())
+        text
+    };
+    print(&text).map_err(|failure| match failure {
+        Failure::Output(e) => Failure::Other(untold(&e, id, generated.is_some())),
+        other => other,
+    })
+}
+
+/// The request exists, and nobody was told.
+fn untold(error: &std::io::Error, id: i64, generated: bool) -> String {
+    let key = match generated {
+        true => {
+            ", but its activation key is lost: the same command with --overwrite makes it again, \
+             with another key"
+        }
+        false => "",
+    };
+    format!("standard output cannot be written: {error}; provision request {id} was made{key}")
 }
 
 fn find(select: &Select) -> Result<(Store, ProvisionRequest), Failure> {
-    let store = Store::open(&select.data.folder)?;
+    let store = select.data.existing()?;
     let (found, name) = match (&select.which.id, &select.which.client_id) {
         (Some(id), _) => (store.request(*id)?, format!("number {id}")),
         (None, Some(client)) => (

@@ -150,8 +150,7 @@ fn announce(
     }
     print(&format!(
         "ready broker={broker} target={target} account={account} root={root} tls-root={tls_root}\n"
-    ));
-    Ok(())
+    ))
 }
 
 /// Progress lines; `RUST_LOG` changes what is shown.

@@ -88,6 +88,9 @@ pub enum StoreError {
     UnknownKey(String),
 }
 
+/// The name of the database in a data folder.
+pub const DATABASE: &str = "platform.sqlite";
+
 /// An open database. Not to be shared between threads: each opens its own.
 pub struct Store {
     db: Connection,
@@ -108,7 +111,7 @@ impl Store {
         }
         durable_file::create_folder(data).map_err(error)?;
         let vault = Vault::open(&data.join("secrets.key"))?;
-        let file = data.join("platform.sqlite");
+        let file = data.join(DATABASE);
         // SQLite gives its journals the mode of the file. One that is there is not opened: closing it
         // would take the locks of every other connection in this process.
         match OpenOptions::new()

@@ -109,7 +109,9 @@ impl From<KeystoreError> for Refusal {
         let message = crate::one_line(&error);
         match &error {
             E::NoKeystore { .. } | E::NoEntry { .. } | E::NoKey { .. } => Refusal::absent(message),
-            E::KeyInTheWay { .. } | E::OtherKey { .. } => Refusal::conflict(message),
+            E::KeyInTheWay { .. } | E::Taken { .. } | E::OtherKey { .. } => {
+                Refusal::conflict(message)
+            }
             E::TooMuch { .. } => Refusal::too_large(message),
             E::BadAlias { .. }
             | E::BadPem { .. }
