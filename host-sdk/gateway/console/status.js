@@ -18,7 +18,7 @@ const STATES = {
   "gave-up": ["bad", "Gave up"],
   refused: ["bad", "Stopped until something is changed here"],
   invalid: ["bad", "Stopped: parameters do not hold"],
-  recovering: ["busy", "Following the journal after a restart"],
+  recovering: ["busy", "Starting: reading the journal"],
   inactive: ["", "Not active"],
   failed: ["bad", "Stopped by a defect"],
 };
