@@ -44,10 +44,10 @@ console: ## the same, left running with its web page; PORT=8080 chooses the port
 .PHONY: application
 application: ## build the example application and pack it: heater-1.0.0.tar.gz in the target folder
 	$(tools) build
-	@cargo build --locked -p gateway
-	@tests/applications/build.sh '$(abspath $(TARGET))/heater'
-	@'$(TARGET)/debug/gateway' package pack '$(TARGET)/heater' --name heater --version 1.0.0 \
-		-o '$(TARGET)/heater-1.0.0.tar.gz'
+	$(compile)
+	@tests/applications/build.sh '$(abspath $(BUILT))/heater'
+	@'$(BUILT)/debug/gateway' package pack '$(BUILT)/heater' --name heater --version 1.0.0 \
+		-o '$(BUILT)/heater-1.0.0.tar.gz'
 
 .PHONY: test
 test: ## run every test; the last line counts them

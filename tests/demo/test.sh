@@ -59,6 +59,15 @@ assert outcome["broker"].startswith("mqtts://"), outcome["broker"]
 ' && grep -q 'heater 1.0.0 *COMPLETED' "$scratch/err" && nothing_is_left
 }
 
+the_example_application_is_built_and_packed() {
+    local package
+    package=$(dirname "$BIN")/heater-1.0.0.tar.gz
+    rm -f "$package"
+    CARGO_TARGET_DIR=$(dirname "$BIN") make application || return 1
+    "$BIN/gateway" package inspect "$package" > "$scratch/out" || return 1
+    grep -q heater "$scratch/out" || { cat "$scratch/out"; return 1; }
+}
+
 the_console_serves_its_page_and_ends_with_control_c() {
     local story link code=0
     terminal "$here/story.sh" console > "$scratch/out" 2> "$scratch/err" < /dev/null &
@@ -103,6 +112,7 @@ interrupt() {
 }
 
 check the_demo_ends_with_a_provisioned_gateway_and_leaves_nothing
+check the_example_application_is_built_and_packed
 check the_console_serves_its_page_and_ends_with_control_c
 check an_interrupted_demo_leaves_nothing
 echo "$passed passed, $failed failed"

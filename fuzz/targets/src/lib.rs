@@ -31,6 +31,7 @@ mod properties;
 mod record;
 mod request;
 mod response;
+mod revocation;
 mod signed;
 mod snapshot;
 mod topic;
@@ -84,6 +85,7 @@ targets! {
     properties "properties" 2048,
     package "package" 8192,
     response "response" 4096,
+    revocation "revocation" 4096,
 }
 
 /// The target of that name.

@@ -65,6 +65,7 @@ corpora! {
     broker_url "broker-url",
     properties "properties",
     response "response",
+    revocation "revocation",
 }
 
 /// What our encoders make today goes through as well as what they made when the corpus was written.

@@ -15,7 +15,8 @@ pub struct Appender {
 
 impl Appender {
     /// Opens the log, creating it (durably) where it does not exist. Whatever lies behind
-    /// `length`, the end of its last good record, is cut off.
+    /// `length`, the end of its last good record, is cut off. When this returns, a loss of power
+    /// neither brings that back nor takes any of the rest.
     pub fn open(path: &Path, length: u64) -> io::Result<Appender> {
         crate::check(path)?;
         let file = OpenOptions::new()
@@ -26,12 +27,10 @@ impl Appender {
             .open(path)?;
         if file.metadata()?.len() > length {
             file.set_len(length)?;
-            file.sync_all()?;
         }
-        // Also if it was made by a call that could not sync the folder.
-        if length == 0 {
-            sync_folder(parent(path))?;
-        }
+        // Also if it was cut, written or put in its place by a call that could not sync it.
+        file.sync_all()?;
+        sync_folder(parent(path))?;
         Ok(Appender { file })
     }
 

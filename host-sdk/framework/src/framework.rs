@@ -3,7 +3,7 @@
 //! ```text
 //! data/lock            held while a gateway runs: two cannot share a folder
 //!      gateway.key     the key of everything encrypted here
-//!      snapshots/      configurations
+//!      snapshots/      configurations, and which of them a provisioning may still take back
 //!      keystores/      certificates and keys
 //!      components/PID/ what each component keeps
 //!      packages/       which packages are installed

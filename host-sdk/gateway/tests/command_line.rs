@@ -13,6 +13,8 @@ mod check_plugin;
 #[path = "command_line/crashing.rs"]
 mod crashing;
 mod support;
+#[path = "command_line/terminal.rs"]
+mod terminal;
 
 use std::path::Path;
 use std::time::{Duration, Instant};

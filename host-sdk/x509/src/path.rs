@@ -186,7 +186,7 @@ fn x509_verify_cert(
         Some(_) => (None, None),
     };
     prepare(&mut param, purpose, name, policy.max_depth)?;
-    param.set_time(policy.now);
+    param.set_time(own_time(policy.now)?);
     if !policy.authenticated {
         param.set_flags(X509VerifyFlags::PARTIAL_CHAIN)?;
     }
@@ -216,6 +216,11 @@ fn x509_verify_cert(
     // call of this thread would take them for its own.
     drop(ErrorStack::get());
     Ok(verdict?)
+}
+
+/// The time in the width of this system's `time_t`, which may be 32 bits.
+fn own_time<T: TryFrom<i64>>(now: i64) -> Result<T, Refusal> {
+    T::try_from(now).map_err(|_| Refusal::whole(Reason::Time(now)))
 }
 
 /// OpenSSL says "no issuer" of an issuer that is there but may not issue (no
@@ -253,4 +258,20 @@ pub fn signed(issuer: &X509Ref, certificate: &X509Ref) -> bool {
         .unwrap_or(false);
     drop(ErrorStack::get());
     verdict
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_time_that_the_system_cannot_count_refuses_and_does_not_become_another() {
+        let last = i64::from(i32::MAX);
+        assert_eq!(own_time::<i32>(last).unwrap(), i32::MAX);
+        assert_eq!(own_time::<i64>(last + 1).unwrap(), last + 1);
+        let refusal = own_time::<i32>(last + 1).unwrap_err();
+        assert_eq!(refusal.fault(), Fault::Invalid);
+        assert!(refusal.to_string().contains("2147483648"), "{refusal}");
+    }
 }

@@ -35,6 +35,8 @@ pub enum Reason {
     Library(ErrorStack),
     /// The revocation lists could not be handed to OpenSSL: refused as well.
     RevocationLists(std::io::Error),
+    /// The time, in seconds since 1970, is beyond what this system can count: refused as well.
+    Time(i64),
     /// Whoever asked does not want the verdict any more.
     Stopped,
 }
@@ -52,6 +54,11 @@ impl fmt::Display for Reason {
             Self::Pem(_) => out.write_str("it is not the PEM of certificates"),
             Self::Library(_) => out.write_str("OpenSSL could not judge it"),
             Self::RevocationLists(_) => out.write_str("the revocation lists could not be used"),
+            Self::Time(now) => write!(
+                out,
+                "it cannot be judged at {now} s since 1970, which is beyond what this system counts; set its \
+                 clock"
+            ),
             Self::Stopped => out.write_str("it was not judged to the end"),
         }
     }
@@ -112,6 +119,7 @@ impl Refusal {
             | Reason::Usage(_)
             | Reason::Library(_)
             | Reason::RevocationLists(_)
+            | Reason::Time(_)
             | Reason::Stopped => Fault::Invalid,
         }
     }

@@ -66,9 +66,11 @@ typedef struct gwc_configuration {
     /* What restore needs to bring the components named by pids back to what they
      * are now, absent ones included. Opaque; secrets in it are encrypted. The host may
      * refuse others to change these components, until the caller restores them,
-     * updates its own configuration, captures again (count 0: nothing), or is
-     * destroyed. GWC_E_CONFLICT while another instance keeps one of them so.
-     * [worker] */
+     * updates its own configuration, or captures again (count 0: nothing); or until
+     * there is no instance of its pid any more. It may do so over a restart and for
+     * the next instance of the same pid: one that finds nothing to restore when it
+     * is activated captures nothing. GWC_E_CONFLICT while another component keeps
+     * one of them so. [worker] */
     gwc_status (*capture)(void *ctx, const gwc_str *pids, uint64_t count, gwc_sink out,
                           gwc_error *err);
     /* Merges list into the configurations, creating factory components that do

@@ -248,7 +248,7 @@ impl Conversation {
             // Nobody has signed it: it is not even read.
             return self.refuse(unexpected("PROV-V1/certificates comes first"), true);
         }
-        if request.is_configurations() && !self.applying && !self.has_room(0) {
+        if request.is_configurations() && !self.applying && !self.has_room() {
             // Nor what is too large anyway: reading it takes more memory than it has itself.
             return self.refuse(too_large(), true);
         }
@@ -368,14 +368,14 @@ impl Conversation {
         self.refuse(fault, true)
     }
 
-    /// Whether the request at hand can be kept besides what is, and `more`.
-    fn has_room(&self, more: usize) -> bool {
+    /// Whether the request at hand can be kept besides what is, and what waits for packages.
+    fn has_room(&self) -> bool {
         let size = self.at_hand.as_ref().map_or(0, |at_hand| at_hand.weight);
-        self.kept + more + size + PLACE <= KEPT
+        self.kept + self.packages.weight() + size + PLACE <= KEPT
     }
 
     fn stage(&mut self, item: Item, entry: protocol::Item) -> Vec<Decision> {
-        if !self.has_room(0) {
+        if !self.has_room() {
             return self.refuse(too_large(), true);
         }
         if let Some(at_hand) = &mut self.at_hand {

@@ -5,6 +5,7 @@ use gateway_component_abi::status;
 use kura_formats::configurations;
 
 use super::plan::Operation;
+use crate::diagnosis::Code;
 use crate::host::{EntryKind, Host};
 
 /// Does one operation. Doing it twice with the same key is as doing it once.
@@ -40,10 +41,16 @@ pub fn redo(operation: &Operation, key: &str, host: &dyn Host) -> Result<(), Cal
     }
 }
 
-/// Takes one operation back, whether it was done, begun or neither.
-pub fn undo(operation: &Operation, key: &str, host: &dyn Host) -> Result<(), CallError> {
+/// Takes one operation back, whether it was done, begun or neither. `Some`: somebody else has changed
+/// a keystore since, so that this cannot be put back however often it is tried, and why; what they
+/// did stays.
+pub fn undo(
+    operation: &Operation,
+    key: &str,
+    host: &dyn Host,
+) -> Result<Option<String>, CallError> {
     let undo_key = format!("{key}/undo");
-    match operation {
+    let result = match operation {
         Operation::HoldConnection { was_connected } => {
             if *was_connected {
                 host.connect("")
@@ -58,22 +65,47 @@ pub fn undo(operation: &Operation, key: &str, host: &dyn Host) -> Result<(), Cal
             ..
         } => match before {
             Some(pem) => host.put_certificate(&undo_key, keystore, alias, pem),
-            None => host.remove_entry(&undo_key, keystore, alias),
+            // What is of another kind is not ours, and would be removed all the same.
+            None => present(host, keystore, alias, EntryKind::TrustedCertificate)
+                .and_then(|_| host.remove_entry(&undo_key, keystore, alias)),
         },
         Operation::PutChain {
             keystore,
             alias,
             before,
             ..
-        } => {
-            match host.put_chain(&undo_key, keystore, alias, before) {
-                // The key was made for this transaction, and is gone with it already.
-                Err(e) if before.is_empty() && e.status == status::E_NOT_FOUND => Ok(()),
-                result => result,
-            }
-        }
+        } => host.put_chain(&undo_key, keystore, alias, before),
         Operation::InstallPackage { .. } => host.revert_package(key),
         Operation::Configure { undo, .. } => host.restore(&undo_key, undo),
+    };
+    match (result, operation) {
+        (Ok(()), _) => Ok(None),
+        // The key was made for this transaction, and is gone with it already.
+        (Err(e), Operation::PutChain { before, .. })
+            if before.is_empty() && e.status == status::E_NOT_FOUND =>
+        {
+            Ok(None)
+        }
+        (Err(e), Operation::PutCertificate { .. } | Operation::PutChain { .. })
+            if is_of_others(&e) =>
+        {
+            Ok(Some(format!(
+                "{} cannot be put back as it was before: {}",
+                operation.object(),
+                e.message
+            )))
+        }
+        (Err(e), _) => Err(e),
+    }
+}
+
+/// Whether a keystore refuses because of what it holds now: no such entry or keystore, an entry of
+/// another kind, another key than the chain is for. A keystore that is full may be emptied.
+fn is_of_others(error: &CallError) -> bool {
+    match error.status {
+        status::E_NOT_FOUND | status::E_CONFLICT => true,
+        status::E_INVALID => error.code != Code::ProtocolTooLarge.as_str(),
+        _ => false,
     }
 }
 

@@ -214,14 +214,29 @@ pub enum JournalError {
     Order(&'static str),
 }
 
+/// What records are appended to: a file, or in tests one whose disk fails.
+pub(super) trait Log: Send {
+    /// As [`Appender::append`].
+    fn append(&mut self, lines: &[u8]) -> io::Result<()>;
+}
+
+impl Log for Appender {
+    fn append(&mut self, lines: &[u8]) -> io::Result<()> {
+        Appender::append(self, lines)
+    }
+}
+
+/// As [`Appender::open`].
+pub(super) type OpenLog = Box<dyn Fn(&Path, u64) -> io::Result<Box<dyn Log>> + Send>;
+
 /// The journal, open for appending.
-#[derive(Debug)]
 pub struct Journal {
     path: PathBuf,
-    /// None after an error: opened anew with the next record.
-    appender: Option<Appender>,
-    /// Up to the end of the last good record.
-    length: u64,
+    pub(super) open: OpenLog,
+    /// None after an error, when the file may hold more than `length`.
+    pub(super) log: Option<Box<dyn Log>>,
+    /// Up to the end of the last good record; None if the file is whole and was not looked at.
+    length: Option<u64>,
     summary: Summary,
 }
 
@@ -250,11 +265,13 @@ impl Journal {
         if content.len() > COMPACT_ABOVE {
             length = compact(&path, &summary).map_err(io)?;
         }
-        let appender = Some(Appender::open(&path, length).map_err(io)?);
+        let open: OpenLog = Box::new(|path, length| Ok(Box::new(Appender::open(path, length)?)));
+        let log = Some(open(&path, length).map_err(io)?);
         Ok(Journal {
             path,
-            appender,
-            length,
+            open,
+            log,
+            length: Some(length),
             summary,
         })
     }
@@ -264,34 +281,60 @@ impl Journal {
         &self.summary
     }
 
+    /// Cuts off, durably, what an append that failed has left behind, whole or in part: until then
+    /// the next start may believe it. Does nothing where nothing can be left.
+    pub fn settle(&mut self) -> Result<(), JournalError> {
+        self.opened().map(drop).map_err(|error| self.io(error))
+    }
+
+    /// The log, and its length.
+    fn opened(&mut self) -> io::Result<(&mut dyn Log, u64)> {
+        let length = match self.length {
+            Some(length) => length,
+            None => fs::symlink_metadata(&self.path)?.len(),
+        };
+        self.length = Some(length);
+        let log = match self.log.take() {
+            Some(log) => log,
+            None => (self.open)(&self.path, length)?,
+        };
+        Ok((&mut **self.log.insert(log), length))
+    }
+
+    fn io(&self, error: io::Error) -> JournalError {
+        JournalError::Io {
+            path: self.path.clone(),
+            error,
+        }
+    }
+
     /// Appends `records`, durably, with one wait for the disk. After an I/O error they count
-    /// as not written.
+    /// as not written, and are gone once [`settle`](Self::settle) says so.
     pub fn append(&mut self, records: &[Record]) -> Result<(), JournalError> {
         let mut next = self.summary.clone();
         for record in records {
             next = next.after(record).map_err(JournalError::Order)?;
         }
-        let io = |error| JournalError::Io {
-            path: self.path.clone(),
-            error,
-        };
         let mut lines = Vec::new();
         for record in records {
-            lines.extend_from_slice(&line(record).map_err(io)?);
+            lines.extend_from_slice(&line(record).map_err(|error| self.io(error))?);
         }
-        let mut appender = match self.appender.take() {
-            Some(appender) => appender,
-            None => Appender::open(&self.path, self.length).map_err(io)?,
+        let (log, length) = match self.opened() {
+            Ok(opened) => opened,
+            Err(error) => return Err(self.io(error)),
         };
-        if let Err(error) = appender.append(&lines) {
-            // The end may be torn: cut it, or the next record would hide behind it.
-            self.appender = Appender::open(&self.path, self.length).ok();
-            return Err(io(error));
+        if let Err(error) = log.append(&lines) {
+            self.log = None;
+            let error = self.io(error);
+            if let Err(e) = self.settle() {
+                log::warn!("what could not be written is not cut off yet: {e}");
+            }
+            return Err(error);
         }
-        self.length += lines.len() as u64;
-        self.appender = Some(appender);
+        let length = length + lines.len() as u64;
+        self.length = Some(length);
         self.summary = next;
-        if self.length > COMPACT_ABOVE as u64 {
+        if length > COMPACT_ABOVE as u64 {
             self.shorten();
         }
         Ok(())
@@ -300,12 +343,12 @@ impl Journal {
     /// For a gateway that tries for months without a restart. The records stand, whatever comes of
     /// this: an error is only worth a line.
     fn shorten(&mut self) {
-        self.appender = None;
+        self.log = None;
         if let Err(e) = compact(&self.path, &self.summary) {
             log::warn!("{} stays long: {e}", self.path.display());
         }
         // The old one or the new one, and whole.
-        self.length = fs::symlink_metadata(&self.path).map_or(u64::MAX, |data| data.len());
+        self.length = None;
     }
 }
 
@@ -345,6 +388,12 @@ pub fn replay(content: &[u8]) -> Result<(Summary, usize), String> {
     Ok((summary, good))
 }
 
+/// Whether this is a journal that made no sense.
+pub(super) fn is_set_aside(path: &Path) -> bool {
+    let name = path.file_name().map(|name| name.to_string_lossy());
+    name.is_some_and(|name| name.starts_with("journal.jsonl.corrupt"))
+}
+
 fn set_aside(path: &Path, reason: String) -> JournalError {
     let mut kept = path.with_extension("jsonl.corrupt");
     let mut number = 1;
@@ -366,183 +415,5 @@ fn set_aside(path: &Path, reason: String) -> JournalError {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
-    use super::*;
-
-    fn started() -> Record {
-        Record::Started {
-            transaction: "t".into(),
-            client_id: "c".into(),
-            username: "u".into(),
-            parameters: "p".into(),
-        }
-    }
-
-    fn whole() -> Vec<Record> {
-        vec![
-            started(),
-            Record::Attempt { n: 1, at_ms: 5 },
-            Record::Sealed,
-            Record::Undone,
-            Record::Attempt { n: 2, at_ms: 6 },
-            Record::Sealed,
-            Record::Committed { at_ms: 6 },
-            Record::Finished {
-                root_verified: true,
-            },
-        ]
-    }
-
-    #[test]
-    fn what_was_appended_is_there_after_a_restart() {
-        let dir = tempfile::tempdir().unwrap();
-        for record in whole() {
-            let mut journal = Journal::open(dir.path()).unwrap();
-            journal.append(std::slice::from_ref(&record)).unwrap();
-            let said = journal.summary().clone();
-            drop(journal);
-            assert_eq!(Journal::open(dir.path()).unwrap().summary(), &said);
-        }
-        let journal = Journal::open(dir.path()).unwrap();
-        assert!(journal.summary().provisioned_before);
-        assert_eq!(journal.summary().last_attempts, 2);
-    }
-
-    #[test]
-    fn a_record_torn_at_any_byte_counts_as_not_written() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("journal.jsonl");
-        let mut journal = Journal::open(dir.path()).unwrap();
-        journal.append(&[started()]).unwrap();
-        let before = fs::read(&path).unwrap();
-        let said = journal.summary().clone();
-        journal
-            .append(&[Record::Attempt { n: 1, at_ms: 5 }])
-            .unwrap();
-        let after = fs::read(&path).unwrap();
-        for end in before.len()..after.len() {
-            fs::write(&path, &after[..end]).unwrap();
-            let mut journal = Journal::open(dir.path()).unwrap();
-            assert_eq!(journal.summary(), &said, "cut at {end}");
-            journal
-                .append(&[Record::Attempt { n: 1, at_ms: 5 }])
-                .unwrap();
-            assert_eq!(fs::read(&path).unwrap(), after);
-        }
-    }
-
-    #[test]
-    fn a_damaged_line_before_the_last_is_moved_aside_and_named() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("journal.jsonl");
-        let mut journal = Journal::open(dir.path()).unwrap();
-        journal.append(&[started()]).unwrap();
-        journal
-            .append(&[Record::Attempt { n: 1, at_ms: 5 }])
-            .unwrap();
-        let mut bytes = fs::read(&path).unwrap();
-        bytes[30] ^= 1;
-        fs::write(&path, bytes).unwrap();
-        let Err(JournalError::Corrupt { kept, .. }) = Journal::open(dir.path()) else {
-            panic!("not refused");
-        };
-        assert!(kept.exists() && !path.exists());
-        assert_eq!(
-            Journal::open(dir.path()).unwrap().summary(),
-            &Summary::default()
-        );
-    }
-
-    #[test]
-    fn records_out_of_order_are_refused() {
-        let dir = tempfile::tempdir().unwrap();
-        let mut journal = Journal::open(dir.path()).unwrap();
-        assert!(journal
-            .append(&[Record::Finished {
-                root_verified: true
-            }])
-            .is_err());
-        journal.append(&[started()]).unwrap();
-        assert!(journal.append(&[started()]).is_err());
-        assert!(journal.append(&[Record::Committed { at_ms: 1 }]).is_err());
-        assert_eq!(
-            journal.summary().transaction.as_ref().unwrap().phase,
-            Phase::Open
-        );
-    }
-
-    #[test]
-    fn keys_of_an_attempt_are_known_after_a_restart_until_they_are_gone() {
-        let dir = tempfile::tempdir().unwrap();
-        let key = Made {
-            keystore: "SSLKeystore".into(),
-            alias: "device".into(),
-        };
-        let mut journal = Journal::open(dir.path()).unwrap();
-        let attempt = Record::Attempt { n: 1, at_ms: 5 };
-        journal.append(&[started(), attempt]).unwrap();
-        journal.append(&[Record::Key(key.clone())]).unwrap();
-        let mut journal = Journal::open(dir.path()).unwrap();
-        let open = journal.summary().transaction.clone().unwrap();
-        assert_eq!(open.keys, [key]);
-        assert!(journal.append(&[Record::Abandoned]).is_err());
-        journal.append(&[Record::Undone]).unwrap();
-        let open = journal.summary().transaction.clone().unwrap();
-        assert_eq!(open.keys, []);
-        journal.append(&[Record::Abandoned]).unwrap();
-    }
-
-    /// A summary as versions write it that know nothing of giving up.
-    const OLDER: &str = r#"{"summary":{"transaction":null,"provisioned_before":true,"good_time_ms":7,"last_attempts":2,"last_transaction":"t0","root_verified":true}}"#;
-
-    #[test]
-    fn that_it_gave_up_is_kept_until_the_next_start_and_older_versions_read_past_it() {
-        let dir = tempfile::tempdir().unwrap();
-        let mut journal = Journal::open(dir.path()).unwrap();
-        let older: Record = serde_json::from_str(OLDER).unwrap();
-        let attempt = Record::Attempt { n: 1, at_ms: 5 };
-        journal.append(&[older, started(), attempt]).unwrap();
-        let gave_up = GaveUp {
-            transaction: "t1".into(),
-            parameters: "p".into(),
-            attempts: 1,
-            at_ms: 9,
-            fault: None,
-        };
-        let summary = Summary {
-            gave_up: Some(Box::new(gave_up.clone())),
-            ..journal.summary().clone()
-        };
-        let record = Record::Summary(Box::new(summary));
-        journal.append(&[record, Record::Abandoned]).unwrap();
-        let mut journal = Journal::open(dir.path()).unwrap();
-        assert_eq!(journal.summary().gave_up.as_deref(), Some(&gave_up));
-        assert_eq!(journal.summary().transaction, None);
-        // What it says beside that is what an older version would have said.
-        let mut json = serde_json::to_value(journal.summary()).unwrap();
-        json.as_object_mut().unwrap().remove("gave_up").unwrap();
-        let older: serde_json::Value = serde_json::from_str(OLDER).unwrap();
-        assert_eq!(json, older["summary"]);
-        journal.append(&[started()]).unwrap();
-        assert_eq!(journal.summary().gave_up, None);
-    }
-
-    #[test]
-    fn a_long_journal_is_rewritten_as_its_summary() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("journal.jsonl");
-        let mut journal = Journal::open(dir.path()).unwrap();
-        journal.append(&[started()]).unwrap();
-        // Also without a restart.
-        let mut longest = 0;
-        for n in 1..1000 {
-            journal.append(&[Record::Attempt { n, at_ms: 5 }]).unwrap();
-            longest = longest.max(fs::symlink_metadata(&path).unwrap().len());
-        }
-        assert!(longest < COMPACT_ABOVE as u64 + 1000, "{longest}");
-        let said = journal.summary().clone();
-        drop(journal);
-        assert_eq!(Journal::open(dir.path()).unwrap().summary(), &said);
-    }
-}
+#[path = "journal_tests.rs"]
+mod tests;

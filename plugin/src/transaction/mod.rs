@@ -9,10 +9,13 @@ mod apply;
 mod complete;
 pub mod journal;
 mod keys;
+mod packages;
 pub mod plan;
 pub mod record;
 mod recover;
 mod staged;
+#[cfg(test)]
+pub(crate) mod tests;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -26,6 +29,7 @@ use crate::host::{EntryKind, Host};
 use crate::provisioner::{GaveUp, Memory};
 use crate::settings::Identity;
 use journal::{Journal, JournalError, Phase, Record, Summary};
+pub use packages::MAX_PACKAGES;
 use plan::{Operation, Plan};
 pub use staged::Item;
 use staged::Staged;
@@ -84,7 +88,8 @@ impl Engine {
         self.journal.summary().root_verified
     }
 
-    /// Writes down that attempt `n` counts; with the first one, that the transaction begins.
+    /// Writes down that attempt `n` counts; with the first one, that the transaction begins, and that
+    /// the one before has ended where that could not be written at the time.
     pub fn count(
         &mut self,
         n: u32,
@@ -94,7 +99,12 @@ impl Engine {
         at_ms: i64,
     ) -> Result<(), Fault> {
         let mut records = Vec::new();
-        if self.journal.summary().transaction.is_none() {
+        let open = self.journal.summary().transaction.as_ref();
+        let another = open.is_some_and(|open| open.id != transaction);
+        if another {
+            records.push(Record::Abandoned);
+        }
+        if another || open.is_none() {
             records.push(Record::Started {
                 transaction: transaction.to_owned(),
                 client_id: identity.client_id.clone(),
@@ -130,20 +140,6 @@ impl Engine {
     /// Keeps an item for the commit.
     pub fn stage(&mut self, item: Item) -> Result<(), Fault> {
         self.staged.add(item, &*self.host, &self.own_pid)
-    }
-
-    /// Keeps a package for the commit, after the host has looked into it.
-    pub fn stage_package(&mut self, name: &str, version: &str, path: &str) -> Result<(), Fault> {
-        let metatypes = self
-            .host
-            .inspect_package(name, version, path)
-            .map_err(|e| of_package(&format!("package {name} {version}"), &e))?;
-        self.stage(Item::Package {
-            name: name.to_owned(),
-            version: version.to_owned(),
-            path: path.to_owned(),
-            metatypes,
-        })
     }
 
     /// Writes the plan of everything staged; `signer_pem` becomes trusted at the commit, `manifest`
@@ -286,8 +282,11 @@ impl Engine {
         Ok(self.next >= plan.operations.len())
     }
 
-    /// Takes everything back: what was staged, and what was or may have been applied.
+    /// Takes everything back: what was staged, and what was or may have been applied. Nothing of
+    /// that begins while a record that could not be written may still be on the disk: a start after
+    /// a loss of power would go forward from half the way back, or look for a plan that is gone.
     pub fn undo(&mut self) -> Result<(), Fault> {
+        self.journal.settle().map_err(|e| of_journal(&e))?;
         self.staged = Staged::default();
         if std::mem::take(&mut self.captured) {
             // It was not sealed, so there is nothing to restore, only to let go of.
@@ -301,8 +300,11 @@ impl Engine {
         if open.phase == Phase::Sealed {
             let plan = self.load_plan(&open.id)?;
             for (n, operation) in plan.operations.iter().enumerate().rev() {
-                apply::undo(operation, &plan.key(&open.id, n), &*self.host)
+                let left = apply::undo(operation, &plan.key(&open.id, n), &*self.host)
                     .map_err(|e| of_apply(operation, &e))?;
+                if let Some(left) = left {
+                    log::warn!("{}: {left}", self.own_pid);
+                }
             }
         }
         self.remove_keys(&open)?;
@@ -316,14 +318,6 @@ impl Engine {
     /// Writes the commit record: from here on there is no way back.
     pub fn commit(&mut self, at_ms: i64) -> Result<(), Fault> {
         self.write(&[Record::Committed { at_ms }])
-    }
-
-    /// The staging folder of the open transaction, for files; made when first asked for.
-    pub fn staging_folder(&self, transaction: &str) -> Result<PathBuf, Fault> {
-        let folder = self.folder.join("staging").join(transaction);
-        durable_file::create_folder(&folder)
-            .map_err(|e| of_io(&folder.display().to_string(), &e))?;
-        Ok(folder)
     }
 
     fn clean(&self, transaction: &str) -> Result<(), Fault> {

@@ -115,8 +115,11 @@ impl Shared {
         self.stopping.load(Ordering::Acquire)
     }
 
-    /// The worker has ended; the next one may begin.
+    /// The worker has ended; the next one may begin. Whom it may trust is for the next one to find:
+    /// it may fail at that, and much may have changed since.
     pub fn rest(&self) {
+        self.set_provisioned(false);
+        lock(&self.verifier).trust(&[], &[]);
         self.stopping.store(false, Ordering::Release);
         self.set_document(status::inactive(&self.pid));
     }
@@ -136,4 +139,22 @@ impl Shared {
 /// A lock whose holder panicked still guards plain data.
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trust::fixtures::{Ca, Leaf};
+
+    #[test]
+    fn nobody_is_trusted_from_one_activation_to_the_next() {
+        let shared = Shared::new("pid");
+        let signer = Ca::root("Root").issue("Signer", Leaf::default());
+        lock(&shared.verifier).trust(std::slice::from_ref(&signer.certificate), &[]);
+        assert_eq!(lock(&shared.verifier).trusted_fingerprints().len(), 1);
+        shared.set_provisioned(true);
+        shared.rest();
+        assert!(!shared.provisioned());
+        assert!(lock(&shared.verifier).trusted_fingerprints().is_empty());
+    }
 }

@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Most bytes of one document. The readers stop far below, and say so.
 pub const MAX_DOCUMENT: u64 = 64 << 20;
@@ -33,6 +33,41 @@ pub fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     Ok(content)
 }
 
+/// The files, and for each folder among them the `.xml` files at any depth in it, sorted. A link to
+/// a folder in it is not followed. A folder that cannot be read, or has no such file, stays itself:
+/// reading it says so.
+pub fn documents(paths: &[PathBuf]) -> Vec<PathBuf> {
+    let mut all = Vec::new();
+    for path in paths {
+        let mut found = match path.is_dir() {
+            true => below(path).unwrap_or_default(),
+            false => Vec::new(),
+        };
+        if found.is_empty() {
+            found.push(path.clone());
+        }
+        found.sort();
+        all.append(&mut found);
+    }
+    all
+}
+
+fn below(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let (mut found, mut folders) = (Vec::new(), vec![folder.to_owned()]);
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder)? {
+            let entry = entry?;
+            let path = entry.path();
+            if entry.file_type()?.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|is| is == "xml") {
+                found.push(path);
+            }
+        }
+    }
+    Ok(found)
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -47,5 +82,22 @@ mod tests {
             let error = read(path, most).unwrap_err().to_string();
             assert_eq!(error, format!("it has more than {most} bytes"));
         }
+    }
+    #[test]
+    fn a_folder_stands_for_the_documents_in_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        std::fs::create_dir_all(path("b/c")).unwrap();
+        for name in ["z.xml", "b/c/y.xml", "b/notes.txt"] {
+            std::fs::write(path(name), "x").unwrap();
+        }
+        std::os::unix::fs::symlink(folder.path(), path("b/round")).unwrap();
+        let empty = path("empty");
+        std::fs::create_dir(&empty).unwrap();
+        let given = [path("b/notes.txt"), folder.path().to_owned(), empty.clone()];
+        assert_eq!(
+            documents(&given),
+            [path("b/notes.txt"), path("b/c/y.xml"), path("z.xml"), empty]
+        );
     }
 }

@@ -28,13 +28,13 @@ enum Judge {
     },
     /// The reader of metatypes
     Metatype {
-        /// Metatype descriptors
+        /// Metatype descriptors; a folder stands for the .xml files in it
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
     /// The configuration XML: read, write, read again, compare
     Snapshot {
-        /// Snapshots of Kura
+        /// Snapshots of Kura; a folder stands for the .xml files in it
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
@@ -133,9 +133,10 @@ fn each(
     out: &mut dyn Write,
     judge: impl Fn(&[u8]) -> Result<Passed, String>,
 ) -> Result<bool, Box<dyn Error>> {
+    let files = input::documents(files);
     let mut report = Report::new();
     let mut unreadable = 0;
-    for file in files {
+    for file in &files {
         let case = file.display().to_string();
         let outcome = match contents(file, input::MAX_DOCUMENT) {
             Ok(xml) => judge(&xml),
@@ -184,7 +185,9 @@ mod tests {
         assert_eq!(judged(vec![good.clone()]).0, Ok(true));
         assert_eq!(judged(vec![good.clone(), empty]).0, Ok(false));
         let missing = folder.path().join("missing.xml");
-        let (outcome, report) = judged(vec![missing, folder.path().to_owned(), good]);
+        let nothing = folder.path().join("nothing");
+        std::fs::create_dir(&nothing).unwrap();
+        let (outcome, report) = judged(vec![missing, nothing, good]);
         assert_eq!(outcome, Err("2 of 3 files cannot be read".to_owned()));
         assert!(report.ends_with("\n1 passed, 2 failed\n"), "{report}");
         let names = |line: &&str| line.starts_with("FAILED ") && line.contains("cannot read ");

@@ -80,6 +80,7 @@ impl Instance {
 
     /// Starts it with its configuration.
     pub fn activate(&self, properties: &Properties) -> Result<(), ComponentError> {
+        Self::may_wait(self.context.as_deref(), true);
         self.lifecycle("activate", self.table.ops().activate, properties)
     }
 
@@ -91,6 +92,7 @@ impl Instance {
     /// Stops it. On return none of its threads runs.
     pub fn deactivate(&self) -> Result<(), ComponentError> {
         let _one_at_a_time = self.lock();
+        Self::may_wait(self.context.as_deref(), false);
         self.plain("deactivate", self.table.ops().deactivate)
     }
 
@@ -174,6 +176,14 @@ impl Instance {
         refused(status, &err, &self.pid, name)
     }
 
+    /// A component that is being deactivated has no host call in flight that waits for the network:
+    /// `deactivate` is over soon whatever that does.
+    fn may_wait(context: Option<&Context>, may: bool) {
+        if let Some(service) = context.and_then(|c| c.services.cloud_connection.as_deref()) {
+            service.may_wait(may);
+        }
+    }
+
     fn without(&self, name: &'static str) -> ComponentError {
         ComponentError::Broken {
             component: self.pid.clone(),
@@ -187,6 +197,7 @@ impl Instance {
         let Some(context) = self.context.take() else {
             return Ok(());
         };
+        Self::may_wait(Some(&*context), false);
         let result = self.plain("destroy", self.table.ops().destroy);
         if result.is_err() {
             // It may still use what it was given: that, and the library, stay in place.

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use mqtt_session::{Event as SessionEvent, Failure, Session};
 
 use super::control::{Desk, Outgoing};
+use super::ending::Done;
 use super::settings::{Identity, Link, Policy, SettingsError};
 use super::stack::Stack;
 use super::{birth, control, session, ConnectionInfo, Surroundings};
@@ -32,9 +33,9 @@ pub(super) enum Command {
     /// Connect, held or not; the transaction, if not empty, goes into the next BIRTH.
     Connect(String),
     /// Disconnect and stay so; answered when it is done.
-    Disconnect(Sender<()>),
+    Disconnect(Done),
     /// The same, and whatever it is told, until it is released.
-    Hold(Sender<()>),
+    Hold(Done),
     /// What it was told counts again.
     Release,
     /// What the session of that epoch says.
@@ -150,12 +151,12 @@ impl Actor {
                 Ok(Command::Disconnect(done)) => {
                     self.told = Some(false);
                     self.end();
-                    let _ = done.send(());
+                    drop(done);
                 }
                 Ok(Command::Hold(done)) => {
                     self.held = true;
                     self.end();
-                    let _ = done.send(());
+                    drop(done);
                 }
                 Ok(Command::Release) => {
                     self.held = false;

@@ -4,7 +4,8 @@ use std::sync::mpsc::{channel, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
-use super::actor::{Actor, Command, LONGEST_QUIESCE};
+use super::actor::{Actor, Command};
+use super::ending::{Done, Ending};
 use super::stack::Stack;
 use super::{ConnectionInfo, Surroundings};
 
@@ -59,23 +60,21 @@ impl Connection {
         let _ = self.commands.send(Command::Release);
     }
 
-    /// Returns once it is disconnected; to be called without a lock.
-    pub(super) fn disconnect(&self) -> impl FnOnce() + 'static {
+    /// To be waited for without a lock.
+    pub(super) fn disconnect(&self) -> Ending {
         self.ended(Command::Disconnect)
     }
 
     /// As [`disconnect`](Self::disconnect), and held.
-    pub(super) fn hold(&self) -> impl FnOnce() + 'static {
+    pub(super) fn hold(&self) -> Ending {
         self.ended(Command::Hold)
     }
 
-    fn ended(&self, command: fn(Sender<()>) -> Command) -> impl FnOnce() + 'static {
-        let (done, wait) = channel();
+    fn ended(&self, command: fn(Done) -> Command) -> Ending {
+        let (ending, done) = Ending::new();
+        // An actor that has ended drops it.
         let _ = self.commands.send(command(done));
-        // An actor that has ended has dropped the sender.
-        move || {
-            let _ = wait.recv_timeout(LONGEST_QUIESCE * 2);
-        }
+        ending
     }
 }
 

@@ -1,18 +1,27 @@
 //! `gwc.cloud-connection/1`: the connection of one component, found by the suffix they share.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use gateway_component_abi::safe::error::CallError;
 use gateway_component_abi::status;
 
+use super::ending::Ending;
 use super::stack::Stack;
-use super::Connections;
+use super::{Connections, LONGEST_ENDING};
 use crate::component::services::{CloudConnectionService, ConnectionView};
 
 /// The connection that a component belongs to.
 pub struct Member {
     connections: Arc<Connections>,
     pid: String,
+    waiting: Mutex<Waiting>,
+}
+
+/// Whether calls of the component may wait, and what they wait for.
+#[derive(Default)]
+struct Waiting {
+    hurry: bool,
+    endings: Vec<Ending>,
 }
 
 impl Member {
@@ -21,7 +30,12 @@ impl Member {
         Member {
             connections,
             pid: pid.to_owned(),
+            waiting: Mutex::default(),
         }
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn cloud(&self) -> Result<String, CallError> {
@@ -50,7 +64,17 @@ impl CloudConnectionService for Member {
     }
 
     fn disconnect(&self) -> Result<(), CallError> {
-        self.connections.hold(&self.cloud()?)
+        let ending = self.connections.hold(&self.cloud()?)?;
+        {
+            let mut waiting = self.waiting();
+            if waiting.hurry {
+                return Ok(());
+            }
+            waiting.endings.push(ending.clone());
+        }
+        ending.wait(LONGEST_ENDING);
+        self.waiting().endings.retain(|other| !other.is(&ending));
+        Ok(())
     }
 
     fn connect(&self, transaction: &str) -> Result<(), CallError> {
@@ -66,5 +90,16 @@ impl CloudConnectionService for Member {
 
     fn release(&self) -> Result<(), CallError> {
         self.connections.release(&self.cloud()?, None)
+    }
+
+    fn may_wait(&self, may: bool) {
+        let mut waiting = self.waiting();
+        waiting.hurry = !may;
+        if waiting.hurry {
+            waiting
+                .endings
+                .drain(..)
+                .for_each(|ending| ending.give_up());
+        }
     }
 }

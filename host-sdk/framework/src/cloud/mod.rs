@@ -13,6 +13,7 @@ mod actor;
 mod birth;
 mod connection;
 mod control;
+mod ending;
 mod member;
 mod memory;
 mod serving;
@@ -38,15 +39,19 @@ use crate::loader::Instance;
 use crate::packages::Packages;
 use crate::plugins::PluginInfo;
 use crate::system::SystemProperties;
+use actor::LONGEST_QUIESCE;
 pub use birth::TRANSACTION;
 use connection::Connection;
 pub use control::ControlReport;
+use ending::Ending;
 pub use member::Member;
 pub use memory::Memory;
 use stack::Stack;
 
 /// How long a control message waits for the components of a gateway that is starting.
 const COMPONENTS: Duration = Duration::from_secs(10);
+/// How long whoever has a connection disconnected waits for it.
+const LONGEST_ENDING: Duration = LONGEST_QUIESCE.saturating_mul(2);
 
 /// A cloud connection for people to see.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -280,22 +285,19 @@ impl Connections {
     /// Disconnects it because a person wants so, until it is told to connect or the next start.
     /// Returns once it is disconnected.
     pub fn disconnect(&self, pid: &str) -> Result<(), CallError> {
-        let wait = self.find(&self.lock(), pid)?.disconnect();
-        wait();
+        let ending = self.find(&self.lock(), pid)?.disconnect();
+        ending.wait(LONGEST_ENDING);
         Ok(())
     }
 
     /// Holds it for its component: it is disconnected and stays so, also over restarts, until
-    /// [`release`](Self::release). Returns once it is disconnected.
-    pub(super) fn hold(&self, pid: &str) -> Result<(), CallError> {
-        let wait = {
-            let all = self.lock();
-            let connection = self.find(&all, pid)?;
-            self.remember(pid, |memory| memory.hold(pid))?;
-            connection.hold()
-        };
-        wait();
-        Ok(())
+    /// [`release`](Self::release). Durable on return; that it is disconnected is to be waited for,
+    /// [`LONGEST_ENDING`] at most.
+    fn hold(&self, pid: &str) -> Result<Ending, CallError> {
+        let all = self.lock();
+        let connection = self.find(&all, pid)?;
+        self.remember(pid, |memory| memory.hold(pid))?;
+        Ok(connection.hold())
     }
 
     /// Ends the hold. With a transaction, even an empty one, it connects; the transaction goes

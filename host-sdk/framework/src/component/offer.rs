@@ -92,18 +92,12 @@ pub struct OwnConfiguration {
 impl OwnConfiguration {
     /// For one instance of `pid`, over the service of all.
     pub fn new(service: Arc<ConfigurationService>, pid: &str) -> OwnConfiguration {
-        static INSTANCES: AtomicU64 = AtomicU64::new(0);
+        static INSTANCES: AtomicU64 = AtomicU64::new(1);
         let holder = Holder {
             pid: pid.to_owned(),
             instance: INSTANCES.fetch_add(1, Ordering::Relaxed),
         };
         OwnConfiguration { service, holder }
-    }
-}
-
-impl Drop for OwnConfiguration {
-    fn drop(&mut self) {
-        self.service.release(&self.holder);
     }
 }
 

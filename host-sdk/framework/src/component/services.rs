@@ -195,6 +195,11 @@ pub trait CloudConnectionService: Send + Sync {
     /// Ends the hold of [`disconnect`](Self::disconnect): what the connection was told before it
     /// counts again.
     fn release(&self) -> Result<(), CallError>;
+    /// Whether a call may wait for the network: not while the component is being deactivated, which
+    /// takes a bounded time. A call that waits then returns at once. Called by the host.
+    fn may_wait(&self, may: bool) {
+        let _ = may;
+    }
 }
 
 /// `gwc.crypto/1`.

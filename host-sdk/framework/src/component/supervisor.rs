@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{channel, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::{self, JoinHandle};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use gateway_component_abi::value::Value;
 
@@ -21,6 +21,9 @@ use crate::loader::{ComponentError, Instance, Library};
 use crate::packages::PluginHost;
 use crate::plugins::watch::{Change as File, Stamp};
 use crate::plugins::{PluginInfo, Registry};
+
+/// How often a young process says that it lives.
+const BEAT: Duration = Duration::from_secs(1);
 
 /// What the supervisor needs of its surroundings.
 pub trait Environment: Send + Sync + 'static {
@@ -57,6 +60,7 @@ enum Command {
     Files(Vec<File>),
     Follow(BTreeSet<String>),
     SystemChanged,
+    Started,
     Done(Sender<()>),
     Stop,
 }
@@ -144,6 +148,12 @@ impl Supervisor {
         if self.commands.send(Command::Done(done)).is_ok() {
             let _ = wait.recv();
         }
+    }
+
+    /// Says that everything is there that the start finds: what has no instance now gets none soon.
+    pub fn started(&self) {
+        let _ = self.commands.send(Command::Started);
+        self.settle();
     }
 
     /// All instances, sorted by pid.
@@ -277,19 +287,22 @@ impl Shared {
             self.reconcile(&pid, false);
         }
         let well = Instant::now() + PROBATION;
+        let mut started = false;
         loop {
-            let command =
-                match commands.recv_timeout(well.saturating_duration_since(Instant::now())) {
-                    Ok(command) => command,
-                    Err(RecvTimeoutError::Disconnected) => break,
-                    Err(RecvTimeoutError::Timeout) => {
-                        self.trials.is_well();
-                        match commands.recv() {
-                            Ok(command) => command,
-                            Err(_) => break,
-                        }
+            self.trials.lives();
+            let left = well.saturating_duration_since(Instant::now());
+            let command = match commands.recv_timeout(left.min(BEAT)) {
+                Ok(command) => command,
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) if left > BEAT => continue,
+                Err(RecvTimeoutError::Timeout) => {
+                    self.trials.is_well();
+                    match commands.recv() {
+                        Ok(command) => command,
+                        Err(_) => break,
                     }
-                };
+                }
+            };
             match command {
                 Command::Done(done) => drop(done.send(())),
                 Command::Stop => break,
@@ -302,11 +315,15 @@ impl Shared {
                 Command::Files(changes) => self.follow(&self.register(changes)),
                 Command::Follow(touched) => self.follow(&touched),
                 Command::SystemChanged => self.system_changed(),
+                Command::Started => started = true,
+            }
+            if started && !self.stop.is_raised() {
+                self.free_abandoned();
             }
         }
         let all = std::mem::take(&mut *self.instances());
         for entry in all.into_values() {
-            entry.instance.into_iter().for_each(|one| self.end(one));
+            entry.instance.into_iter().for_each(delivery::stop);
         }
     }
 
@@ -424,7 +441,7 @@ impl Shared {
                 entry.instance = None;
                 entry.origin = None;
             }
-            running.into_iter().for_each(|running| self.end(running));
+            running.into_iter().for_each(delivery::stop);
             None
         };
         let (Some(mut properties), Some(library)) = (configuration.clone(), library) else {
@@ -458,8 +475,6 @@ impl Shared {
             };
             let made = self.tried(pid, &library, start);
             made.and_then(|result| result.map_err(|e| crate::one_line(&e)))
-                // One that failed half-way may have kept what it was given.
-                .inspect_err(|_| self.configuration.release_all(pid))
         };
         let outcome = match running {
             Some(instance) if changed => {
@@ -471,7 +486,7 @@ impl Shared {
                         if let Some(entry) = self.instances().get_mut(pid) {
                             entry.instance = None;
                         }
-                        self.end(instance);
+                        delivery::stop(instance);
                         make().map(|made| entry.instance = Some(made))
                     }
                     result => {
@@ -497,12 +512,16 @@ impl Shared {
         self.instances().insert(pid.to_owned(), entry);
     }
 
-    /// Stops an instance for good, and lets go of what it has reserved, also where it does not let
-    /// itself be destroyed.
-    fn end(&self, instance: Arc<Instance>) {
-        let pid = instance.pid().to_owned();
-        delivery::stop(instance);
-        self.configuration.release_all(&pid);
+    /// What an instance has reserved is kept for the next one of the same pid, in this process or in
+    /// another; where there is none, nobody else could let go of it.
+    fn free_abandoned(&self) {
+        let there = |pid: &str| {
+            let instances = self.instances();
+            instances
+                .get(pid)
+                .is_some_and(|entry| entry.instance.is_some())
+        };
+        self.configuration.free_abandoned(there);
     }
 
     /// Makes a call into a component that may take the process with it, unless it has done so too
@@ -521,7 +540,11 @@ impl Shared {
                 if let Some(look) = self.trials.look() {
                     // What its threads do now, they do before anybody else's.
                     log::info!("looking at {pid} for {} s", look.as_secs());
-                    self.stop.wait(look);
+                    let end = Instant::now() + look;
+                    let left = || end.saturating_duration_since(Instant::now());
+                    while !left().is_zero() && !self.stop.wait(left().min(BEAT)) {
+                        self.trials.lives();
+                    }
                 }
                 Ok(result)
             }

@@ -20,8 +20,11 @@
 //! A component that crashes right after such a call, in a thread of its own, is found out in
 //! another way. A start that ended by itself within [`PROBATION`], in no call, says of nobody that
 //! it was him; after [`LIMIT`] of them in a row the next starts are careful: after each call into a
-//! component the gateway looks on for a moment, [`LOOK`], before it makes the next, and what ends
-//! it in that moment is that component's strike. Not found out: one that takes longer.
+//! component the gateway looks on for a while before it makes the next, and what ends it in that
+//! while is that component's strike. It looks on for longer than any of these starts took, [`LOOK`]
+//! at least: so one that crashes is still looked at when it does, and is not taken for the next one.
+//! How long a start takes is noted each second of its probation. Not found out: one that takes
+//! longer than the probation, as `docs/decisions/crash-loops.md` says.
 //!
 //! Nor is a run judged that was told to end ([`Stop`](super::Stop)): whoever told it so may lose his
 //! patience and kill it, in whatever it is doing then.
@@ -31,7 +34,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use durable_file::Slate;
 use serde::{Deserialize, Serialize};
@@ -43,8 +46,11 @@ pub const LIMIT: u32 = 3;
 
 /// A process that has lived so long is well.
 pub const PROBATION: Duration = Duration::from_secs(60);
-/// How long a careful start looks on.
+/// How long a careful start looks on at least; at most for as long as [`PROBATION`].
 pub const LOOK: Duration = Duration::from_secs(3);
+/// How much longer it looks on than the starts before it took, s: these are noted each second, and
+/// how long a component takes is not the same each time.
+const LONGER: u64 = 2;
 
 /// Where the kernel says which start of the system this is; Linux, `random(4)`.
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
@@ -66,6 +72,7 @@ struct Inner {
     slate: Option<Slate>,
     state: State,
     careful: bool,
+    began: Instant,
     /// Whether the process has been told to end.
     ending: bool,
 }
@@ -81,6 +88,12 @@ struct State {
     /// How many starts in a row ended on probation, in no call.
     #[serde(default)]
     early: u32,
+    /// How long the process has been on probation, s.
+    #[serde(default)]
+    lived: u64,
+    /// How long that of the longest of the starts took that ended early in a row, s.
+    #[serde(default)]
+    longest: u64,
     /// The start of the system that this is of; empty where it is not known.
     #[serde(default)]
     boot: String,
@@ -142,23 +155,27 @@ impl Trials {
                 strike.count
             );
         }
-        if state.young && unfinished.is_empty() {
-            state.early = state.early.saturating_add(1);
+        if state.young {
+            state.longest = state.longest.max(state.lived);
+            if unfinished.is_empty() {
+                state.early = state.early.saturating_add(1);
+            }
         }
-        state.young = true;
+        (state.young, state.lived) = (true, 0);
         let careful = state.early >= LIMIT;
         if careful {
             log::error!(
                 "the gateway ended soon after its start, {} times in a row: it looks at each \
                  component for {} s before it starts the next",
                 state.early,
-                LOOK.as_secs()
+                state.look().as_secs()
             );
         }
         let mut inner = Inner {
             slate,
             state,
             careful,
+            began: Instant::now(),
             ending: false,
         };
         inner.write();
@@ -194,7 +211,22 @@ impl Trials {
 
     /// How long to look on after a call, before its trial ends; not at all, as a rule.
     pub fn look(&self) -> Option<Duration> {
-        self.lock().careful.then_some(LOOK)
+        let inner = self.lock();
+        inner.careful.then(|| inner.state.look())
+    }
+
+    /// The process lives: to be told each second of its probation.
+    pub fn lives(&self) {
+        let lived = self.lock().began.elapsed();
+        self.has_lived(lived.as_secs());
+    }
+
+    fn has_lived(&self, seconds: u64) {
+        let mut inner = self.lock();
+        if inner.state.young && seconds > inner.state.lived {
+            inner.state.lived = seconds;
+            inner.write();
+        }
     }
 
     /// The process has been told to end: nothing of what comes now is a strike, or an early end, and
@@ -204,7 +236,7 @@ impl Trials {
         if !std::mem::replace(&mut inner.ending, true) {
             inner.careful = false;
             inner.state.open.clear();
-            (inner.state.young, inner.state.early) = (false, 0);
+            inner.state.is_over();
             inner.write();
         }
     }
@@ -214,7 +246,7 @@ impl Trials {
         let mut inner = self.lock();
         inner.careful = false;
         if inner.state.young {
-            (inner.state.young, inner.state.early) = (false, 0);
+            inner.state.is_over();
             inner.write();
         }
     }
@@ -229,6 +261,17 @@ impl Trials {
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// The probation is.
+    fn is_over(&mut self) {
+        (self.young, self.early, self.longest) = (false, 0, 0);
+    }
+
+    fn look(&self) -> Duration {
+        Duration::from_secs(self.longest.saturating_add(LONGER)).clamp(LOOK, PROBATION)
     }
 }
 
@@ -334,6 +377,48 @@ mod tests {
         let trials = Arc::new(Trials::open(dir.path()));
         assert_eq!(trials.look(), None);
         assert!(trials.begin("heater", "1").is_err());
+    }
+
+    /// Had it looked on for a moment only, the next one would be taken for the one that crashes.
+    #[test]
+    fn a_careful_start_looks_on_for_longer_than_the_starts_before_it_took() {
+        let dir = tempfile::tempdir().unwrap();
+        for _ in 0..LIMIT {
+            let trials = Arc::new(Trials::open(dir.path()));
+            trials.begin("heater", "1").unwrap();
+            trials.begin("pump", "1").unwrap();
+            trials.has_lived(20);
+        }
+        // This time it takes longer, and somebody else is being looked at.
+        let trials = Arc::new(Trials::open(dir.path()));
+        assert_eq!(trials.look(), Some(Duration::from_secs(22)));
+        trials.begin("heater", "1").unwrap();
+        trials.has_lived(25);
+        std::mem::forget(trials.begin("pump", "1").unwrap());
+        for _ in 0..LIMIT {
+            let trials = Arc::new(Trials::open(dir.path()));
+            assert_eq!(trials.look(), Some(Duration::from_secs(27)));
+            std::mem::forget(trials.begin("heater", "1").unwrap());
+            trials.has_lived(20);
+        }
+        let trials = Arc::new(Trials::open(dir.path()));
+        assert!(trials.begin("heater", "1").is_err());
+        trials.begin("pump", "1").unwrap();
+        trials.is_well();
+        drop(trials);
+        for _ in 0..LIMIT {
+            Trials::open(dir.path()).has_lived(1000);
+        }
+        assert_eq!(Trials::open(dir.path()).look(), Some(PROBATION));
+        // That of another start of the system says nothing.
+        let dir = tempfile::tempdir().unwrap();
+        for (boot, lived) in [("1", 9), ("1", 9), ("1", 9), ("2", 1000), ("3", 5)] {
+            let trials = Trials::open_in(dir.path(), boot);
+            assert_eq!(trials.look(), None);
+            trials.has_lived(lived);
+        }
+        let look = Trials::open_in(dir.path(), "3").look();
+        assert_eq!(look, Some(Duration::from_secs(11)));
     }
 
     #[test]

@@ -76,7 +76,7 @@ pub enum ConfigurationError {
     /// A component may still take back, or rely on, what it is now.
     #[error(
         "the configuration of {pid:?} is part of a provisioning that {by} has not finished; \
-         wait for its end, or set enabled of {by} to false"
+         wait for its end, or set enabled of {by} to false; if it never comes to an end, delete {by}"
     )]
     Reserved {
         /// The pid.

@@ -321,6 +321,9 @@ mod tests {
             .apply_for(&holder, "key", item("a", text(0)))
             .unwrap();
         refused(service.update("b", &text(1)));
+        drop(service);
+        let service = open(dir.path(), None).unwrap();
+        refused(service.update("b", &text(1)));
         service.restore_for(&holder, "undo", &undo).unwrap();
         assert_eq!(service.get("a"), Some(text(room)));
         // It is free again once it is over.

@@ -11,6 +11,7 @@ use crate::metatype::Ocd;
 use super::document::{self, masked, open_all, Configurations};
 use super::keys::Keys;
 use super::notify::{Change, Listener, Notifier};
+use super::reserve::Reserved;
 use super::room::{self, Room};
 use super::snapshots::{Finding, Snapshots};
 use super::state::State;
@@ -39,14 +40,14 @@ impl ConfigurationService {
         seed: Option<&[u8]>,
     ) -> Result<ConfigurationService, ConfigurationError> {
         let snapshots = Snapshots::open(folder)?;
-        let keys = Keys::open(folder)?;
+        let (keys, reserved) = (Keys::open(folder)?, Reserved::open(folder)?);
         let (state, findings) = match snapshots.load(&crypto)? {
             Some(loaded) => {
-                let state = State::new(loaded.configurations, loaded.id, keys);
+                let state = State::new(loaded.configurations, loaded.id, keys, reserved);
                 (state, loaded.findings)
             }
             None => {
-                let mut state = State::new(Configurations::new(), 0, keys);
+                let mut state = State::new(Configurations::new(), 0, keys, reserved);
                 if let Some(xml) = seed {
                     let all = document::read(xml, &crypto).map_err(ConfigurationError::Seed)?;
                     room::admit(&state, &all, Room::Anybody)?;

@@ -34,7 +34,7 @@ pub(super) struct State {
 }
 
 impl State {
-    pub(super) fn new(all: Configurations, id: i64, keys: Keys) -> State {
+    pub(super) fn new(all: Configurations, id: i64, keys: Keys, reserved: Reserved) -> State {
         State {
             all,
             changed: BTreeMap::new(),
@@ -43,21 +43,24 @@ impl State {
             parts: BTreeSet::new(),
             singletons: BTreeMap::new(),
             keys,
-            reserved: Reserved::default(),
+            reserved,
         }
     }
 
     /// Forgets when components changed that are gone, once they are many: nobody can update them, and
-    /// one that is made anew has changed since.
+    /// one that is made anew has changed since. An undo that finds such a one makes it anew.
     pub(super) fn forget(&mut self) {
         let Self {
             changed,
             all,
             singletons,
+            reserved,
             ..
         } = self;
-        if changed.len() > all.len() + REMEMBERED {
-            changed.retain(|pid, _| all.contains_key(pid) || singletons.contains_key(pid));
+        for remembered in [changed, &mut reserved.touched] {
+            if remembered.len() > all.len() + REMEMBERED {
+                remembered.retain(|pid, _| all.contains_key(pid) || singletons.contains_key(pid));
+            }
         }
     }
 

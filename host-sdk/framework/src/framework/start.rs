@@ -190,6 +190,7 @@ pub(super) fn start(options: Options, stop: Stop) -> Result<Framework, StartErro
     // Twice: plugins may have made configurations, whose instances are then made.
     framework.supervisor.settle();
     framework.supervisor.settle();
+    framework.supervisor.started();
     let finder = framework.supervisor.finder();
     framework.connections.serve(Arc::new(finder));
     let watch = Watch::start(&plugins, found, framework.supervisor.reporter());

@@ -63,6 +63,13 @@ impl Broker {
         Broker::start(free_port(), "allow_anonymous true")
     }
 
+    /// Takes and says nothing any more, but keeps its connections.
+    pub fn freeze(&self) {
+        let pid = self.child.id().to_string();
+        let status = Command::new("kill").args(["-STOP", &pid]).status();
+        assert!(status.unwrap().success());
+    }
+
     pub fn url(&self) -> String {
         format!("mqtt://127.0.0.1:{}", self.port)
     }

@@ -1,6 +1,7 @@
 //! Cloud connections against a real broker.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use gateway_component_abi::value::{Properties, Secret};
 use gateway_host_sdk::cloud::{stack, Connections, Member, Memory, Surroundings};
@@ -184,6 +185,50 @@ fn a_held_connection_stays_held_over_a_restart_until_it_is_released() {
     let birth = listener.next("$EDC/acme/gw/MQTT/BIRTH");
     assert_eq!(birth.get("prov.transaction.id"), None);
     second.stop();
+}
+
+#[test]
+fn a_component_that_is_deactivated_does_not_wait_for_a_broker_that_is_silent() {
+    if !there() {
+        return;
+    }
+    let broker = Broker::open();
+    let place = Place::new();
+    let framework = place.start();
+    framework.disconnect(CLOUD).unwrap();
+    transport(&framework, &broker.url(), "gw");
+    let (connections, member) = connections(&framework, &place);
+    connections.connect(CLOUD).unwrap();
+    let state = || connections.info(CLOUD).unwrap().state;
+    until("the connection", || {
+        (state() == ConnectionState::Connected).then_some(())
+    });
+    // A BIRTH that nobody acknowledges, so that there is something to wait for.
+    broker.freeze();
+    member.connect("tx-1").unwrap();
+    let memory = || std::fs::read_to_string(place.data().join("connections.jsonl"));
+    let held = || memory().is_ok_and(|text| text.contains(r#""held":true"#));
+    let took = std::thread::scope(|scope| {
+        let call = scope.spawn(|| member.disconnect());
+        until("the hold", || held().then_some(()));
+        assert_eq!(state(), ConnectionState::Connected, "it waits");
+        let from = Instant::now();
+        member.may_wait(false);
+        call.join().unwrap().unwrap();
+        // Nor does another call.
+        member.disconnect().unwrap();
+        from.elapsed()
+    });
+    assert!(took < Duration::from_millis(250), "{took:?}");
+    until("the end of the session all the same", || {
+        (state() == ConnectionState::Disconnected).then_some(())
+    });
+    // Once it is active again it waits again.
+    member.may_wait(true);
+    member.connect("").unwrap();
+    member.disconnect().unwrap();
+    assert_eq!(state(), ConnectionState::Disconnected);
+    connections.stop();
 }
 
 #[test]

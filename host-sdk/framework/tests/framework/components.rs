@@ -4,7 +4,7 @@ use gateway_component_abi::value::{Properties, Secret};
 use gateway_host_sdk::configuration::Holder;
 use gateway_host_sdk::{ComponentState, Event, StartError};
 
-use crate::support::{calls, until, Place, DEADLINE};
+use crate::support::{calls, text, until, Place, DEADLINE};
 
 fn properties(message: &str, number: i32) -> Properties {
     Properties::from([
@@ -174,4 +174,44 @@ fn what_an_instance_has_reserved_is_free_once_it_is_gone_even_if_it_cannot_be_de
     service.delete("echo-1").unwrap();
     framework.settle();
     service.update("other", &properties("two", 2)).unwrap();
+}
+
+/// A provisioning that a restart has cut off is taken back by its component, which has to come first.
+#[test]
+fn what_a_component_has_reserved_waits_for_it_over_a_restart_and_for_nobody_who_does_not_come() {
+    let place = Place::new();
+    let plugin = place.drop_in("echo.so", &[]);
+    let framework = place.start();
+    let service = framework.configuration();
+    for pid in ["echo-1", "other"] {
+        service
+            .create_factory("test.Echo", pid, &properties("one", 1))
+            .unwrap();
+    }
+    framework.settle();
+    let holder = Holder {
+        pid: "echo-1".to_owned(),
+        instance: u64::MAX,
+    };
+    service.capture_for(&holder, &["other"]).unwrap();
+    framework.shutdown();
+
+    let framework = place.start();
+    let service = framework.configuration();
+    service.update("other", &properties("two", 2)).unwrap_err();
+    // Nor does it end because its plugin is replaced.
+    place.drop_in("echo.so", &[&text("VERSION", "2")]);
+    until("the new plugin", || {
+        let all = framework.plugins();
+        all.iter().any(|p| p.version == "2").then_some(())
+    });
+    framework.settle();
+    service.update("other", &properties("two", 2)).unwrap_err();
+    framework.shutdown();
+
+    std::fs::remove_file(plugin).unwrap();
+    let framework = place.start();
+    let service = framework.configuration();
+    service.update("other", &properties("two", 2)).unwrap();
+    framework.shutdown();
 }

@@ -1,8 +1,11 @@
 //! Libraries that are good, broken, hostile or none.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
-use gateway_host_sdk::component::services::Services;
+use gateway_component_abi::safe::error::CallError;
+use gateway_component_abi::status;
+use gateway_host_sdk::component::services::{CloudConnectionService, ConnectionView, Services};
 use gateway_host_sdk::loader::{ComponentError, Door, Library, LoadError, OpenOptions};
 
 use crate::support::{chmod, compile};
@@ -252,4 +255,55 @@ fn both_doors_lead_to_the_same_module() {
         c.metatype(pid, "").unwrap(),
         rust.metatype(pid, "").unwrap()
     );
+}
+
+/// Notes whether it may wait.
+#[derive(Default)]
+struct Waits(Mutex<Vec<bool>>);
+
+impl CloudConnectionService for Waits {
+    fn describe(&self) -> Result<ConnectionView, CallError> {
+        Err(CallError::new(status::E_STATE, "host.misuse", "not here"))
+    }
+
+    fn disconnect(&self) -> Result<(), CallError> {
+        Ok(())
+    }
+
+    fn connect(&self, _: &str) -> Result<(), CallError> {
+        Ok(())
+    }
+
+    fn release(&self) -> Result<(), CallError> {
+        Ok(())
+    }
+
+    fn may_wait(&self, may: bool) {
+        self.0.lock().unwrap().push(may);
+    }
+}
+
+#[test]
+fn nothing_keeps_a_component_waiting_once_it_is_to_be_deactivated() {
+    let made = made(&[]);
+    let waits = Arc::new(Waits::default());
+    let create = || {
+        let services = Services {
+            cloud_connection: Some(waits.clone()),
+            ..Services::default()
+        };
+        let library = open(&made.path).unwrap();
+        let echo = library.create("test.Echo", "echo", services).unwrap();
+        echo.activate(&Default::default()).unwrap();
+        echo
+    };
+    let told = || std::mem::take(&mut *waits.0.lock().unwrap());
+    let echo = create();
+    assert_eq!(told(), [true]);
+    echo.deactivate().unwrap();
+    assert_eq!(told(), [false]);
+    echo.destroy().unwrap();
+    drop(told());
+    drop(create());
+    assert_eq!(told(), [true, false]);
 }

@@ -17,6 +17,7 @@ use super::{out, start_log};
 use crate::door::Door;
 use crate::feed::Feed;
 use crate::outcome::{exit, verdict, Link, Outcome};
+use crate::progress::terminal::is_attended;
 use crate::progress::Progress;
 use crate::rest::server::Bound;
 use crate::rest::{Server, Shared};
@@ -170,7 +171,7 @@ fn watch_signals(wake: Sender<Wake>, stop: Stop) -> Result<Watch, CliError> {
 /// Says where the page is. The link with the token goes to a terminal only: what is not a
 /// terminal is often a journal that others read.
 fn announce(progress: &Progress, door: &Door, data: &std::path::Path) {
-    if progress.is_live() {
+    if is_attended() {
         progress.say(&format!("console: {}", *door.link()));
     } else {
         progress.say(&format!("console: {}", door.url));

@@ -4,23 +4,34 @@
 //! through [`Progress::log_target`], so that they land above the drawing and not in it.
 
 use std::io::{self, IsTerminal, Write};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 
 use super::lines;
+use super::picture::{cut, Picture};
 use crate::status::{Document, StepState};
+
+/// The picture is not drawn more often. A countdown changes it once a second, a running step more
+/// often than anybody reads.
+const APART: Duration = Duration::from_millis(500);
 
 /// The view. One per process; used from the main thread.
 #[derive(Debug)]
 pub struct Progress {
-    drawing: MultiProgress,
+    drawing: Drawing,
     live: bool,
-    head: Option<ProgressBar>,
-    rows: Vec<ProgressBar>,
+    colours: bool,
+    drawn: Option<Instant>,
+    /// What came too early to be drawn.
+    late: Option<Document>,
     told: Told,
 }
+
+/// The picture, for all threads that write to standard error.
+#[derive(Debug, Clone, Default)]
+struct Drawing(Arc<Mutex<Picture>>);
 
 /// What the plain view has said already.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -38,14 +49,15 @@ impl Default for Progress {
 }
 
 impl Progress {
-    /// Live where standard error is a terminal, plain elsewhere.
+    /// Live where standard error is a terminal that can be drawn on, plain elsewhere.
     #[must_use]
     pub fn new() -> Progress {
         Progress {
-            drawing: MultiProgress::new(),
-            live: io::stderr().is_terminal(),
-            head: None,
-            rows: Vec::new(),
+            drawing: Drawing::default(),
+            live: is_attended() && can_be_drawn_on(),
+            colours: std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty()),
+            drawn: None,
+            late: None,
             told: Told::default(),
         }
     }
@@ -65,13 +77,17 @@ impl Progress {
     /// Says one line, above the drawing.
     pub fn say(&self, line: &str) {
         // Standard error may be gone; that is no reason to stop.
-        let _ = self.drawing.suspend(|| writeln!(io::stderr(), "{line}"));
+        let _ = self.drawing.above(format!("{line}\n").as_bytes());
     }
 
     /// Shows the document as it is now.
     pub fn show(&mut self, document: &Document) {
         if self.live {
-            self.draw(document);
+            if self.drawn.is_some_and(|drawn| drawn.elapsed() < APART) {
+                self.late = Some(document.clone());
+            } else {
+                self.draw(document);
+            }
         } else {
             for line in self.told.changes(document) {
                 self.say(&line);
@@ -81,65 +97,93 @@ impl Progress {
 
     /// Leaves the last picture on the terminal and draws no more.
     pub fn finish(&mut self) {
-        for bar in self.head.iter().chain(&self.rows) {
-            bar.abandon();
+        if let Some(document) = self.late.take() {
+            self.draw(&document);
         }
+        self.drawing.leave();
         self.live = false;
     }
 
     fn draw(&mut self, document: &Document) {
+        self.drawn = Some(Instant::now());
+        self.late = None;
         let now = Timestamp::now();
-        let head = self.head.get_or_insert_with(|| {
-            let bar = self.drawing.add(ProgressBar::new_spinner());
-            if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg}") {
-                bar.set_style(style);
-            }
-            bar.enable_steady_tick(Duration::from_millis(120));
-            bar
-        });
-        head.set_message(lines::headline(document, now));
+        let (width, height) = size();
         let mut wanted = lines::steps(document, now);
-        let width = width();
         wanted.extend(
             lines::troubles(document)
                 .iter()
                 .flat_map(|line| lines::wrap(line, width)),
         );
-        while self.rows.len() < wanted.len() {
-            let bar = self.drawing.add(ProgressBar::new_spinner());
-            self.rows.push(bar);
-        }
-        for bar in self.rows.drain(wanted.len()..) {
-            bar.finish_and_clear();
-            self.drawing.remove(&bar);
-        }
-        for (bar, line) in self.rows.iter().zip(wanted) {
-            if let Ok(style) = ProgressStyle::with_template(template(&line)) {
-                bar.set_style(style);
+        let mut rows = vec![cut(&lines::headline(document, now), width)];
+        rows.extend(wanted.iter().map(|line| {
+            let row = cut(line, width);
+            match colour(line).filter(|_| self.colours) {
+                Some(colour) => format!("  \x1b[{colour}m{row}\x1b[0m"),
+                None => format!("  {row}"),
             }
-            bar.set_message(line);
-            bar.tick();
-        }
+        }));
+        rows.truncate(height);
+        self.drawing.becomes(rows);
     }
 }
 
-/// Characters to a row, its margin taken off.
-fn width() -> usize {
-    let columns = rustix::termios::tcgetwinsize(io::stderr()).map_or(0, |size| size.ws_col);
-    match usize::from(columns) {
-        0 => 78,
-        columns => columns.saturating_sub(2).max(20),
+impl Drawing {
+    fn becomes(&self, rows: Vec<String>) {
+        let mut picture = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let change = picture.becomes(rows);
+        // Standard error may be gone; that is no reason to stop.
+        let _ = io::stderr().write_all(change.as_bytes());
+    }
+
+    /// Writes while the picture is out of the way.
+    fn above(&self, bytes: &[u8]) -> io::Result<()> {
+        let picture = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (away, back) = picture.around();
+        // In one piece: what others write to the terminal then falls beside it, not into it.
+        io::stderr().write_all(&[away.as_bytes(), bytes, back.as_bytes()].concat())
+    }
+
+    /// What is written from now on comes below the picture.
+    fn leave(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Picture::default();
     }
 }
 
-/// A row in the colour of its mark, where the terminal has colours and nobody set NO_COLOR.
-fn template(line: &str) -> &'static str {
+/// Whether a person sits at standard error.
+#[must_use]
+pub fn is_attended() -> bool {
+    io::stderr().is_terminal()
+}
+
+/// Whether the terminal knows how to move its cursor: one without a name, as on a serial line or in
+/// an editor, or a dumb one does not.
+fn can_be_drawn_on() -> bool {
+    std::env::var_os("TERM").is_some_and(|term| !term.is_empty() && term != "dumb")
+}
+
+/// Characters to a row, its margin taken off, and rows that can be drawn again.
+fn size() -> (usize, usize) {
+    let size = rustix::termios::tcgetwinsize(io::stderr()).ok();
+    let width = match size.map_or(0, |size| usize::from(size.ws_col)) {
+        0 => 77,
+        columns => columns.saturating_sub(3).max(20),
+    };
+    let height = match size.map_or(0, |size| usize::from(size.ws_row)) {
+        0 => 23,
+        rows => rows.saturating_sub(1).max(1),
+    };
+    (width, height)
+}
+
+/// The colour of a row, by its mark.
+fn colour(line: &str) -> Option<&'static str> {
     match line.chars().next() {
-        Some('✓') => "  {wide_msg:.green}",
-        Some('✗') => "  {wide_msg:.red}",
-        Some('▸') => "  {wide_msg:.cyan.bold}",
-        Some('·' | '-') => "  {wide_msg:.dim}",
-        _ => "  {wide_msg}",
+        Some('✓') => Some("32"),
+        Some('✗') => Some("31"),
+        Some('▸') => Some("1;36"),
+        Some('·' | '-') => Some("2"),
+        _ => None,
     }
 }
 
@@ -196,11 +240,11 @@ impl Told {
 }
 
 /// Writes whole chunks while the drawing is out of the way.
-struct Above(MultiProgress);
+struct Above(Drawing);
 
 impl Write for Above {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.suspend(|| io::stderr().write_all(bytes))?;
+        self.0.above(bytes)?;
         Ok(bytes.len())
     }
 

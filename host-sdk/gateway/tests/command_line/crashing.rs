@@ -163,6 +163,36 @@ fn a_component_that_crashes_soon_after_its_activation_is_found_out_too() {
     );
 }
 
+/// By then the next one was started, had it looked on for as long as it does at least.
+#[test]
+fn a_component_that_crashes_seconds_after_its_activation_is_found_out_and_no_other() {
+    let Some(home) = home() else { return };
+    let running = Running::start(&home, &["--config", &seed(&home, &json!({"version": 1}))]);
+    let factory = "org.eclipse.kura.cloud.CloudService";
+    let endpoint = json!({"cloudConnectionFactoryPid": factory,
+        "cloudEndpointPid": format!("{factory}-2")});
+    let url = "/cloudconnection/v1/cloudEndpoint";
+    let (status, answer) = running.post(url, &endpoint);
+    assert!((200..300).contains(&status), "{answer}");
+    configure(&running, "\"crash later\"");
+    assert_eq!(running.ended().signal(), Some(Signal::ALARM.as_raw()));
+    for _ in 1..6 {
+        ends(&home, &[], Signal::ALARM);
+    }
+    let running = Running::start(&home, &[]);
+    let (_, answer) = running.get("/plugins/v1/plugins");
+    let instances = answer["instances"].as_array().unwrap();
+    for instance in instances {
+        let wanted = if instance["pid"] == PID {
+            "failed"
+        } else {
+            "active"
+        };
+        assert_eq!(instance["state"], wanted, "{answer}");
+    }
+    assert_eq!(instances.len(), 2, "{answer}");
+}
+
 /// Starts the gateway, asks it to end as soon as it says `wanted`, and gives how long that took.
 fn ended_as_it_says(home: &Home, wanted: &str) -> Duration {
     let mut command = home.run();

@@ -95,6 +95,8 @@ static gwc_status take(gwc_component *self, const gwc_properties *properties, gw
         abort();
     if (is(document, "\"crash soon\""))
         ualarm(200000, 0); /* SIGALRM, which nobody handles */
+    if (is(document, "\"crash later\""))
+        alarm(4);
     return document.len ? say(self, document.ptr, document.len) : say(self, "{}", 2);
 }
 

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, dead_code)]
 
 pub mod plugin;
+pub mod pty;
 pub mod restart;
 
 use std::io::{BufRead, BufReader, Read};

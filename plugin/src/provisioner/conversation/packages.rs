@@ -93,6 +93,12 @@ impl Packages {
         self.entries.iter().any(Entry::is_open)
     }
 
+    /// What waits, of [`super::KEPT`].
+    pub(super) fn weight(&self) -> usize {
+        let each = |held: &Held| held.at_hand.weight + PLACE;
+        self.held.iter().map(each).sum()
+    }
+
     fn running(&mut self, n: usize) -> Option<&mut Entry> {
         self.entries
             .get_mut(n)
@@ -222,13 +228,7 @@ impl Conversation {
 
     /// A configuration while a download is under way.
     pub(super) fn hold(&mut self, item: Item, entry: &protocol::Item) -> Vec<Decision> {
-        let held: usize = self
-            .packages
-            .held
-            .iter()
-            .map(|held| held.at_hand.weight + PLACE)
-            .sum();
-        if !self.has_room(held) {
+        if !self.has_room() {
             return self.refuse(too_large(), true);
         }
         if self.packages.held.len() >= HELD {

@@ -322,3 +322,40 @@ fn what_waits_for_a_package_is_bounded() {
     let commit = world.commit(None, None, None);
     assert_eq!(world.reply(&commit), Some((200, None)));
 }
+
+#[test]
+fn what_waits_for_a_package_counts_before_it_is_staged() {
+    use kura_formats::configurations::MAX_WEIGHT;
+    let mut world = receiving();
+    world.download("a");
+    let large = format!("{CONF}{}", "\n".repeat(MAX_WEIGHT / 4));
+    for _ in 0..3 {
+        let id = world.request("CONF-V1/PUT/configurations", large.as_bytes(), &[]);
+        assert_eq!(world.reply(&id), None, "it waits");
+    }
+    let anchor = format!(
+        r#"{{"keystoreServicePid":"SSLKeystore","alias":"a","certificate":"{}"}}"#,
+        "x".repeat(48 << 10)
+    );
+    let mut taken = 0;
+    let refused = loop {
+        let id = world.request(
+            "KEYS-V1/POST/keystores/entries/certificate",
+            anchor.as_bytes(),
+            &[],
+        );
+        if world.reply(&id) != Some((200, None)) {
+            break id;
+        }
+        taken += 1;
+        assert!(
+            taken * anchor.len() <= MAX_WEIGHT / 4,
+            "{taken} beside what waits"
+        );
+    };
+    let too_large = Some((413, Some("protocol.too-large")));
+    assert_eq!(world.reply(&refused), too_large);
+    assert!(taken > 2, "{taken}");
+    world.arrives(Ok(10));
+    assert_eq!(world.count("stage"), 3 + taken, "what waited has its place");
+}

@@ -220,9 +220,12 @@ fn what_another_component_is_changing_is_provisioned_once_that_is_done() {
         .unwrap()
         .with("enabled", false);
     site.start().unwrap();
+    // It has to be there, or nobody waits for it.
+    connect_second(&site);
+    wait(&site, SECOND, "idle", |status| state(status) == "idle");
     let configuration = site.framework().unwrap().configuration().clone();
     let other = Holder {
-        pid: "another".to_owned(),
+        pid: SECOND.to_owned(),
         instance: u64::MAX,
     };
     configuration.capture_for(&other, &[TRANSPORT]).unwrap();
@@ -230,7 +233,7 @@ fn what_another_component_is_changing_is_provisioned_once_that_is_done() {
     let status = sees(&mut site, "configuration.invalid");
     let message = status["error"]["message"].as_str().unwrap();
     assert!(
-        message.contains(TRANSPORT) && message.contains("another has not finished"),
+        message.contains(TRANSPORT) && message.contains(&format!("{SECOND} has not finished")),
         "{message}"
     );
     configuration.release(&other);

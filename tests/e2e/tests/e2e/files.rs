@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use e2e::site::{error_code, gateway_binary};
+use e2e::site::{error_code, gateway_binary, state};
 use e2e::Site;
 use provision_platform::harness::TestPlatform;
 use provision_platform::pki::Pki;
@@ -231,6 +231,11 @@ fn a_link_put_in_the_place_of_an_own_folder_of_a_running_gateway_is_not_followed
         let mut copy = site.copy_in(elsewhere.path()).unwrap();
         copy.start().unwrap();
         copy.framework().unwrap().settle();
+        // It looks once through what an earlier start may have left.
+        copy.wait("the start", PATIENCE, |status| {
+            state(status) == "provisioned"
+        })
+        .unwrap();
         let place = copy.data().join(path);
         // What the gateway holds open stays its own.
         let victim = elsewhere.path().join(format!("victim-{number}"));

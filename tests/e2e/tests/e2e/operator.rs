@@ -82,6 +82,24 @@ fn what_a_provisioning_may_take_back_is_refused_and_everything_else_stays() {
     change(service, TRANSPORT, "username").unwrap();
 }
 
+/// What it has applied is there when the gateway starts again, until the component takes it back.
+#[test]
+fn what_a_restart_has_cut_off_is_reserved_until_it_is_taken_back() {
+    let (platform, _silent, mut site) = proving();
+    let applied = site.property(TRANSPORT, "username").unwrap();
+    let reserved = site.data().join("snapshots/reserved.json");
+    site.stop();
+    drop(platform);
+    let held = std::fs::read_to_string(&reserved).unwrap();
+    assert!(held.contains(TRANSPORT) && held.contains(PID), "{held}");
+    site.start().unwrap();
+    let free = |_: &serde_json::Value| std::fs::read_to_string(&reserved).unwrap() == "[]";
+    site.wait("its own change taken back", WAIT, free).unwrap();
+    assert_ne!(site.property(TRANSPORT, "username").unwrap(), applied);
+    let service = site.framework().unwrap().configuration();
+    change(service, TRANSPORT, "username").unwrap();
+}
+
 #[test]
 fn once_provisioned_everything_can_be_changed() {
     let (_platform, silent, mut site) = proving();
@@ -119,8 +137,12 @@ fn a_provisioning_that_cannot_be_sealed_keeps_nothing() {
         error_code(status) == "storage.unwritable"
     })
     .unwrap();
-    let service = site.framework().unwrap().configuration();
-    change(service, TRANSPORT, "lwt.payload").unwrap();
+    // The code is told before what was captured is let go.
+    let service = site.framework().unwrap().configuration().clone();
+    site.wait("a change by hand", WAIT, |_| {
+        change(&service, TRANSPORT, "lwt.payload").is_ok()
+    })
+    .unwrap();
     std::fs::remove_dir_all(plan).unwrap();
     site.wait_provisioned().unwrap();
 }

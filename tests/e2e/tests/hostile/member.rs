@@ -8,6 +8,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use e2e::Site;
 use kura_formats::configurations::MAX_WEIGHT;
 use kura_formats::payload::{decode, encode, gzip, Payload};
+use openssl::asn1::Asn1Time;
+use openssl::ec::{EcGroup, EcKey};
+use openssl::hash::MessageDigest;
+use openssl::nid::Nid;
+use openssl::pkey::PKey;
+use openssl::x509::{X509Builder, X509NameBuilder};
 use provision_platform::harness::TestPlatform;
 use provision_platform::link::{Link, Notice};
 use provision_platform::pki::Identity;
@@ -228,6 +234,69 @@ fn as_many_passwords_of_an_operator_as_are_kept() {
 }
 
 #[test]
+fn as_many_long_passwords_of_an_operator_as_are_kept() {
+    kept(Shape::Password);
+}
+
+#[test]
 fn as_many_provisioning_services_of_an_operator_as_are_kept() {
     kept(Shape::Services);
+}
+
+/// A certificate of about so many bytes.
+fn long_certificate(bytes: usize) -> String {
+    let key = PKey::from_ec_key(
+        EcKey::generate(&EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap()).unwrap(),
+    )
+    .unwrap();
+    let mut name = X509NameBuilder::new().unwrap();
+    for _ in 0..bytes / 76 {
+        name.append_entry_by_text("OU", &"x".repeat(64)).unwrap();
+    }
+    let mut builder = X509Builder::new().unwrap();
+    builder.set_issuer_name(&name.build()).unwrap();
+    builder.set_pubkey(&key).unwrap();
+    builder
+        .set_not_before(&Asn1Time::days_from_now(0).unwrap())
+        .unwrap();
+    builder
+        .set_not_after(&Asn1Time::days_from_now(1).unwrap())
+        .unwrap();
+    builder.sign(&key, MessageDigest::sha256()).unwrap();
+    String::from_utf8(builder.build().to_pem().unwrap()).unwrap()
+}
+
+/// The keystore that anchors the connection itself, filled with few large ones and then many small.
+#[test]
+fn as_many_certificates_of_an_operator_as_are_kept() {
+    const PUT: &str = "KEYS-V1/POST/keystores/entries/certificate";
+    const LIST: &str = "KEYS-V1/GET/keystores/entries";
+    let account = Account::new();
+    let signer = account.platform.pki().signer.clone();
+    let ask = |account: &Account, what: &str, id: &str, body: Vec<u8>| {
+        let request = signed_for(what, id, body, &signer);
+        account.ask_of(what, encode(&request), WAIT)
+    };
+    let mut taken = 0;
+    for bytes in [40 << 10, 1 << 10] {
+        let certificate = long_certificate(bytes);
+        for n in 0.. {
+            let alias = format!("{bytes}-{n}");
+            let body = serde_json::json!({"keystoreServicePid": "SSLKeystore", "alias": alias,
+                "certificate": certificate});
+            match ask(&account, PUT, &alias, body.to_string().into_bytes()) {
+                Some(200) => taken += 1,
+                answer => {
+                    assert_eq!(answer, Some(413));
+                    break;
+                }
+            }
+        }
+    }
+    println!("{taken} certificates were taken");
+    assert!(taken > 40, "{taken}");
+    account.gateway.provisioned();
+    assert_eq!(ask(&account, LIST, "list", Vec::new()), Some(200));
+    account.gateway.provisioned();
+    account.gateway.started_again().provisioned();
 }

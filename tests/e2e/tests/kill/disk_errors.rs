@@ -51,3 +51,31 @@ fn fails<const N: usize>(scenario: Scenario, ways: [Interference; N]) {
     );
     failures.none();
 }
+
+/// The worst that can become of a commit record: it is on the disk, that is told as an error, it cannot
+/// be cut off for a while, and the process ends in the middle of the way back.
+#[test]
+fn a_commit_record_that_failed_and_survived_is_not_believed_after_half_the_way_back() {
+    for scenario in [Scenario::First, Scenario::Again] {
+        let bench = Bench::new(scenario);
+        let place = bench.place();
+        let restored = "rename data/snapshots/";
+        let operations = place.run(&place.gateway(), None).operations;
+        let after = |from: usize, what: &str, of: &str| {
+            let fits = |name: &String| name.starts_with(what) && name.contains(of);
+            let rest = operations.iter().skip(from);
+            from + rest.take_while(|name| !fits(name)).count() + 1
+        };
+        let applied = after(after(0, "rename", ".plan"), restored, "");
+        let commit = after(applied, "fdatasync", "journal.jsonl");
+        let gateway = place.gateway();
+        let fails = Interference::JournalFailsFor(5, WHILE, restored);
+        let killed = place.run(&gateway, Some((commit, fails)));
+        assert!(killed.was_killed(), "{}", killed.said);
+        assert!(killed.operations[commit..]
+            .iter()
+            .any(|name| name.starts_with(restored)));
+        let last = place.run(&gateway, None);
+        exactly_once(place.platform(), &gateway, &last).unwrap();
+    }
+}

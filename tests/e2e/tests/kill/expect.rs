@@ -87,7 +87,8 @@ pub fn exactly_once(platform: &Platform, gateway: &Gateway, ended: &Ended) -> Re
     })?;
     once_in_the_record(gateway)?;
     no_claim_secret(&gateway.site)?;
-    tidy(&gateway.site.data())
+    tidy(&gateway.site.data())?;
+    free(&gateway.site.data())
 }
 
 /// One line more of the provisioning record says that it went well, and which chain was received.
@@ -181,6 +182,17 @@ fn tidy(folder: &Path) -> Result<(), String> {
     Ok(())
 }
 
+/// No configuration is reserved for a provisioning that is over. The file may have been lost, or torn
+/// where it says that.
+fn free(data: &Path) -> Result<(), String> {
+    let path = data.join("snapshots/reserved.json");
+    let held = fs::read(&path).unwrap_or_default();
+    let held: serde_json::Value = serde_json::from_slice(&held).unwrap_or_default();
+    must(held.as_array().is_none_or(Vec::is_empty), || {
+        format!("still reserved: {held}")
+    })
+}
+
 /// Starts each gateway where its platform is gone: it must be as one to which nothing happened.
 pub fn all_as_before(kept: Vec<Kept>, member: bool, failures: &Failures) {
     // Not those of one place at a time: in an account they all have the same name.
@@ -242,6 +254,7 @@ fn world(site: &mut Site, member: bool) -> Result<World, String> {
         || "it takes itself for provisioned".to_owned(),
     )?;
     tidy(&site.data())?;
+    free(&site.data())?;
     world
 }
 

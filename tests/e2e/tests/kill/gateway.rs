@@ -28,6 +28,9 @@ pub enum Interference {
     Fail(i32),
     /// It and all that follow fail so for this many milliseconds.
     FailFor(i32, u32),
+    /// It and all that follow at the journal fail so for this many milliseconds. SIGKILL after the
+    /// first operation of this name.
+    JournalFailsFor(i32, u32, &'static str),
 }
 
 /// The library that is loaded into the gateway.
@@ -107,9 +110,15 @@ pub fn run(
                 Interference::Before => "before".to_owned(),
                 Interference::After => "after".to_owned(),
                 Interference::Fail(errno) => errno.to_string(),
-                Interference::FailFor(errno, ms) => format!("{errno}+{ms}"),
+                Interference::FailFor(errno, ms) | Interference::JournalFailsFor(errno, ms, _) => {
+                    format!("{errno}+{ms}")
+                }
             },
         );
+        if let Interference::JournalFailsFor(.., then) = what {
+            command.env("KILL_ONLY", "journal.jsonl");
+            command.env("KILL_THEN", then);
+        }
     }
     if let Some(trace) = trace {
         command.env("KILL_TRACE", trace);

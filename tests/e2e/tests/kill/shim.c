@@ -6,6 +6,8 @@
  *   KILL_AT      number of the operation, 1 for the first; 0 for none
  *   KILL_MODE    before | after: SIGKILL there; or an errno: the operation fails so, once; or an errno
  *                and milliseconds, 28+500: so do all operations that follow within that time
+ *   KILL_ONLY    where operations fail for some time: those alone whose line in the log has this text
+ *   KILL_THEN    SIGKILL after the first operation since then whose line in the log has this text
  *   KILL_TRACE   a file outside it that gets one line per operation that went well, in their exact
  *                order: call, path, other path, offset, data in hex; separated by tabs
  *
@@ -38,6 +40,8 @@ static long at;
 static enum { NOTHING, BEFORE, AFTER, FAIL } mode;
 static int failure;
 static long lasting;
+static const char *only;
+static const char *then;
 static struct timespec since;
 static pid_t own;
 static long count;
@@ -64,6 +68,8 @@ __attribute__((constructor)) static void start(void)
 		       : strcmp(text, "after") == 0  ? AFTER
 						     : NOTHING;
 	}
+	only = getenv("KILL_ONLY");
+	then = getenv("KILL_THEN");
 	own = getpid();
 	strcpy(folder, getenv("KILL_FOLDER"));
 	folder_length = strlen(folder);
@@ -120,30 +126,31 @@ static int fails_still(void)
 	return (now.tv_sec - since.tv_sec) * 1000 + (now.tv_nsec - since.tv_nsec) / 1000000 < lasting;
 }
 
-/* One operation comes; 1 if it is the one, 2 if it is to fail. */
+/* One operation comes; 1 if it is the one, 2 if it is to fail, 3 if it is the last. */
 static int arrive(const char *call, const char *path)
 {
 	char line[PATH_MAX + 64];
-	int length, one;
+	int length, one, last;
 
 	pthread_mutex_lock(&lock);
 	one = ++count == at;
-	one |= fails_still();
 	length = snprintf(line, sizeof line, "%ld %s %s\n", count, call, path + folder_length + 1);
+	one |= fails_still() && (only == NULL || strstr(line, only) != NULL);
+	last = !one && at != 0 && count > at && then != NULL && strstr(line, then) != NULL;
 	if (log_file >= 0)
 		(void)!syscall(SYS_write, log_file, line, (size_t)length);
 	/* Others wait at the lock, so that nothing is done after the last operation, and so that a
 	 * trace tells them in their order. */
 	if (one && mode == BEFORE)
 		die();
-	if (!(one && mode == AFTER) && trace_file < 0)
+	if (!last && !(one && mode == AFTER) && trace_file < 0)
 		pthread_mutex_unlock(&lock);
-	return one && mode == FAIL ? 2 : one;
+	return last ? 3 : one && mode == FAIL ? 2 : one;
 }
 
 static void leave(int one)
 {
-	if (one == 1 && mode == AFTER)
+	if (one == 3 || (one == 1 && mode == AFTER))
 		die();
 }
 

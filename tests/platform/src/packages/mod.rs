@@ -6,6 +6,7 @@
 //! Does wrong what a [`PackageFault`] says. Started by the platform; tests may start more, without
 //! TLS, too.
 
+mod accept;
 mod head;
 mod respond;
 
@@ -22,10 +23,6 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// A client that neither sends nor takes anything for so long is gone.
-const PATIENCE: Duration = Duration::from_secs(30);
-/// Connections at once; more are closed at once.
-const CONNECTIONS: usize = 64;
 /// How many requests are remembered.
 const MEMORY: usize = 1000;
 
@@ -89,6 +86,19 @@ struct Shared {
     news: Condvar,
     open: Mutex<HashMap<u64, TcpStream>>,
     stopping: AtomicBool,
+    stopped: Condvar,
+}
+
+impl Shared {
+    fn stop(&self) {
+        let _seen_by_who_pauses = lock(&self.open);
+        self.stopping.store(true, Ordering::SeqCst);
+        self.stopped.notify_all();
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::SeqCst)
+    }
 }
 
 /// A running server. Dropping it cuts its connections.
@@ -118,7 +128,7 @@ impl PackageServer {
         let own = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name("packages".to_owned())
-            .spawn(move || accept(&listener, acceptor.as_ref(), &own))
+            .spawn(move || accept::all(listener.incoming(), acceptor.as_ref(), &own))
             .map_err(ServerError::Thread)?;
         Ok(PackageServer {
             scheme,
@@ -172,7 +182,7 @@ impl PackageServer {
 
 impl Drop for PackageServer {
     fn drop(&mut self) {
-        self.shared.stopping.store(true, Ordering::SeqCst);
+        self.shared.stop();
         for stream in lock(&self.shared.open).values() {
             // Closed already is as good.
             let _ = stream.shutdown(Shutdown::Both);
@@ -213,67 +223,4 @@ fn acceptor(certificate: &Identity) -> Result<SslAcceptor, PkiError> {
         }
     }
     Ok(builder.build())
-}
-
-fn accept(listener: &TcpListener, acceptor: Option<&SslAcceptor>, shared: &Arc<Shared>) {
-    let mut threads: Vec<JoinHandle<()>> = Vec::new();
-    for (number, stream) in (0_u64..).zip(listener.incoming()) {
-        if shared.stopping.load(Ordering::SeqCst) {
-            break;
-        }
-        threads.retain(|thread| !thread.is_finished());
-        let Ok(stream) = stream else { continue };
-        let Ok(own) = stream.try_clone() else {
-            continue;
-        };
-        if threads.len() >= CONNECTIONS {
-            log::warn!("packages: more than {CONNECTIONS} connections at once");
-            continue;
-        }
-        lock(&shared.open).insert(number, own);
-        let (acceptor, own) = (acceptor.cloned(), Arc::clone(shared));
-        let spawned = std::thread::Builder::new()
-            .name(format!("packages {number}"))
-            .spawn(move || {
-                if let Err(error) = connection(stream, acceptor.as_ref(), &own) {
-                    log::debug!("packages: {error}");
-                }
-                lock(&own.open).remove(&number);
-            });
-        match spawned {
-            Ok(thread) => threads.push(thread),
-            Err(error) => log::error!("packages: no thread for a connection: {error}"),
-        }
-    }
-    // One that was accepted while the others were being cut.
-    for stream in lock(&shared.open).values() {
-        let _ = stream.shutdown(Shutdown::Both);
-    }
-    for thread in threads {
-        if thread.join().is_err() {
-            log::error!("a thread of the package server panicked");
-        }
-    }
-}
-
-fn connection(
-    stream: TcpStream,
-    acceptor: Option<&SslAcceptor>,
-    shared: &Shared,
-) -> std::io::Result<()> {
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
-    match acceptor {
-        Some(acceptor) => {
-            let mut stream = acceptor.accept(stream).map_err(std::io::Error::other)?;
-            respond::answer(&mut stream, shared)?;
-            // The client may have closed first.
-            let _ = stream.shutdown();
-            Ok(())
-        }
-        None => {
-            let mut stream = stream;
-            respond::answer(&mut stream, shared)
-        }
-    }
 }
