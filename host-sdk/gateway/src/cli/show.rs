@@ -107,7 +107,7 @@ pub fn act(target: &Target, action: &str) -> Result<(), CliError> {
     let path = format!("{}/actions", path(&pid));
     client.post(&path, &json!({"action": action}))?;
     if erased.contains(&"password") {
-        let data = target.reach.data.as_ref();
+        let data = target.reach.at.data.as_ref();
         let data = data.map_or_else(String::new, |data| format!("--data {} ", data.display()));
         // It has begun: an empty password is allowed, and setting one starts the attempt afresh.
         // Standard error may be gone; the exit code is still told.
