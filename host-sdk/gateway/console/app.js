@@ -2,7 +2,7 @@
 
 import { follow, get, RESTARTED, setToken, takeToken } from "./api.js";
 import * as cloud from "./connections.js";
-import { el, fill, note, toast } from "./dom.js";
+import { el, fill, note, refill, toast } from "./dom.js";
 import { certificates, packages, plugins } from "./lists.js";
 
 const SECTIONS = [
@@ -17,10 +17,10 @@ let here = location.hash;
 const current = () => decodeURIComponent(/^#\/connection\/(.+)$/.exec(location.hash)?.[1] ?? "");
 
 function side() {
-  fill(document.getElementById("connections"), list.length > 0
+  refill(document.getElementById("connections"), list.length > 0
     ? list.map((connection) => cloud.entry(connection, open?.pid, documents))
     : el("li", { class: "muted side-title" }, "none"));
-  fill(document.getElementById("sections"), SECTIONS.map(([name, title]) =>
+  refill(document.getElementById("sections"), SECTIONS.map(([name, title]) =>
     el("li", {}, el("a", { href: `#/${name}`, "aria-current": location.hash === `#/${name}` ? "page" : null },
       el("span", { class: "dot none" }), title))));
   const { identity } = [...documents.values()].find((document) => document.identity) ?? {};

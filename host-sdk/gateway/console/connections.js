@@ -1,7 +1,7 @@
 // Cloud connections: the list at the side, and the view of one with its status and its stack.
 
 import { del, get, post } from "./api.js";
-import { ask, badge, doing, el, facts, fill, note, shortName, toast } from "./dom.js";
+import { ask, badge, doing, el, facts, fill, note, refill, shortName, toast } from "./dom.js";
 import { form } from "./form.js";
 import { describeState, status } from "./status.js";
 
@@ -76,7 +76,7 @@ function showHead(head, connection, refresh) {
     await post(`${BASE}/cloudEndpoint/${action}`, { cloudEndpointPid: pid });
     await refresh();
   });
-  fill(head,
+  refill(head,
     el("div", { class: "head" },
       el("div", { class: "grow" }, el("h1", {}, shortName(pid)), el("p", { class: "muted mono" }, pid)),
       badge(tone, words),

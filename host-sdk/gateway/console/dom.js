@@ -20,6 +20,18 @@ export function fill(node, ...children) {
   return node;
 }
 
+/**
+ * As fill(), where that makes a difference: what is as it was is not read aloud again, and keeps the
+ * keyboard. What took the place of the link or button that had it gets it.
+ */
+export function refill(node, ...children) {
+  if (el("div", {}, ...children.flat()).innerHTML === node.innerHTML) return;
+  const pressable = () => [...node.querySelectorAll("a, button")];
+  const held = pressable().indexOf(document.activeElement);
+  fill(node, ...children);
+  pressable()[held]?.focus();
+}
+
 let serial = 0;
 export const unique = (prefix) => `${prefix}-${(serial += 1)}`;
 

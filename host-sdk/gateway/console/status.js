@@ -1,7 +1,7 @@
 // The live status of one provisioning: where it stands, how long still, what is wrong and what to do.
 
 import { get, now, post } from "./api.js";
-import { ask, badge, doing, duration, el, facts, fill, moment, note, span, toast } from "./dom.js";
+import { ask, badge, doing, duration, el, facts, fill, moment, note, refill, span, toast } from "./dom.js";
 import { load } from "./form.js";
 
 const STATES = {
@@ -18,7 +18,7 @@ const STATES = {
   "gave-up": ["bad", "Gave up"],
   refused: ["bad", "Stopped until something is changed here"],
   invalid: ["bad", "Stopped: parameters do not hold"],
-  recovering: ["busy", "Following the journal after a restart"],
+  recovering: ["busy", "Starting: reading the journal"],
   inactive: ["", "Not active"],
   failed: ["bad", "Stopped by a defect"],
 };
@@ -47,8 +47,10 @@ export const describeState = ({ state, warnings }) =>
 export function status(pid) {
   let document = {};
   const path = `/provisioning/v1/${encodeURIComponent(pid)}`;
-  const line = el("p", { class: "status-line" });
+  // What counts down is beside what is read aloud, and nothing is read that is as it was.
+  const standing = el("span", { role: "status" });
   const left = el("span", { class: "muted" });
+  const line = el("p", { class: "status-line" }, standing, left);
   const steps = el("ol", { class: "steps", "aria-label": "Steps of the provisioning" });
   const troubles = el("div", { class: "trouble" });
   const about = el("div", {});
@@ -68,6 +70,8 @@ export function status(pid) {
   const again = el("button", { type: "button", onclick: doing(() => confirmAgain(pid, act)) }, "Provision again");
   const check = el("button", { type: "button", onclick: doing(preflight) }, "Check now");
 
+  fill(buttons, check, retry, cancel, again);
+
   async function preflight() {
     const answer = await get(`${path}/preflight`);
     const list = Array.isArray(answer) ? answer : answer.checks ?? [];
@@ -82,16 +86,20 @@ export function status(pid) {
   function show(latest) {
     document = latest ?? {};
     const [tone, words] = describeState(document);
-    fill(line, badge(tone, words), " ", attempts(document), left);
+    refill(standing, badge(tone, words), " ", attempts(document));
     fill(steps, (document.steps ?? []).map(step));
     steps.hidden = (document.steps ?? []).length === 0;
-    fill(troubles, trouble(document));
-    fill(about, details(document));
+    refill(troubles, trouble(document));
+    refill(about, details(document));
     const busy = BUSY.has(document.state);
     // A failing local check is repeated after a pause, too.
     const waiting = document.state === "waiting" || Boolean(document.next_attempt_at);
-    fill(buttons, check, waiting ? retry : null, busy || waiting ? cancel : null,
-      document.provisioned || document.state === "gave-up" ? again : null);
+    // They stay where they are: one that is put in anew has lost the keyboard.
+    const pressed = node.ownerDocument.activeElement;
+    retry.hidden = !waiting;
+    cancel.hidden = !(busy || waiting);
+    again.hidden = !(document.provisioned || document.state === "gave-up");
+    if (pressed?.hidden && buttons.contains(pressed)) check.focus();
     tick();
   }
 

@@ -38,7 +38,7 @@ pub enum State {
     Refused,
     /// The parameters do not hold.
     Invalid,
-    /// Following the journal after a restart.
+    /// Starting: reading the journal, and following it after a restart.
     Recovering,
     /// Not activated by the host.
     Inactive,

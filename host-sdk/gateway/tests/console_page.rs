@@ -4,6 +4,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::indexing_slicing,
     clippy::print_stdout
 )]
 
@@ -90,6 +91,7 @@ fn the_provisioning_shows_its_form_and_its_status() {
     let Some(home) = plugin::home() else { return };
     let document = json!({
         "version": 1, "state": "waiting", "attempt": 2, "max_attempts": 5, "enabled": true,
+        "next_attempt_at": "2099-01-01T00:00:00Z",
         "steps": [{"name": "preflight", "state": "done"}, {"name": "connect", "state": "failed"}],
         "error": {"code": "tls.untrusted", "class": "device", "message": "<b>not trusted</b>",
                   "causes": ["self-signed certificate"], "remedy": "Import the CA."},
@@ -135,6 +137,23 @@ fn the_provisioning_shows_its_form_and_its_status() {
         "&lt;b&gt;not trusted&lt;/b&gt;",
     ] {
         assert!(dom.contains(told), "{told:?} is not shown");
+    }
+    // Read aloud is where it stands, and not what counts down; the buttons stay where they are.
+    let (_, line) = dom.split_once("class=\"status-line\"").unwrap();
+    let (line, rest) = line.split_once("</p>").unwrap();
+    let (_, line) = line.split_once("role=\"status\">").unwrap();
+    let (read_aloud, beside) = line.split_once("<span class=\"muted\">").unwrap();
+    assert!(read_aloud.contains("attempt 2 of 5"), "{read_aloud}");
+    assert!(!read_aloud.contains("next attempt in"), "{read_aloud}");
+    assert!(beside.contains("next attempt in"), "{beside}");
+    for (button, shown) in [("Retry now", true), ("Provision again", false)] {
+        let (before, _) = rest.split_once(&format!(">{button}</button>")).unwrap();
+        let (_, attributes) = before.rsplit_once("<button").unwrap();
+        assert_eq!(
+            !attributes.contains("hidden"),
+            shown,
+            "{button}: {attributes}"
+        );
     }
 }
 

@@ -140,6 +140,15 @@ fn requests_are_created_shown_and_listed_without_their_secrets() {
     for text in [&shown, &sheet, &list] {
         assert!(!text.contains("canary") && !text.contains(key));
     }
+    // One that was refused at the door, before anything is known of its attempts.
+    assert!(!sheet.contains("refused"), "{sheet}");
+    let now = provision_platform::clock::now();
+    let mut store = provision_platform::store::Store::open(Path::new(data)).unwrap();
+    store.note_knock(Some("dev"), 2, now).unwrap();
+    let sheet = ok(&["request", "show", "--data", data, "1"]);
+    let refused = sheet.lines().find(|line| line.contains("refused")).unwrap();
+    assert!(refused.contains("by the broker, 2 since"), "{sheet}");
+    assert!(!refused.contains("another device"), "{sheet}");
     assert_eq!(create(data, "dev", &[]).status.code(), Some(1));
     assert!(create(data, "dev", &["--overwrite"]).status.success());
     for (wrong, word) in [

@@ -204,3 +204,25 @@ fn two_processes_that_write_at_once_wait_for_each_other() {
     let store = Store::open(folder.path()).unwrap();
     assert_eq!(store.requests().unwrap().len(), 100);
 }
+
+#[test]
+fn refused_devices_are_counted_in_series_and_take_a_row_for_each_request_at_most() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = Store::open(dir.path()).unwrap();
+    store.create_request(&new("dev")).unwrap();
+    let hour = 3_600_000;
+    store.note_knock(Some("stranger"), 1, 10).unwrap();
+    store.note_knock(None, 2, 20).unwrap();
+    let anybody = store.knock("dev", 0).unwrap().unwrap();
+    assert_eq!((anybody.named, anybody.count), (false, 3));
+    assert_eq!((anybody.first_on, anybody.last_on), (10, 20));
+    // Its own go before those of whoever it was.
+    store.note_knock(Some("dev"), 1, 15).unwrap();
+    let own = store.knock("dev", 0).unwrap().unwrap();
+    assert_eq!((own.named, own.count, own.last_on), (true, 1, 15));
+    assert_eq!(store.knock("dev", 16).unwrap().unwrap(), anybody);
+    // A new series.
+    store.note_knock(Some("dev"), 1, 16 + hour).unwrap();
+    let own = store.knock("dev", 0).unwrap().unwrap();
+    assert_eq!((own.count, own.first_on), (1, 16 + hour));
+}

@@ -59,7 +59,7 @@ pub fn in_words(state: State) -> &'static str {
         State::GaveUp => "gave up",
         State::Refused => "stopped until something is changed here",
         State::Invalid => "stopped: parameters do not hold",
-        State::Recovering => "following the journal after a restart",
+        State::Recovering => "starting: reading the journal",
         State::Inactive => "not active",
         State::Failed => "stopped by a defect",
         State::Unknown => "in a state this host does not know",

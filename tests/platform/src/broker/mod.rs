@@ -9,16 +9,19 @@ pub mod dynsec;
 
 mod config;
 mod process;
+mod refusals;
 
 pub use config::{Installation, TlsStrength};
+pub use refusals::Refused;
 
 use crate::pki::{Identity, PkiError};
 use crate::secret::{Secret, SecretError};
 use openssl::x509::X509;
 use process::Process;
+use refusals::Refusals;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Why a broker could not be driven.
@@ -116,6 +119,7 @@ pub struct Broker {
     platform_password: Secret,
     ports: Ports,
     process: Mutex<Option<Process>>,
+    refusals: Arc<Refusals>,
 }
 
 /// The platform's own user name at each of its brokers.
@@ -139,13 +143,19 @@ impl Broker {
         std::fs::set_permissions(&settings.folder, std::fs::Permissions::from_mode(0o700))
             .map_err(file)?;
         let platform_password = crate::secret::random(32)?;
+        let refusals = Arc::new(Refusals::default());
         let mut tries = PORT_TRIES;
         loop {
             // One that was taken in between is not wished for again.
             let wish = settings.wish.filter(|_| tries == PORT_TRIES);
             let ports = free_ports(settings.port, wish)?;
             config::write(&settings, &installation, ports, &platform_password)?;
-            match Process::start(&installation, &settings.name, &settings.folder) {
+            match Process::start(
+                &installation,
+                &settings.name,
+                &settings.folder,
+                Arc::clone(&refusals),
+            ) {
                 Ok(process) => {
                     return Ok(Broker {
                         settings,
@@ -153,6 +163,7 @@ impl Broker {
                         platform_password,
                         ports,
                         process: Mutex::new(Some(process)),
+                        refusals,
                     })
                 }
                 Err(process::StartError::AddressInUse) => {
@@ -241,6 +252,7 @@ impl Broker {
             &self.installation,
             &self.settings.name,
             &self.settings.folder,
+            Arc::clone(&self.refusals),
         );
         *process = Some(started.map_err(|error| match error {
             process::StartError::AddressInUse => BrokerError::PortInUse {
@@ -249,6 +261,11 @@ impl Broker {
             process::StartError::Other(error) => error,
         })?);
         Ok(())
+    }
+
+    /// Who was refused since this was asked last, as far as the broker's log tells.
+    pub fn refused(&self) -> Vec<Refused> {
+        self.refusals.take()
     }
 
     /// Freezes it: connections are accepted by the kernel and never answered.

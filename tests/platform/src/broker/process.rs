@@ -2,6 +2,7 @@
 //! parent-death signal is tied to that thread, which also carries its log lines to `log`.
 
 use super::config::CONFIGURATION;
+use super::refusals::Refusals;
 use super::{BrokerError, Installation};
 use rustix::process::{kill_process, Pid, Signal};
 use std::io::{BufRead, BufReader};
@@ -40,6 +41,7 @@ impl Process {
         installation: &Installation,
         name: &str,
         folder: &Path,
+        refusals: Arc<Refusals>,
     ) -> Result<Process, StartError> {
         let mosquitto = installation.program.clone();
         let configuration = folder.join(CONFIGURATION);
@@ -55,7 +57,7 @@ impl Process {
                         let child = Arc::new(Mutex::new(child));
                         // Nobody listening is fine: the log still goes to `log`.
                         let _ = reports.send(Report::Spawned(child));
-                        carry_log(&name, stderr, &reports);
+                        carry_log(&name, stderr, &reports, &refusals);
                     }
                     Err(error) => drop(reports.send(Report::NotSpawned(error))),
                 }
@@ -171,11 +173,12 @@ fn spawn(mosquitto: &Path, configuration: &Path) -> std::io::Result<(Child, Chil
     }
 }
 
-fn carry_log(name: &str, stderr: ChildStderr, reports: &Sender<Report>) {
+fn carry_log(name: &str, stderr: ChildStderr, reports: &Sender<Report>, refusals: &Refusals) {
     for line in BufReader::new(stderr).split(b'\n') {
         let Ok(line) = line else { break };
         let line = String::from_utf8_lossy(&line).into_owned();
         log::debug!(target: "mosquitto", "{name}: {line}");
+        refusals.heard(&line);
         // The starter stops listening once the broker runs.
         let _ = reports.send(Report::Line(line));
     }

@@ -62,6 +62,12 @@ pub(super) fn document(store: &Store, request: &ProvisionRequest) -> Result<Valu
         "package_credentials": access.is_some_and(|a| a.credentials.is_some()),
         "device_key": request.device_key.map(DeviceKey::name),
         "created_on": time(Some(request.created_on)),
+        "refused_at_broker": store.knock(&request.client_id, request.created_on)?.map(|knock| json!({
+            "named": knock.named,
+            "count": knock.count,
+            "first_on": time(Some(knock.first_on)),
+            "last_on": time(Some(knock.last_on)),
+        })),
         "jobs": jobs,
     }))
 }
@@ -164,6 +170,18 @@ pub(super) fn sheet(store: &Store, request: &ProvisionRequest) -> Result<String,
         request.target.client_id,
         request.device_key.map_or("none", DeviceKey::name),
     );
+    if let Some(knock) = store.knock(&request.client_id, request.created_on)? {
+        text.push_str(&format!(
+            "  refused         {} by the broker, {} since {}{}: client-id, username or password differ\n",
+            clock::text(knock.last_on),
+            knock.count,
+            clock::text(knock.first_on),
+            match knock.named {
+                true => "",
+                false => ", of this or another device (its log names none)",
+            }
+        ));
+    }
     for package in store.packages(request.id)? {
         text.push_str(&format!(
             "  package         {} {} ({} bytes, {})\n",

@@ -9,6 +9,7 @@ mod admission;
 mod answer;
 mod birth;
 mod control;
+mod door;
 mod hostile;
 mod keys;
 mod packages;
@@ -91,6 +92,8 @@ pub(crate) struct Engine {
     /// The next time at which a request becomes active or expires.
     boundary: Option<Millis>,
     stale: bool,
+    /// When refused connections were told of last.
+    told_refusals: Option<Instant>,
 }
 
 impl Engine {
@@ -121,6 +124,7 @@ impl Engine {
             seen_version,
             boundary: None,
             stale: true,
+            told_refusals: None,
         };
         engine.bring_in_line()?;
         Ok(engine)
@@ -245,6 +249,8 @@ impl Engine {
             report("the brokers", self.bring_in_line());
         }
         let now = Instant::now();
+        let noted = self.note_refusals(now);
+        report("refused connections", noted);
         self.give_up_controls(now);
         let due: Vec<String> = self
             .conversations

@@ -5,7 +5,7 @@ use rusqlite::Connection;
 
 /// What makes each version out of the one before. Times are milliseconds since 1970; `sealed`
 /// columns are opened by the vault.
-const STEPS: [&str; 3] = [REQUESTS_AND_JOBS, KEYS_AND_PACKAGES, CONTROL];
+const STEPS: [&str; 4] = [REQUESTS_AND_JOBS, KEYS_AND_PACKAGES, CONTROL, KNOCKS];
 
 const REQUESTS_AND_JOBS: &str = "
 CREATE TABLE request (
@@ -143,6 +143,15 @@ CREATE TABLE control (
 );
 ";
 
+const KNOCKS: &str = "
+CREATE TABLE knock (
+    client_id TEXT PRIMARY KEY,
+    count INTEGER NOT NULL,
+    first_on INTEGER NOT NULL,
+    last_on INTEGER NOT NULL
+);
+";
+
 /// Makes the tables in an empty database, brings those of an earlier version up to this one, and
 /// refuses those of a later one.
 pub(super) fn prepare(db: &Connection) -> Result<(), StoreError> {
@@ -192,7 +201,7 @@ mod tests {
                  VALUES ('a', 'a', '', 'a', 'a', 'a', '', 0)";
             db.execute_batch(row).unwrap();
             prepare(&db).unwrap();
-            assert_eq!(version(&db), 3);
+            assert_eq!(version(&db), 4);
             let rows: i64 = db
                 .query_row(
                     "SELECT count(*) FROM request WHERE device_key IS NULL",

@@ -58,6 +58,25 @@ fn a_device_is_provisioned_and_joins_its_account() {
 }
 
 #[test]
+fn a_device_that_is_refused_at_the_door_is_seen() {
+    let platform = platform();
+    platform.request("dev", "secret").unwrap();
+    assert!(platform.store().knock("dev", 0).unwrap().is_none());
+    let before = clock::now();
+    let refused = Device::connect(&platform, "dev", "canary-wrong").err();
+    assert!(matches!(refused, Some(Failure::NotAuthorized)));
+    let knock = platform
+        .wait_until(PATIENCE, |store| store.knock("dev", before))
+        .unwrap()
+        .unwrap();
+    assert_eq!(knock.count, 1);
+    assert!(knock.first_on >= before && knock.last_on <= clock::now());
+    // What was before a request was made is not about it.
+    let after = platform.store().knock("dev", knock.last_on + 1).unwrap();
+    assert_eq!(after, None);
+}
+
+#[test]
 fn a_lost_reply_to_the_commit_is_made_good_by_the_birth() {
     let platform = platform();
     let request = platform.request("dev", "secret").unwrap();
