@@ -103,7 +103,7 @@ pub struct GwcConfiguration {
     /// captures again (count 0: nothing); or until there is no instance of its pid any more. It may
     /// do so over a restart and for the next instance of the same pid: one that finds nothing to
     /// restore when it is activated captures nothing. `GWC_E_CONFLICT` while another component
-    /// keeps one of them so. [worker]`
+    /// keeps one of them so. `[worker]`
     pub capture: Option<
         unsafe extern "C" fn(
             ctx: *mut c_void,
