@@ -340,6 +340,19 @@ impl Journal {
         Ok(())
     }
 
+    /// Writes anew what was read: after this it is certainly on the disk. A record whose sync failed
+    /// may be read back from memory alone, also by the next process, and no later sync of the same
+    /// file brings it to the disk.
+    ///
+    /// # Errors
+    /// The file system's; the old content stays.
+    pub fn assure(&mut self) -> Result<(), JournalError> {
+        self.log = None;
+        let written = compact(&self.path, &self.summary);
+        self.length = None;
+        written.map(drop).map_err(|e| self.io(e))
+    }
+
     /// For a gateway that tries for months without a restart. The records stand, whatever comes of
     /// this: an error is only worth a line.
     fn shorten(&mut self) {

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::journal::{self, Phase};
-use super::{of_io, Engine};
+use super::{of_io, of_journal, Engine};
 use crate::diagnosis::Fault;
 use crate::provisioner::Recovered;
 
@@ -19,7 +19,8 @@ impl Engine {
             .as_ref()
             .map(|open| open.phase);
         match phase {
-            Some(Phase::Committed) => {}
+            // Nothing is done for it before it can be read again after a loss of power.
+            Some(Phase::Committed) => self.journal.assure().map_err(|e| of_journal(&e))?,
             _ => {
                 self.undo()?;
                 self.sweep()?;
