@@ -15,20 +15,24 @@ pub struct Appender {
 
 impl Appender {
     /// Opens the log, creating it (durably) where it does not exist. Whatever lies behind
-    /// `length`, the end of its last good record, is cut off. When this returns, a loss of power
-    /// neither brings that back nor takes any of the rest.
+    /// `length`, the end of its last good record, is cut off, durably.
     pub fn open(path: &Path, length: u64) -> io::Result<Appender> {
-        crate::check(path)?;
-        let file = OpenOptions::new()
-            .append(true)
-            .create(true)
-            .mode(0o600)
-            .custom_flags(crate::read::careful())
-            .open(path)?;
-        if file.metadata()?.len() > length {
-            file.set_len(length)?;
+        let (file, cut) = opened(path, length)?;
+        if cut {
+            file.sync_all()?;
         }
-        // Also if it was cut, written or put in its place by a call that could not sync it.
+        // Also if it was made by a call that could not sync the folder.
+        if length == 0 {
+            sync_folder(parent(path))?;
+        }
+        Ok(Appender { file })
+    }
+
+    /// As [`open`](Self::open), where an earlier call may have cut, written or put in its place
+    /// what it could not sync: when this returns, a loss of power neither brings back what was cut
+    /// nor takes any of the rest.
+    pub fn settle(path: &Path, length: u64) -> io::Result<Appender> {
+        let (file, _) = opened(path, length)?;
         file.sync_all()?;
         sync_folder(parent(path))?;
         Ok(Appender { file })
@@ -46,6 +50,22 @@ impl Appender {
     pub fn note(&mut self, record: &[u8]) -> io::Result<()> {
         self.file.write_all(record)
     }
+}
+
+/// The file, and whether it had to be cut.
+fn opened(path: &Path, length: u64) -> io::Result<(File, bool)> {
+    crate::check(path)?;
+    let file = OpenOptions::new()
+        .append(true)
+        .create(true)
+        .mode(0o600)
+        .custom_flags(crate::read::careful())
+        .open(path)?;
+    let cut = file.metadata()?.len() > length;
+    if cut {
+        file.set_len(length)?;
+    }
+    Ok((file, cut))
 }
 
 #[cfg(test)]

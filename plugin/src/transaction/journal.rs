@@ -226,7 +226,7 @@ impl Log for Appender {
     }
 }
 
-/// As [`Appender::open`].
+/// As [`Appender::settle`].
 pub(super) type OpenLog = Box<dyn Fn(&Path, u64) -> io::Result<Box<dyn Log>> + Send>;
 
 /// The journal, open for appending.
@@ -265,7 +265,7 @@ impl Journal {
         if content.len() > COMPACT_ABOVE {
             length = compact(&path, &summary).map_err(io)?;
         }
-        let open: OpenLog = Box::new(|path, length| Ok(Box::new(Appender::open(path, length)?)));
+        let open: OpenLog = Box::new(|path, length| Ok(Box::new(Appender::settle(path, length)?)));
         let log = Some(open(&path, length).map_err(io)?);
         Ok(Journal {
             path,
