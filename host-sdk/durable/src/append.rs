@@ -84,4 +84,13 @@ mod tests {
         Appender::open(&path, 4).unwrap().append(b"two\n").unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"one\ntwo\n");
     }
+    /// Files of /proc can be written and not synced, as on a disk that fails at just that.
+    #[test]
+    fn a_log_is_settled_only_by_a_disk_that_says_so_also_where_nothing_is_cut() {
+        let path = format!("/proc/{}/comm", std::process::id());
+        let path = Path::new(&path);
+        Appender::open(path, 1).unwrap();
+        let error = Appender::settle(path, 1).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+    }
 }
