@@ -23,5 +23,6 @@ mod platform;
 mod restart;
 mod revocation;
 mod secrets;
+mod signers;
 mod success;
 mod way_back;
