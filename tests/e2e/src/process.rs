@@ -9,6 +9,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::capture;
 use crate::site::{gateway_binary, SiteError};
 use crate::Site;
 
@@ -31,6 +32,8 @@ impl Said {
         let said = Arc::clone(self);
         thread::spawn(move || {
             for line in BufReader::new(stream).lines().map_while(Result::ok) {
+                // No secret may be in it: see `canaries`.
+                capture::keep(line.clone());
                 let mut lines = said.lines.lock().unwrap_or_else(PoisonError::into_inner);
                 lines.push(line);
                 said.more.notify_all();
