@@ -3,6 +3,7 @@
 //! For what a framework within the test cannot show: its memory, its environment, what it says on
 //! its standard streams, its REST interface from outside.
 
+use std::ffi::OsStr;
 use std::io::{self, BufRead, BufReader, Read};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -45,6 +46,18 @@ impl Process {
     /// # Errors
     /// Of writing the seed, or of starting the program.
     pub fn start(site: &Site, arguments: &[&str]) -> Result<Process, SiteError> {
+        Process::start_in(site, arguments, &[])
+    }
+
+    /// As [`start`](Process::start), with these variables in its environment.
+    ///
+    /// # Errors
+    /// As [`start`](Process::start).
+    pub fn start_in(
+        site: &Site,
+        arguments: &[&str],
+        environment: &[(&str, &OsStr)],
+    ) -> Result<Process, SiteError> {
         let failed = |e: io::Error| SiteError(format!("gateway run: {e}"));
         let mut child = Command::new(gateway_binary()?)
             .args(["run", "--allow-insecure-plugins", "--listen", "127.0.0.1:0"])
@@ -57,6 +70,7 @@ impl Process {
             .arg("--properties")
             .arg(site.system_properties())
             .args(arguments)
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
