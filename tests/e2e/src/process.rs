@@ -10,6 +10,8 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::process::{kill_process, Pid, Signal};
+
 use crate::site::{gateway_binary, SiteError};
 use crate::Site;
 
@@ -123,6 +125,16 @@ impl Process {
 }
 
 impl Process {
+    /// Asks it to end (SIGTERM), and waits until it has.
+    ///
+    /// # Errors
+    /// As [`Process::ended`].
+    pub fn terminated(self, within: Duration) -> Result<ExitStatus, SiteError> {
+        kill_process(Pid::from_child(&self.child), Signal::TERM)
+            .map_err(|e| SiteError(format!("gateway run: {e}")))?;
+        self.ended(within)
+    }
+
     /// Waits until it ends by itself.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 use e2e::process::Process;
-use e2e::{preload, Site};
+use e2e::Site;
 use gateway_component_abi::value::Secret;
 use provision_platform::harness::TestPlatform;
 use provision_platform::secret::Secret as PlatformSecret;
@@ -121,35 +121,4 @@ fn the_claim_secrets_are_gone_from_the_memory_of_a_gateway_that_is_a_member() {
             left.join("\n")
         );
     }
-}
-
-/// What a look from outside sees only if nobody has used the memory since.
-#[test]
-fn no_secret_is_in_the_memory_that_a_gateway_gives_back_on_its_way_to_be_a_member() {
-    let (platform, request, site) = claim();
-    let Some(library) = preload::library(include_str!("freed.c"), site.folder()) else {
-        return;
-    };
-    let received = platform.store().request(request).unwrap().unwrap().target;
-    let all = [PASSWORD, KEY, received.password.expose()];
-    let all: Vec<String> = all.iter().flat_map(|secret| forms(secret)).collect();
-    let apart = tempfile::tempdir().unwrap();
-    let (secrets, found) = (apart.path().join("secrets"), apart.path().join("found"));
-    fs::write(&secrets, all.join("\n")).unwrap();
-    let gateway = Process::start_in(
-        &site,
-        &["--until", "provisioned"],
-        &[
-            ("LD_PRELOAD", library.as_os_str()),
-            ("GWC_TEST_SECRETS", secrets.as_os_str()),
-            ("GWC_TEST_FOUND", found.as_os_str()),
-        ],
-    )
-    .unwrap();
-    platform
-        .wait_for(request, JobState::Completed, WAIT)
-        .unwrap();
-    assert!(gateway.ended(WAIT).unwrap().success());
-    let found = fs::read_to_string(found).unwrap();
-    assert!(found.is_empty(), "{found}");
 }
