@@ -12,10 +12,12 @@ use e2e::process::Process;
 use e2e::site::PID;
 use e2e::Site;
 use gateway_component_abi::value::{Properties, Secret};
+use gateway_host_sdk::keystore::SSL_KEYSTORE;
 use kura_formats::configurations::{remote_seal, write, Configuration};
 use kura_formats::payload::{encode, gzip};
 use provision_platform::behaviour::{Behaviour, ConfigurationFault, Script};
 use provision_platform::harness::TestPlatform;
+use provision_platform::pki::DeviceKey;
 use provision_platform::secret::Secret as PlatformSecret;
 use provision_platform::store::{JobState, NewPackage, NewRequest};
 use tempfile::TempDir;
@@ -153,4 +155,36 @@ fn nothing_is_left_of_passwords_that_an_account_sets_by_a_member() {
         assert_eq!(code(&reply.unwrap()), (Some(200), None), "{what}");
     }
     gateway.end();
+}
+
+/// A key that the gateway makes for its account and keeps. In PEM every key of that curve begins so.
+#[test]
+fn nothing_is_left_of_a_key_that_a_gateway_makes_and_connects_with() {
+    let platform = TestPlatform::start().unwrap();
+    let mut new = NewRequest::new("gw-1", "user-gw-1", PASSWORD, "acme");
+    new.device_key = Some(DeviceKey::EcP256);
+    let request = platform.create_request(&new).unwrap();
+    let site = Site::new(&platform, "gw-1", PASSWORD).unwrap();
+    let begin = ["MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg"];
+    let Some(gateway) = Watched::start(&site, &begin) else {
+        return;
+    };
+    platform
+        .wait_for(request, JobState::Completed, WAIT)
+        .unwrap();
+    gateway.end();
+    let key = site.keystores().unwrap();
+    let key = key.private_key(SSL_KEYSTORE, "mqtt-client").unwrap();
+    assert!(key.expose().contains(begin[0]), "it begins otherwise");
+    let Some(again) = Watched::start(&site, &begin) else {
+        return;
+    };
+    let born = platform.wait_until(WAIT, |store| {
+        let devices = store.devices()?.into_iter();
+        Ok(devices
+            .filter(|d| d.client_id == "gw-1")
+            .find(|d| d.births > 1))
+    });
+    assert!(born.unwrap().is_some(), "no second BIRTH");
+    again.end();
 }
