@@ -199,8 +199,7 @@ fn a_new_account_that_refuses_takes_the_applications_back() {
     };
     platform.behave(Script::once(behaviour)).unwrap();
     let mut site = site(&platform).with("retry-interval", 600);
-    site.start().unwrap();
-    let before = site.world().unwrap();
+    let before = site.first_start().unwrap();
     let status = site.wait_for_code("proof.failed").unwrap();
     assert_eq!(status["packages"][0]["state"], "staged", "{status:#}");
     assert_eq!(site.world().unwrap(), before);
