@@ -24,5 +24,6 @@ mod platform;
 mod restart;
 mod revocation;
 mod secrets;
+mod signers;
 mod success;
 mod way_back;
