@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 /// What a process holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Holdings {
-    /// Entries of `/proc/self/task`.
+    /// Threads that run, as [`thread_names`] counts them.
     pub threads: usize,
     /// Entries of `/proc/self/fd`, without the one that counts them.
     pub descriptors: usize,
@@ -19,7 +19,7 @@ pub struct Holdings {
 pub fn holdings() -> Holdings {
     let count = |folder: &str| std::fs::read_dir(folder).expect("/proc").count();
     Holdings {
-        threads: count("/proc/self/task"),
+        threads: thread_names().len(),
         descriptors: count("/proc/self/fd") - 1,
         resident: Memory::own().resident,
     }
@@ -84,15 +84,29 @@ pub fn descriptor_names() -> Vec<String> {
     names
 }
 
-/// The names of the threads of this process.
+/// The names of the threads of this process, those left out that are on their way out of the kernel:
+/// it wakes whoever joins a thread before it takes that thread from its list.
 pub fn thread_names() -> Vec<String> {
     let mut names: Vec<String> = std::fs::read_dir("/proc/self/task")
         .expect("/proc")
-        .filter_map(|entry| std::fs::read_to_string(entry.ok()?.path().join("comm")).ok())
-        .map(|name| name.trim().to_owned())
+        // One that is gone by the time it is looked at has ended, too.
+        .filter_map(|entry| std::fs::read_to_string(entry.ok()?.path().join("stat")).ok())
+        .filter_map(|stat| running(&stat))
         .collect();
     names.sort();
     names
+}
+
+/// The name of a thread from its `stat` (proc(5)), unless it is exiting: nothing of the program runs
+/// in it any more.
+fn running(stat: &str) -> Option<String> {
+    /// `PF_EXITING` (include/linux/sched.h).
+    const EXITING: u64 = 4;
+    // The name may hold anything, brackets, too.
+    let (head, fields) = stat.rsplit_once(')')?;
+    let flags: u64 = fields.split_whitespace().nth(6)?.parse().ok()?;
+    let (_, name) = head.split_once('(')?;
+    (flags & EXITING == 0).then(|| name.to_owned())
 }
 
 /// How a child ended and what it said.
@@ -165,5 +179,38 @@ fn wait(child: &mut Child, deadline: Duration) -> Option<ExitStatus> {
         }
         // There is no wait with a deadline in std; this only paces the question.
         std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A process that has ended and that nobody has waited for stays where a thread that was joined
+    /// is for a moment.
+    #[test]
+    fn what_is_on_its_way_out_of_the_kernel_does_not_run() {
+        let mut child = Command::new("cat")
+            .stdin(Stdio::piped())
+            .spawn()
+            .expect("cat");
+        let path = format!("/proc/{0}/task/{0}/stat", child.id());
+        let stat = || std::fs::read_to_string(&path).expect("it was not waited for");
+        assert!(running(&stat()).is_some(), "{}", stat());
+        drop(child.stdin.take());
+        let until = Instant::now() + Duration::from_secs(30);
+        while running(&stat()).is_some() {
+            assert!(Instant::now() < until, "it counts as running: {}", stat());
+            std::thread::yield_now();
+        }
+        child.wait().expect("a child of ours");
+    }
+
+    #[test]
+    fn threads_are_known_by_their_names() {
+        let own = std::thread::Builder::new().name("odd) S 1 (name".to_owned());
+        let names = own.spawn(thread_names).expect("a thread").join();
+        let names = names.expect("it does not panic");
+        assert!(names.contains(&"odd) S 1 (name".to_owned()), "{names:?}");
     }
 }

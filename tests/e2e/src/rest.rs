@@ -141,7 +141,20 @@ impl Rest {
     /// # Errors
     /// As of [`Rest::get`]; the document once [`WAIT`] is over.
     pub fn wait(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Result<Value, SiteError> {
-        let end = Instant::now() + WAIT;
+        self.wait_within(what, WAIT, wanted)
+    }
+
+    /// The same, for what may take longer.
+    ///
+    /// # Errors
+    /// As of [`Rest::get`]; the document once the time is over.
+    pub fn wait_within(
+        &self,
+        what: &str,
+        within: Duration,
+        wanted: impl Fn(&Value) -> bool,
+    ) -> Result<Value, SiteError> {
+        let end = Instant::now() + within;
         loop {
             let status = self.status()?;
             if wanted(&status) {
@@ -150,7 +163,7 @@ impl Rest {
             if Instant::now() > end {
                 let said = self.gateway.lines().join("\n");
                 return Err(SiteError(format!(
-                    "{what}: not within {WAIT:?}; the status is {status:#}, it said:\n{said}"
+                    "{what}: not within {within:?}; the status is {status:#}, it said:\n{said}"
                 )));
             }
             // This only paces the question.

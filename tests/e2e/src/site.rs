@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use crate::canaries::{Canaries, ACTIVATION_KEY};
 use crate::capture;
 use gateway_component_abi::value::{Properties, Secret, Value};
+use gateway_host_sdk::component::Action;
 use gateway_host_sdk::configuration::ConfigurationService;
 use gateway_host_sdk::crypto::Crypto;
 use gateway_host_sdk::events::Event;
@@ -235,6 +236,25 @@ impl Site {
         let events = framework.events();
         self.running = Some((framework, events));
         Ok(())
+    }
+
+    /// Starts a gateway that has never run, and gives its [`Site::world`] as it is before the first
+    /// attempt: it is switched on only then, or the attempt might be quicker than the look.
+    pub fn first_start(&mut self) -> Result<BTreeMap<String, Vec<u8>>, SiteError> {
+        let enabled = self.parameters.insert("enabled".into(), false.into());
+        self.start()?;
+        let world = self.world()?;
+        if let Some(enabled) = enabled {
+            self.parameters.insert("enabled".into(), enabled.clone());
+            self.set("enabled", enabled)?;
+        }
+        Ok(world)
+    }
+
+    /// Begins the next attempt without the rest of the pause.
+    pub fn retry_now(&self) -> Result<(), SiteError> {
+        let asked = self.framework()?.act(PID, Action::RetryNow);
+        asked.map_err(|e| failed("retry-now")(&e))
     }
 
     /// Ends the gateway in good order.

@@ -55,6 +55,8 @@ impl TestPlatform {
     pub fn restart(self) -> Result<TestPlatform, HarnessError> {
         let TestPlatform { platform, _folder } = self;
         let settings = platform.settings().clone();
+        let brokers = [platform.provision_broker(), platform.target_broker()];
+        let _held = brokers.map(|broker| broker.held_ports());
         drop(platform);
         let platform = Platform::start(settings)?;
         Ok(TestPlatform { platform, _folder })

@@ -233,6 +233,27 @@ fn a_provisioning_user_subscribes_to_its_own_topics_and_no_others() {
     assert_eq!(dev.message().payload, b"yes");
 }
 
+/// While it is dead nobody is given its ports: not for any free port, and not for this very one,
+/// unless it is shared, as mosquitto does. A port that is free would be.
+#[test]
+fn a_killed_broker_keeps_its_ports() {
+    use rustix::net::{bind, socket, AddressFamily, SocketType};
+    let folder = tempfile::tempdir().unwrap();
+    let pki = Pki::create().unwrap();
+    let broker = Broker::start(settings(&folder, &pki.broker)).unwrap();
+    broker.kill();
+    let ports = broker.device_ports();
+    for port in [ports.tls, ports.mutual, broker.platform_port()] {
+        let thief = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+        let address = std::net::SocketAddr::from(([127, 0, 0, 1], port));
+        let taken = bind(&thief, &address);
+        assert_eq!(taken, Err(rustix::io::Errno::ADDRINUSE), "{port}");
+    }
+    broker.restart().unwrap();
+    assert_eq!(broker.device_ports(), ports);
+    assert!(broker.is_running());
+}
+
 #[test]
 fn a_killed_broker_comes_back_on_its_ports_and_knows_nobody() {
     let f = start();

@@ -103,9 +103,28 @@ pub(crate) fn resident() -> usize {
         .unwrap_or_default()
 }
 
-/// The threads of this process.
+/// The threads of this process, those left out that are on their way out of the kernel: it wakes
+/// whoever joins a thread before it takes that thread from its list.
 pub(crate) fn threads() -> usize {
-    std::fs::read_dir("/proc/self/task").map_or(0, Iterator::count)
+    std::fs::read_dir("/proc/self/task").map_or(0, |tasks| {
+        tasks
+            .flatten()
+            // One that is gone by the time it is looked at has ended, too.
+            .filter_map(|task| std::fs::read_to_string(task.path().join("stat")).ok())
+            .filter(|stat| !is_exiting(stat))
+            .count()
+    })
+}
+
+/// Whether nothing of the program runs any more in the thread with this `stat` (proc(5)).
+fn is_exiting(stat: &str) -> bool {
+    /// `PF_EXITING` (include/linux/sched.h).
+    const EXITING: u64 = 4;
+    // The name, which is in brackets, may hold brackets.
+    let flags = stat
+        .rsplit_once(')')
+        .and_then(|(_, fields)| fields.split_whitespace().nth(6)?.parse::<u64>().ok());
+    flags.is_some_and(|flags| flags & EXITING != 0)
 }
 
 /// What the descriptors of this process lead to, sorted.
@@ -120,4 +139,29 @@ pub(crate) fn descriptors() -> Vec<PathBuf> {
         .collect();
     targets.sort();
     targets
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+    use super::*;
+    use std::process::{Command, Stdio};
+    use std::time::{Duration, Instant};
+
+    /// A process that has ended and that nobody has waited for stays where a thread that was joined
+    /// is for a moment.
+    #[test]
+    fn what_is_on_its_way_out_of_the_kernel_is_no_thread_that_was_left() {
+        let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+        let path = format!("/proc/{0}/task/{0}/stat", child.id());
+        let stat = || std::fs::read_to_string(&path).unwrap();
+        assert!(!is_exiting(&stat()), "{}", stat());
+        drop(child.stdin.take());
+        let until = Instant::now() + Duration::from_secs(30);
+        while !is_exiting(&stat()) {
+            assert!(Instant::now() < until, "it is not exiting: {}", stat());
+            std::thread::yield_now();
+        }
+        child.wait().unwrap();
+    }
 }

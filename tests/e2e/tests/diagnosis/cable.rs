@@ -62,8 +62,7 @@ fn without_a_route_it_tries_again_and_goes_on_when_the_network_is_up() {
             let mut site = site
                 .with("retry-max-attempts", 5)
                 .with("retry-interval", 3600);
-            site.start().unwrap();
-            let before = site.world().unwrap();
+            let before = site.first_start().unwrap();
             let status = sees(&mut site, "network.unreachable");
             let message = status["error"]["message"].as_str().unwrap();
             assert!(message.contains(ADDRESS), "{message}");
@@ -147,8 +146,7 @@ fn a_cable_pulled_in_the_middle_of_a_session_is_an_ended_attempt_and_then_a_succ
                 ..Behaviour::default()
             };
             platform.behave(Script::once(behaviour)).unwrap();
-            site.start().unwrap();
-            let before = site.world().unwrap();
+            let before = site.first_start().unwrap();
             site.wait("the certificates", Duration::from_secs(20), |status| {
                 status["trust"]["root_verified"] == true
             })

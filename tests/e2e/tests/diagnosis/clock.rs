@@ -1,6 +1,7 @@
 //! A gateway whose clock is wrong, and is then set.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -25,7 +26,7 @@ fn with_a_clock_of_its_own(name: &str, test: impl Fn(&dyn Fn(&str))) {
     if let Some(file) = std::env::var_os(FILE) {
         // What this process starts keeps the true time.
         std::env::remove_var("LD_PRELOAD");
-        return test(&|time| fs::write(&file, format!("{time}\n")).unwrap());
+        return test(&|time| step(Path::new(&file), time));
     }
     let asked = Command::new("faketime")
         .args(["-m", "-f", "+0", "printenv", "LD_PRELOAD"])
@@ -45,6 +46,14 @@ fn with_a_clock_of_its_own(name: &str, test: impl Fn(&dyn Fn(&str))) {
         .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
         .env(FILE, &file);
     again::run(command, &format!("clock::{name}"));
+}
+
+/// Sets the clock, at one moment: libfaketime takes a file that was emptied to be written for the true
+/// time.
+fn step(file: &Path, time: &str) {
+    let next = file.with_extension("next");
+    fs::write(&next, format!("{time}\n")).unwrap();
+    fs::rename(next, file).unwrap();
 }
 
 #[test]

@@ -16,8 +16,7 @@ fn at(url: &str, code: &str) -> Value {
     let mut site = Site::new(&platform, "gw-1", "secret")
         .unwrap()
         .with("broker-url", url);
-    site.start().unwrap();
-    let before = site.world().unwrap();
+    let before = site.first_start().unwrap();
     let status = sees(&mut site, code);
     assert_eq!(site.world().unwrap(), before);
     status

@@ -7,7 +7,7 @@ use provision_platform::harness::TestPlatform;
 use provision_platform::store::{NewPackage, NewRequest};
 use serde_json::Value;
 
-use super::{sees, succeeds};
+use super::succeeds;
 
 fn request(platform: &TestPlatform, archive: &[u8]) {
     let folder = tempfile::tempdir().unwrap();
@@ -39,12 +39,14 @@ fn once(
     platform.behave(Script::once(behaviour)).unwrap();
     let mut site = Site::new(&platform, "gw-1", "secret")
         .unwrap()
-        .with("timeout", 10);
-    site.start().unwrap();
-    let before = site.world().unwrap();
-    let status = sees(&mut site, code);
+        .with("timeout", 10)
+        .with("retry-interval", 3600);
+    let before = site.first_start().unwrap();
+    // Not earlier: what was staged is taken back by then.
+    let status = site.wait_for_code(code).unwrap();
     assert_eq!(site.world().unwrap(), before);
     mend(&platform);
+    site.retry_now().unwrap();
     succeeds(&mut site);
     let installed = site.framework().unwrap().packages().list();
     assert_eq!(installed.len(), 1);

@@ -6,7 +6,7 @@ use provision_platform::harness::TestPlatform;
 use provision_platform::pki::{Identity, KeyKind, Pki, Profile};
 use serde_json::Value;
 
-use super::{sees, succeeds};
+use super::succeeds;
 
 /// One attempt with `behaviour` ends in `code` with the gateway as before; the next succeeds.
 fn once(platform: &TestPlatform, behaviour: Behaviour, code: &str) -> Value {
@@ -14,11 +14,13 @@ fn once(platform: &TestPlatform, behaviour: Behaviour, code: &str) -> Value {
     platform.behave(Script::once(behaviour)).unwrap();
     let mut site = Site::new(platform, "gw-1", "secret")
         .unwrap()
-        .with("timeout", 10);
-    site.start().unwrap();
-    let before = site.world().unwrap();
-    let status = sees(&mut site, code);
+        .with("timeout", 10)
+        .with("retry-interval", 3600);
+    let before = site.first_start().unwrap();
+    // Not earlier: what was staged is taken back by then.
+    let status = site.wait_for_code(code).unwrap();
     assert_eq!(site.world().unwrap(), before);
+    site.retry_now().unwrap();
     succeeds(&mut site);
     status
 }

@@ -138,9 +138,8 @@ fn a_certificate_that_the_account_does_not_accept_is_taken_back() {
         let mut site = Site::new(&platform, "gw-1", "claim-secret")
             .unwrap()
             .with("timeout", 10)
-            .with("retry-interval", 3);
-        site.start().unwrap();
-        let before = site.world().unwrap();
+            .with("retry-interval", 3600);
+        let before = site.first_start().unwrap();
         let code = match fault {
             ClientCertificateFault::OtherAuthority => "proof.failed",
             _ => "protocol.unexpected",
@@ -149,6 +148,7 @@ fn a_certificate_that_the_account_does_not_accept_is_taken_back() {
         // The key was made for the attempt, and goes with it.
         let after = site.world().unwrap();
         assert!(after == before, "not as before after {fault:?}");
+        site.retry_now().unwrap();
         site.wait_provisioned().unwrap();
         completed(&platform, number);
     }

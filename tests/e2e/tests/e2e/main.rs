@@ -15,6 +15,7 @@ mod control;
 mod crash_loop;
 mod deactivate;
 mod files;
+mod freed;
 mod keys;
 mod memory;
 mod operator;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use applications::Application;
+use contract::process::thread_names;
 use e2e::site::{state, PID, TRANSPORT};
 use e2e::Site;
 use gateway_component_abi::value::{Properties, Scalar, Secret, Value};
@@ -198,8 +199,7 @@ fn a_new_account_that_refuses_takes_the_applications_back() {
     };
     platform.behave(Script::once(behaviour)).unwrap();
     let mut site = site(&platform).with("retry-interval", 600);
-    site.start().unwrap();
-    let before = site.world().unwrap();
+    let before = site.first_start().unwrap();
     let status = site.wait_for_code("proof.failed").unwrap();
     assert_eq!(status["packages"][0]["state"], "staged", "{status:#}");
     assert_eq!(site.world().unwrap(), before);
@@ -231,11 +231,9 @@ fn stalled(platform: &TestPlatform) -> Site {
 /// Whether a download is under way in this process; other tests have theirs, unless each has a
 /// process.
 fn downloading() -> bool {
-    let tasks = std::fs::read_dir("/proc/self/task").unwrap().flatten();
-    let names = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("comm")).ok());
     // The kernel keeps fifteen bytes of a name.
-    names
-        .into_iter()
+    thread_names()
+        .iter()
         .any(|name| name.starts_with("package-downloa"))
 }
 

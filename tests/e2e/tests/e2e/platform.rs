@@ -28,15 +28,15 @@ fn once(behaviour: Behaviour, code: &str) {
     let mut site = Site::new(&platform, "gw-1", "secret")
         .unwrap()
         .with("timeout", 10)
-        .with("retry-interval", 3);
-    site.start().unwrap();
-    let before = site.world().unwrap();
+        .with("retry-interval", 3600);
+    let before = site.first_start().unwrap();
     site.wait_for_code(code).unwrap();
     assert_eq!(
         site.world().unwrap(),
         before,
         "the gateway is not as before"
     );
+    site.retry_now().unwrap();
     let status = site.wait_provisioned().unwrap();
     assert_eq!(status["attempt"], 2);
     platform
@@ -51,8 +51,7 @@ fn an_expired_request() {
     new.expires_on = Some(clock::now() - 60_000);
     let request = platform.create_request(&new).unwrap();
     let mut site = Site::new(&platform, "gw-1", "secret").unwrap();
-    site.start().unwrap();
-    let before = site.world().unwrap();
+    let before = site.first_start().unwrap();
     let status = site.wait_for_code("platform.rejected").unwrap();
     assert_eq!(status["error"]["platform"]["code"], "request.expired");
     assert_eq!(site.world().unwrap(), before);
@@ -69,8 +68,7 @@ fn a_wrong_activation_key() {
     let mut site = Site::new(&platform, "gw-1", "secret")
         .unwrap()
         .with("activation-key", Secret::from("the-wrong-key"));
-    site.start().unwrap();
-    let before = site.world().unwrap();
+    let before = site.first_start().unwrap();
     let status = site.wait_for_code("platform.rejected").unwrap();
     assert_eq!(
         status["error"]["platform"]["code"],
@@ -90,8 +88,7 @@ fn an_untrusted_root_of_the_received_chain() {
     platform.request("gw-1", "secret").unwrap();
     let mut site = Site::new(&platform, "gw-1", "secret").unwrap();
     site.trust_chain(&Pki::create().unwrap().root).unwrap();
-    site.start().unwrap();
-    let before = site.world().unwrap();
+    let before = site.first_start().unwrap();
     site.wait_for_code("trust.untrusted-root").unwrap();
     assert_eq!(site.world().unwrap(), before);
     site.trust_chain(&platform.pki().root).unwrap();
@@ -124,17 +121,19 @@ fn a_configuration_that_does_not_fit_a_metatype() {
         .unwrap();
     let mut site = Site::new(&platform, "gw-1", "secret")
         .unwrap()
-        .with("timeout", 10);
-    site.start().unwrap();
-    let before = site.world().unwrap();
+        .with("timeout", 10)
+        .with("retry-interval", 3600);
+    let before = site.first_start().unwrap();
     site.wait("the refusal", Duration::from_secs(30), |status| {
         let code = status["error"]["code"].as_str().unwrap_or("");
-        code == "configuration.invalid"
-            || (code == "platform.rejected"
-                && status["error"]["platform"]["code"] == "configuration.invalid")
+        status["state"] == "waiting"
+            && (code == "configuration.invalid"
+                || (code == "platform.rejected"
+                    && status["error"]["platform"]["code"] == "configuration.invalid"))
     })
     .unwrap();
     assert_eq!(site.world().unwrap(), before);
+    site.retry_now().unwrap();
     site.wait_provisioned().unwrap();
 }
 

@@ -75,8 +75,7 @@ fn a_broker_whose_certificate_is_revoked() {
         .unwrap()
         .put_crl(SSL_KEYSTORE, "broker-root-crl", &revoked)
         .unwrap();
-    site.start().unwrap();
-    let before = site.world().unwrap();
+    let before = site.first_start().unwrap();
     let status = site.wait_for_code("tls.untrusted").unwrap();
     assert_eq!(site.world().unwrap(), before);
     let message = status["error"]["message"].as_str().unwrap();
@@ -182,8 +181,7 @@ fn a_revoked_signer_is_refused_at_the_first_provisioning() {
     let crl = list(&pki.intermediate, &pki.signer);
     let keystores = site.keystores().unwrap();
     keystores.put_crl(DM_KEYSTORE, "signers-crl", &crl).unwrap();
-    site.start().unwrap();
-    let before = site.world().unwrap();
+    let before = site.first_start().unwrap();
     let status = site.wait_for_code("trust.invalid").unwrap();
     assert_eq!(site.world().unwrap(), before);
     let message = status["error"]["message"].as_str().unwrap();

@@ -175,12 +175,12 @@ fn documents_are_merged_in_order_and_what_they_and_a_package_made_is_taken_back(
     platform.behave(Script::each([wrong, right])).unwrap();
     let mut site = Site::new(&platform, "gw-1", "claim-secret")
         .unwrap()
-        .with("retry-interval", 3);
-    site.start().unwrap();
-    let before = site.world().unwrap();
+        .with("retry-interval", 3600);
+    let before = site.first_start().unwrap();
     site.wait_for_code("proof.failed").unwrap();
     assert_eq!(site.world().unwrap(), before, "not as before");
 
+    site.retry_now().unwrap();
     site.wait_provisioned().unwrap();
     platform
         .wait_for(request, JobState::Completed, WAIT)

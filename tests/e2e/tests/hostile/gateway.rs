@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use contract::process::Memory;
-use e2e::rest::Rest;
+use e2e::rest::{Rest, WAIT};
 use e2e::site::{error_code, state, PID};
 use e2e::Site;
 use serde_json::Value;
@@ -15,7 +15,7 @@ const ROOM: usize = 32 << 10;
 /// The shortest `timeout` that there is.
 pub const TIMEOUT: Duration = Duration::from_secs(10);
 /// For what takes its time on a slow machine, the peer's part above all.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 /// What may pass between the deadline of an attempt and its end, rolled back and told. The worker is
 /// woken at the deadline; the rest is for a machine under load.
 const SLACK: Duration = Duration::from_secs(1);
@@ -119,7 +119,7 @@ impl Gateway {
     /// The attempt of this number does so.
     pub fn fails_at(&self, attempt: i64, code: &str) -> Value {
         let ended = |status: &Value| state(status) == "waiting" && status["attempt"] == attempt;
-        let status = self.rest.wait(code, ended).unwrap();
+        let status = self.rest.wait_within(code, self.patience(), ended).unwrap();
         assert_eq!(error_code(&status), code, "{status:#}");
         self.is_small(&status);
         let took = took(&status);
@@ -131,7 +131,11 @@ impl Gateway {
 
     /// The attempt succeeds, with the gateway small.
     pub fn provisioned(&self) -> Value {
-        let status = self.rest.wait_for("provisioned").unwrap();
+        let wanted = |status: &Value| state(status) == "provisioned";
+        let status = self
+            .rest
+            .wait_within("provisioned", self.patience(), wanted);
+        let status = status.unwrap();
         self.is_small(&status);
         status
     }
@@ -163,6 +167,11 @@ impl Gateway {
         let lines = self.rest.process().lines();
         let longest = lines.iter().max_by_key(|line| line.len());
         (lines.len(), longest.cloned().unwrap_or_default())
+    }
+
+    /// For the end of an attempt, which has a deadline of its own.
+    fn patience(&self) -> Duration {
+        self.timeout + WAIT
     }
 
     fn is_small(&self, status: &Value) {

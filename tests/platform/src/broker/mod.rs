@@ -8,21 +8,22 @@
 pub mod dynsec;
 
 mod config;
+mod ports;
 mod process;
 mod refusals;
 
 pub use config::{Installation, TlsStrength};
+pub use ports::Held;
 pub use refusals::Refused;
 
 use crate::pki::{Identity, PkiError};
 use crate::secret::{Secret, SecretError};
 use openssl::x509::X509;
+use ports::Ports;
 use process::Process;
 use refusals::Refusals;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
 
 /// Why a broker could not be driven.
 #[derive(Debug, thiserror::Error)]
@@ -104,20 +105,13 @@ pub struct DevicePorts {
     pub mutual: u16,
 }
 
-/// The ports of a broker.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Ports {
-    tls: u16,
-    mutual: u16,
-    plain: u16,
-}
-
 /// A mosquitto. Killed when dropped, and by the kernel if this process dies.
 pub struct Broker {
     settings: BrokerSettings,
     installation: Installation,
     platform_password: Secret,
     ports: Ports,
+    held: Held,
     process: Mutex<Option<Process>>,
     refusals: Arc<Refusals>,
 }
@@ -125,10 +119,8 @@ pub struct Broker {
 /// The platform's own user name at each of its brokers.
 pub const PLATFORM_USER: &str = "provision-platform";
 
-/// How often another free port is tried if somebody was faster.
+/// How often other ports are tried if somebody who shares them was faster to listen.
 const PORT_TRIES: usize = 20;
-/// How long a broker of an earlier process may take to let go of a port.
-const LET_GO: Duration = Duration::from_secs(2);
 
 impl Broker {
     /// Writes the folder and starts the process; returns when all listeners are open.
@@ -148,7 +140,7 @@ impl Broker {
         loop {
             // One that was taken in between is not wished for again.
             let wish = settings.wish.filter(|_| tries == PORT_TRIES);
-            let ports = free_ports(settings.port, wish)?;
+            let (ports, held) = ports::hold(settings.port, wish)?;
             config::write(&settings, &installation, ports, &platform_password)?;
             match Process::start(
                 &installation,
@@ -162,6 +154,7 @@ impl Broker {
                         installation,
                         platform_password,
                         ports,
+                        held,
                         process: Mutex::new(Some(process)),
                         refusals,
                     })
@@ -219,6 +212,12 @@ impl Broker {
     /// The password of [`PLATFORM_USER`], new at every start.
     pub fn platform_password(&self) -> &Secret {
         &self.platform_password
+    }
+
+    /// Keeps its ports from everybody else, also when this broker is gone and another one is to
+    /// take its place.
+    pub fn held_ports(&self) -> Held {
+        self.held.clone()
     }
 
     /// Its name in logs.
@@ -310,37 +309,4 @@ impl std::fmt::Debug for Broker {
             .field("ports", &self.ports)
             .finish_non_exhaustive()
     }
-}
-
-/// Finds ports by binding and releasing. mosquitto cannot be handed a socket, so somebody may be
-/// faster: then it says so, and another one is tried.
-fn free_ports(tls: Option<u16>, wish: Option<DevicePorts>) -> Result<Ports, BrokerError> {
-    let bind = |port: u16| TcpListener::bind(("127.0.0.1", port));
-    let until = Instant::now() + LET_GO;
-    let bind_or_any = |port: Option<u16>| loop {
-        let Some(port) = port else { return bind(0) };
-        match bind(port) {
-            Ok(listener) => return Ok(listener),
-            Err(_) if Instant::now() < until => std::thread::sleep(Duration::from_millis(20)),
-            Err(_) => return bind(0),
-        }
-    };
-    let tls_listener = match tls {
-        Some(port) => bind(port).map_err(|_| BrokerError::PortInUse { port })?,
-        None => bind_or_any(wish.map(|w| w.tls)).map_err(BrokerError::NoPort)?,
-    };
-    // All are held until all are known, so that they differ.
-    let mutual_listener = bind_or_any(wish.map(|w| w.mutual)).map_err(BrokerError::NoPort)?;
-    let plain_listener = bind(0).map_err(BrokerError::NoPort)?;
-    let port = |listener: &TcpListener| {
-        listener
-            .local_addr()
-            .map(|a| a.port())
-            .map_err(BrokerError::NoPort)
-    };
-    Ok(Ports {
-        tls: port(&tls_listener)?,
-        mutual: port(&mutual_listener)?,
-        plain: port(&plain_listener)?,
-    })
 }
