@@ -45,8 +45,9 @@ nextest='/^ *Summary \[/ {
 # "test result: ok. 5 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.00s"
 cargo_test='/^test result: / { p += $4; f += $6; s += $8 }'
 # shellcheck disable=SC2016
-# "5 passed, 0 failed" or "5 passed, 0 failed, 2 skipped"
-plain='/^[0-9]+ passed, [0-9]+ failed(, [0-9]+ skipped)?$/ { p += $1; f += $3; s += $5 }'
+# "5 passed, 0 failed" or "5 passed, 0 failed, 2 skipped", or "2 skipped" in a line of its own
+plain='/^[0-9]+ passed, [0-9]+ failed(, [0-9]+ skipped)?$/ { p += $1; f += $3; s += $5 }
+/^[0-9]+ skipped$/ { s += $1 }'
 
 if ! cargo build --locked --workspace; then
     echo "0 passed, 1 failed"

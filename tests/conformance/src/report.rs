@@ -68,7 +68,7 @@ impl Report {
     }
 }
 
-/// The last line of every judge: `N passed, N failed`, and `, N skipped` where there were any.
+/// The last line of every judge: `N passed, N failed`; before it, where there were any, `N skipped`.
 ///
 /// # Errors
 /// Those of the writer.
@@ -78,11 +78,10 @@ pub fn summary(
     failed: usize,
     skipped: usize,
 ) -> io::Result<()> {
-    write!(out, "{passed} passed, {failed} failed")?;
     if skipped > 0 {
-        write!(out, ", {skipped} skipped")?;
+        writeln!(out, "{skipped} skipped")?;
     }
-    writeln!(out)
+    writeln!(out, "{passed} passed, {failed} failed")
 }
 
 /// The text with a space for what would break the line.
@@ -120,7 +119,7 @@ mod tests {
     fn skipped_cases_are_counted_where_there_are_any() {
         let mut out = Vec::new();
         super::summary(&mut out, 3, 2, 1).unwrap();
-        assert_eq!(out, b"3 passed, 2 failed, 1 skipped\n");
+        assert_eq!(out, b"1 skipped\n3 passed, 2 failed\n");
     }
 
     #[test]
