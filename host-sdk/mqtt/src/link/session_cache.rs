@@ -23,6 +23,8 @@ type Entries = Arc<Mutex<HashMap<[u8; 32], Entry>>>;
 struct Entry {
     context: SslContext,
     session: Option<SslSession>,
+    /// Which of the entries that have been under this key.
+    mark: Arc<()>,
 }
 
 impl fmt::Debug for SessionCache {
@@ -35,14 +37,21 @@ impl fmt::Debug for SessionCache {
 pub(super) struct Deposit {
     entries: Weak<Mutex<HashMap<[u8; 32], Entry>>>,
     key: [u8; 32],
+    mark: Arc<()>,
 }
 
 impl Deposit {
+    /// Nothing, where the entry of its context was forgotten: another one may be in its place.
     pub(super) fn put(&self, session: SslSession) {
+        self.with(|entry| entry.session = Some(session));
+    }
+
+    fn with(&self, act: impl FnOnce(&mut Entry)) {
         if let Some(entries) = self.entries.upgrade() {
             let mut entries = entries.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(entry) = entries.get_mut(&self.key) {
-                entry.session = Some(session);
+            let entry = entries.get_mut(&self.key);
+            if let Some(entry) = entry.filter(|entry| Arc::ptr_eq(&entry.mark, &self.mark)) {
+                act(entry);
             }
         }
     }
@@ -83,9 +92,11 @@ impl SessionCache {
     ) -> Result<Ssl, Failure> {
         let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if !entries.contains_key(&key) {
+            let mark = Arc::default();
             let context = make(Deposit {
                 entries: Arc::downgrade(&self.0),
                 key,
+                mark: Arc::clone(&mark),
             })?;
             if entries.len() >= ENTRIES {
                 entries.clear();
@@ -95,6 +106,7 @@ impl SessionCache {
                 Entry {
                     context,
                     session: None,
+                    mark,
                 },
             );
         }
@@ -114,9 +126,42 @@ impl SessionCache {
 fn resume(ssl: &mut Ssl, session: &SslSession) {
     // SAFETY: the session must stem from the context of the connection. Both come out of one
     // `Entry`: `session` was issued to a connection of `Entry::context` (its new-session callback
-    // deposits under the entry's own key, and a replaced entry drops its session), and `ssl` has
-    // just been made from that context.
+    // deposits in the entry with the context's own mark, and a replaced entry drops its session), and
+    // `ssl` has just been made from that context.
     if let Err(e) = unsafe { ssl.set_session(session) } {
         log::debug!("a TLS session cannot be resumed: {e}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+    use openssl::ssl::SslMethod;
+
+    use super::*;
+
+    #[test]
+    fn a_session_of_a_context_that_was_forgotten_is_not_taken_for_one_of_its_successor() {
+        let cache = SessionCache::default();
+        let mut deposits = Vec::new();
+        let mut connect = |key: usize| {
+            let made = cache.connection([u8::try_from(key).unwrap(); 32], |deposit| {
+                deposits.push(deposit);
+                Ok(SslContext::builder(SslMethod::tls_client())
+                    .unwrap()
+                    .build())
+            });
+            made.unwrap();
+        };
+        // One more than there is room for, and the first one again.
+        (0..=ENTRIES).for_each(&mut connect);
+        connect(0);
+        let counts = |deposit: &Deposit| {
+            let mut found = false;
+            deposit.with(|_| found = true);
+            found
+        };
+        assert_eq!(deposits.len(), ENTRIES + 2);
+        assert!(counts(&deposits[ENTRIES + 1]) && !counts(&deposits[0]));
     }
 }
