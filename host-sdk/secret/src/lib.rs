@@ -7,10 +7,67 @@
 //! memory: that is the host's to decide. Used by component, host, link and platform.
 
 use std::fmt;
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use memmap2::{Advice, MmapMut};
 use zeroize::{Zeroize, Zeroizing};
+
+/// Bytes that may hold a secret, overwritten when they are dropped. As far as there are any: unlike
+/// `Zeroizing` it does not touch the room behind them, which in a large one nobody may have used.
+#[derive(Default)]
+pub struct Wiped(Vec<u8>);
+
+impl Wiped {
+    /// Lets go of them as they are.
+    pub fn into_vec(mut self) -> Vec<u8> {
+        std::mem::take(&mut self.0)
+    }
+}
+
+impl From<Vec<u8>> for Wiped {
+    fn from(bytes: Vec<u8>) -> Wiped {
+        Wiped(bytes)
+    }
+}
+
+impl Deref for Wiped {
+    type Target = Vec<u8>;
+
+    fn deref(&self) -> &Vec<u8> {
+        &self.0
+    }
+}
+
+impl DerefMut for Wiped {
+    fn deref_mut(&mut self) -> &mut Vec<u8> {
+        &mut self.0
+    }
+}
+
+impl Drop for Wiped {
+    fn drop(&mut self) {
+        self.0.as_mut_slice().zeroize();
+    }
+}
+
+/// Makes room for `more` bytes behind these, which may be or hold a secret: where they have to move
+/// for it, the place that they leave is overwritten, as no vector does by itself. What has room for
+/// twice of what it holds moves seldom.
+pub fn reserve(bytes: &mut Vec<u8>, more: usize) {
+    let needed = bytes.len().saturating_add(more);
+    if needed > bytes.capacity() {
+        move_to(bytes, needed.max(bytes.capacity().saturating_mul(2)));
+    }
+}
+
+/// Moves the bytes to a place for `capacity` of them, or as many as there are, and overwrites the
+/// old one.
+pub fn move_to(bytes: &mut Vec<u8>, capacity: usize) {
+    let mut moved = Vec::with_capacity(capacity.max(bytes.len()));
+    moved.extend_from_slice(bytes);
+    drop(Wiped(std::mem::replace(bytes, moved)));
+}
 
 /// A secret text. Cheap to clone.
 #[derive(Clone, Default)]
@@ -167,6 +224,22 @@ mod tests {
             Secret::from("x".repeat(10_000).as_str()).expose().len(),
             10_000
         );
+    }
+
+    #[test]
+    fn bytes_that_need_room_keep_their_content() {
+        let mut bytes = Vec::new();
+        for byte in 0..200 {
+            reserve(&mut bytes, 1);
+            assert!(bytes.capacity() > bytes.len());
+            bytes.push(byte);
+        }
+        let capacity = bytes.capacity();
+        let free = capacity - bytes.len();
+        reserve(&mut bytes, free);
+        assert_eq!(bytes.capacity(), capacity);
+        move_to(&mut bytes, 0);
+        assert!(bytes.iter().copied().eq(0..200));
     }
 
     #[test]

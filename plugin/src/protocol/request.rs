@@ -6,6 +6,7 @@ use kura_formats::payload::{decode_owned, Limits, Payload, PayloadError};
 use kura_formats::request::{self, Ids, IdsError};
 use kura_formats::topic::{self, Method, RequestTopic, Topics};
 use openssl::sha::Sha256;
+use zeroize::Zeroize;
 
 use super::names;
 use super::operation::{self, Operation};
@@ -48,6 +49,13 @@ pub struct Request {
     /// SHA-256 of topic and payload as received: tells a repeated request from another one with
     /// the same id.
     pub digest: [u8; 32],
+}
+
+/// What it carries may be a password.
+impl Drop for Request {
+    fn drop(&mut self) {
+        self.payload.zeroize();
+    }
 }
 
 impl Inbox {

@@ -52,11 +52,11 @@ impl RestartKey {
     /// # Errors
     /// Whatever OpenSSL says where it is out of memory or forbids PBKDF2.
     pub fn fingerprint(&self, salt: &[u8]) -> Result<String, ErrorStack> {
-        let mut material = Zeroizing::new(Vec::new());
         let broker = self.broker.to_string();
+        let ca = [u8::from(self.ca_authentication)];
         let timeout = self.timeout.as_secs().to_be_bytes();
-        for field in [
-            Some([u8::from(self.ca_authentication)].as_slice()),
+        let fields = [
+            Some(ca.as_slice()),
             Some(broker.as_bytes()),
             Some(self.account_name.as_bytes()),
             self.username.as_deref().map(str::as_bytes),
@@ -66,7 +66,11 @@ impl RestartKey {
                 .map(|key| key.expose().as_bytes()),
             self.client_id.as_deref().map(str::as_bytes),
             Some(timeout.as_slice()),
-        ] {
+        ];
+        // It never grows, which would leave parts of it behind.
+        let size = fields.iter().map(|field| 9 + field.map_or(0, <[u8]>::len));
+        let mut material = Zeroizing::new(Vec::with_capacity(size.sum()));
+        for field in fields {
             match field {
                 None => material.push(0),
                 Some(bytes) => {

@@ -31,7 +31,7 @@ pub fn redo(operation: &Operation, key: &str, host: &dyn Host) -> Result<(), Cal
         } => host.install_package(key, name, version, path),
         Operation::Configure { xml, .. } => {
             let list = configurations::read(
-                xml.as_bytes(),
+                xml,
                 &configurations::XmlLimits::default(),
                 &mut configurations::remote_open,
             )

@@ -11,6 +11,7 @@ pub mod journal;
 mod keys;
 mod packages;
 pub mod plan;
+mod private;
 pub mod record;
 mod recover;
 mod staged;
@@ -31,6 +32,7 @@ use crate::settings::Identity;
 use journal::{Journal, JournalError, Phase, Record, Summary};
 pub use packages::MAX_PACKAGES;
 use plan::{Operation, Plan};
+use private::Private;
 pub use staged::Item;
 use staged::Staged;
 
@@ -259,9 +261,13 @@ impl Engine {
         if !merged.is_empty() {
             let pids: Vec<&str> = merged.iter().map(|c| c.pid.as_str()).collect();
             operations.push(Operation::Configure {
-                undo: self.host.capture(&pids).map_err(|e| of_capture(&e))?,
+                undo: self
+                    .host
+                    .capture(&pids)
+                    .map(Private::new)
+                    .map_err(|e| of_capture(&e))?,
                 xml: configurations::write(&merged, &mut configurations::remote_seal)
-                    .map(|xml| String::from_utf8_lossy(&xml).into_owned())
+                    .map(Private::new)
                     .map_err(|e| Fault::new(Code::ConfigurationInvalid, e.to_string()))?,
             });
         }

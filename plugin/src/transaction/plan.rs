@@ -8,6 +8,8 @@ use std::io;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use super::private::Private;
+
 /// One change of the host.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -51,9 +53,9 @@ pub enum Operation {
     /// Merges configurations.
     Configure {
         /// `esf:configurations`, passwords as CONF-V1 writes them.
-        xml: String,
+        xml: Private,
         /// The host's own undo data.
-        undo: Vec<u8>,
+        undo: Private,
     },
 }
 
@@ -132,8 +134,8 @@ mod tests {
         let plan = Plan {
             attempt: 1,
             operations: vec![Operation::Configure {
-                xml: "<a b=\"c\"/>\n".repeat(10_000),
-                undo: (0..=255).cycle().take(100_000).collect(),
+                xml: Private::new("<a b=\"c\"/>\n".repeat(10_000).into_bytes()),
+                undo: Private::new((0..=255).cycle().take(100_000).collect()),
             }],
             signer_pem: String::new(),
             root_verified: true,

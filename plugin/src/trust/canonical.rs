@@ -10,6 +10,7 @@ use std::collections::HashSet;
 
 use kura_formats::payload::{MetricValue, Payload};
 use openssl::hash::{DigestBytes, Hasher, MessageDigest};
+use zeroize::Zeroizing;
 
 /// Begins every canonical form; a later form begins otherwise.
 const FORM: &[u8] = b"KURA-CMS-1";
@@ -35,7 +36,7 @@ impl<'a> SignedView<'a> {
     /// field is longer than its 32-bit length can say. A position and unknown fields
     /// are not covered: whoever verifies must refuse them.
     #[must_use]
-    pub fn canonical(&self) -> Option<Vec<u8>> {
+    pub fn canonical(&self) -> Option<Zeroizing<Vec<u8>>> {
         self.whole(self.body())
     }
 
@@ -45,8 +46,8 @@ impl<'a> SignedView<'a> {
     }
 
     /// The canonical bytes with this body.
-    pub(super) fn whole(&self, body: &[u8]) -> Option<Vec<u8>> {
-        let mut out = Vec::with_capacity(self.size(body));
+    pub(super) fn whole(&self, body: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        let mut out = Zeroizing::new(Vec::with_capacity(self.size(body)));
         self.write(body, &mut |bytes| out.extend_from_slice(bytes))?;
         Some(out)
     }
@@ -161,7 +162,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    fn canonical(payload: &Payload) -> Vec<u8> {
+    fn canonical(payload: &Payload) -> Zeroizing<Vec<u8>> {
         SignedView {
             account: "a",
             client_id: "c",
@@ -184,7 +185,7 @@ mod tests {
         expected.extend(b"\0\0\0\x01a\0\0\0\0\x08\x3f\xf0\0\0\0\0\0\0");
         expected.extend(b"\0\0\0\x01b\x03\0\0\0\x04\xff\xff\xff\xff");
         expected.extend(b"\0\0\0\0");
-        assert_eq!(canonical(&payload), expected);
+        assert_eq!(*canonical(&payload), expected);
     }
 
     #[test]

@@ -174,6 +174,12 @@ impl Verifier {
         all
     }
 
+    /// Whether there is no trusted signer, so that no message can be accepted.
+    #[must_use]
+    pub fn trusts_nobody(&self) -> bool {
+        self.signers.is_empty()
+    }
+
     /// Judges one message, and remembers it if it is accepted.
     ///
     /// # Errors

@@ -203,7 +203,10 @@ fn in_words(event: &Event) -> String {
         Event::Resolving => "looks up the broker's address".into(),
         Event::Connecting(address) => format!("connects to {address}"),
         Event::Handshaking => "TCP is there, the TLS handshake begins".into(),
-        Event::TlsEstablished(peer) => format!("TLS with {}", peer.facts.subject),
+        Event::TlsEstablished(peer) => {
+            let how = if peer.resumed { "resumed" } else { "new" };
+            format!("TLS with {}, {how}", peer.facts.subject)
+        }
         Event::Connected { .. } => "CONNACK: accepted".into(),
         Event::Subscribed => "SUBACK: subscribed, the trigger is out".into(),
         Event::Published(_) => "PUBACK".into(),

@@ -187,8 +187,20 @@ impl Trusted {
         if let Some(fault) = &self.unbelieved {
             return Err(fault.clone());
         }
+        let mut verifier = lock(&self.verifier);
+        if verifier.trusts_nobody() {
+            // A platform that is told of no signer need not sign: what is missing is not its
+            // signature (rulings, 7).
+            return Err(Fault::new(
+                Code::SignatureUntrusted,
+                format!(
+                    "no signer is left in {DM_KEYSTORE} of a gateway that was provisioned before: \
+                     import the certificate of one there"
+                ),
+            ));
+        }
         let view = request.signed_view();
-        lock(&self.verifier)
+        verifier
             .verify(
                 &view,
                 Clock::Plausible(now_ms),

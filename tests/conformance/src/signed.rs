@@ -192,7 +192,7 @@ impl Judge {
                 if let Some(signed) = &vector.canonical_hex {
                     let signed = unhex(signed).ok_or("canonical_hex is not hex")?;
                     let own = message.canonical().ok_or("there are no canonical bytes")?;
-                    if expected == ACCEPTED && signed != own {
+                    if expected == ACCEPTED && signed != *own {
                         return Err(format!("the canonical bytes are others: {}", hex(&own)));
                     }
                 }

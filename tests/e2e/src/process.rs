@@ -3,11 +3,14 @@
 //! For what a framework within the test cannot show: its memory, its environment, what it says on
 //! its standard streams, its REST interface from outside.
 
+use std::ffi::OsStr;
 use std::io::{self, BufRead, BufReader, Read};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use rustix::process::{kill_process, Pid, Signal};
 
 use crate::site::{gateway_binary, SiteError};
 use crate::Site;
@@ -45,6 +48,18 @@ impl Process {
     /// # Errors
     /// Of writing the seed, or of starting the program.
     pub fn start(site: &Site, arguments: &[&str]) -> Result<Process, SiteError> {
+        Process::start_in(site, arguments, &[])
+    }
+
+    /// As [`start`](Process::start), with these variables in its environment.
+    ///
+    /// # Errors
+    /// As [`start`](Process::start).
+    pub fn start_in(
+        site: &Site,
+        arguments: &[&str],
+        environment: &[(&str, &OsStr)],
+    ) -> Result<Process, SiteError> {
         let failed = |e: io::Error| SiteError(format!("gateway run: {e}"));
         let mut child = Command::new(gateway_binary()?)
             .args(["run", "--allow-insecure-plugins", "--listen", "127.0.0.1:0"])
@@ -57,6 +72,7 @@ impl Process {
             .arg("--properties")
             .arg(site.system_properties())
             .args(arguments)
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -109,6 +125,16 @@ impl Process {
 }
 
 impl Process {
+    /// Asks it to end (SIGTERM), and waits until it has.
+    ///
+    /// # Errors
+    /// As [`Process::ended`].
+    pub fn terminated(self, within: Duration) -> Result<ExitStatus, SiteError> {
+        kill_process(Pid::from_child(&self.child), Signal::TERM)
+            .map_err(|e| SiteError(format!("gateway run: {e}")))?;
+        self.ended(within)
+    }
+
     /// Waits until it ends by itself.
     ///
     /// # Errors

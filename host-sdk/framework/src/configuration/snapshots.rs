@@ -5,6 +5,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use zeroize::Zeroizing;
+
 use crate::crypto::Crypto;
 
 use super::document::{self, Configurations, DocumentError};
@@ -120,7 +122,9 @@ impl Snapshots {
     }
 
     fn read(&self, id: i64, crypto: &Crypto) -> Result<Configurations, DocumentError> {
-        document::read(&durable_file::read(&self.path(id))?, crypto)
+        // One that was put there by hand may hold passwords in clear.
+        let xml = Zeroizing::new(durable_file::read(&self.path(id))?);
+        document::read(&xml, crypto)
     }
 
     /// Writes snapshot 0.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustix::fs::{flock, FlockOperation, OFlags};
+use zeroize::Zeroizing;
 
 use super::environment::{create_stack, Surroundings};
 use super::{Framework, Options};
@@ -209,10 +210,14 @@ fn open_configuration(
 ) -> Result<Arc<ConfigurationService>, StartError> {
     let folder = private_folder(&data.join("snapshots"))?;
     let seed = match seed.filter(|_| !holds_snapshot(&folder)) {
-        Some(path) => Some(fs::read(path).map_err(unusable(path))?),
+        Some(path) => Some(Zeroizing::new(fs::read(path).map_err(unusable(path))?)),
         None => None,
     };
-    let service = ConfigurationService::open(&folder, Arc::clone(crypto), seed.as_deref())?;
+    let service = ConfigurationService::open(
+        &folder,
+        Arc::clone(crypto),
+        seed.as_deref().map(Vec::as_slice),
+    )?;
     for (factory_pid, ocd) in stack::definitions() {
         match factory_pid {
             stack::CLOUD_SERVICE => service.register_metatype(factory_pid, ocd),

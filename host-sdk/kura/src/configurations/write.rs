@@ -1,7 +1,7 @@
 //! From configurations to the document, as Kura's `XmlJavaComponentConfigurationsMapper` lays it
 //! out: literal prefix `esf`, which its reader wants.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use gateway_component_abi::value::{Properties, Scalar, Secret, Value};
 
@@ -40,7 +40,7 @@ pub fn write_borrowed<'a>(
     let mut sorted: Vec<_> = configurations.into_iter().collect();
     sorted.sort_by_key(|(pid, _)| *pid);
     // Room for nearly all of it: a large one that grows is there twice.
-    let mut out = String::with_capacity(sorted.iter().map(|(_, p)| size(p)).sum());
+    let mut out = Document::with_capacity(sorted.iter().map(|(_, p)| size(p)).sum());
     out.push_str("<?xml version=\"1.0\" encoding=\"UTF-8\" standalone=\"yes\"?>\n");
     let _ = writeln!(
         out,
@@ -63,7 +63,32 @@ pub fn write_borrowed<'a>(
         out.push_str("        </esf:properties>\n    </esf:configuration>\n");
     }
     out.push_str("</esf:configurations>\n");
-    Ok(out.into_bytes())
+    Ok(std::mem::take(&mut *out.0))
+}
+
+/// The document as far as it is written. It may hold passwords, and leaves none behind.
+struct Document(Zeroizing<Vec<u8>>);
+
+impl Document {
+    fn with_capacity(bytes: usize) -> Document {
+        Document(Zeroizing::new(Vec::with_capacity(bytes)))
+    }
+
+    fn push_str(&mut self, text: &str) {
+        secret_text::reserve(&mut self.0, text.len());
+        self.0.extend_from_slice(text.as_bytes());
+    }
+
+    fn push(&mut self, character: char) {
+        self.push_str(character.encode_utf8(&mut [0; 4]));
+    }
+}
+
+impl fmt::Write for Document {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.push_str(text);
+        Ok(())
+    }
 }
 
 /// About what properties take as text.
@@ -92,7 +117,7 @@ fn unwritable(pid: &str, name: &str, what: &'static str) -> ConfigurationsError 
 }
 
 fn property(
-    out: &mut String,
+    out: &mut Document,
     name: &str,
     value: &Value,
     seal: &mut dyn FnMut(&Secret) -> (bool, String),
@@ -115,10 +140,11 @@ fn property(
             }
             _ => scalar::format(scalar)?,
         };
+        let text = Zeroizing::new(text);
         if !text.chars().all(is_xml_char) {
             return Err("a character that XML cannot hold");
         }
-        texts.push(Zeroizing::new(text));
+        texts.push(text);
     }
     if texts.is_empty() {
         return Ok(());
@@ -154,7 +180,7 @@ fn checked(name: &str) -> Result<(), &'static str> {
     Ok(())
 }
 
-fn text(out: &mut String, text: &str) {
+fn text(out: &mut Document, text: &str) {
     for character in text.chars() {
         match character {
             '<' => out.push_str("&lt;"),
@@ -167,7 +193,7 @@ fn text(out: &mut String, text: &str) {
     }
 }
 
-fn attribute(out: &mut String, text: &str) {
+fn attribute(out: &mut Document, text: &str) {
     for character in text.chars() {
         match character {
             '<' => out.push_str("&lt;"),

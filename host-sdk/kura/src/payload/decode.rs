@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 
+use secret_text::Wiped;
 use zeroize::Zeroize;
 
 use super::gzip::{gunzip, gunzip_owned, is_gzip};
@@ -170,7 +171,8 @@ pub fn decode_apart(
 }
 
 /// Reads a message whose largest part stays where it is.
-fn within(mut bytes: Vec<u8>, limits: &Limits) -> Result<Payload, PayloadError> {
+fn within(bytes: Vec<u8>, limits: &Limits) -> Result<Payload, PayloadError> {
+    let mut bytes = Wiped::from(bytes);
     let (mut payload, mut parts) = read(&bytes, limits)?;
     parts.sort_by_key(|part| part.at.len());
     let largest = parts.pop();
@@ -191,7 +193,7 @@ fn within(mut bytes: Vec<u8>, limits: &Limits) -> Result<Payload, PayloadError> 
             behind.zeroize();
         }
         bytes.truncate(length);
-        largest.put(&mut payload, Some(bytes));
+        largest.put(&mut payload, Some(bytes.into_vec()));
     }
     Ok(payload)
 }

@@ -6,7 +6,8 @@ use std::io::Write;
 use flate2::write::GzEncoder;
 use flate2::{Compression, Crc, Decompress, FlushDecompress, Status};
 
-use zeroize::Zeroize;
+use secret_text::Wiped;
+use zeroize::{Zeroize, Zeroizing};
 
 use super::room::{self, LARGE};
 use super::PayloadError;
@@ -44,11 +45,11 @@ pub fn gzip(bytes: &[u8]) -> Vec<u8> {
 pub fn gunzip(bytes: &[u8], limit: usize) -> Result<Vec<u8>, PayloadError> {
     let mut apart = Apart {
         rest: bytes,
-        out: Vec::new(),
+        out: Wiped::default(),
         limit,
     };
     inflate(&mut apart)?;
-    Ok(apart.out)
+    Ok(apart.out.into_vec())
 }
 
 /// As [`gunzip`], of a message that is not needed any more: where it is large it is inflated within
@@ -60,7 +61,7 @@ pub fn gunzip(bytes: &[u8], limit: usize) -> Result<Vec<u8>, PayloadError> {
 /// packs larger.
 pub fn gunzip_owned(mut bytes: Vec<u8>, limit: usize) -> Result<Vec<u8>, PayloadError> {
     if bytes.len() <= LARGE {
-        return gunzip(&bytes, limit);
+        return gunzip(&Wiped::from(bytes), limit);
     }
     let (packed, size) = (bytes.len(), limit.saturating_add(PACKING));
     let Some(at) = size.checked_sub(packed) else {
@@ -70,7 +71,7 @@ pub fn gunzip_owned(mut bytes: Vec<u8>, limit: usize) -> Result<Vec<u8>, Payload
     bytes.resize(size, 0);
     bytes.copy_within(..packed, at);
     let mut within = Within {
-        bytes,
+        bytes: bytes.into(),
         at,
         out: 0,
         limit,
@@ -81,7 +82,7 @@ pub fn gunzip_owned(mut bytes: Vec<u8>, limit: usize) -> Result<Vec<u8>, Payload
         rest.zeroize();
     }
     bytes.truncate(out);
-    Ok(bytes)
+    Ok(bytes.into_vec())
 }
 
 /// What is inflated, and where to.
@@ -97,7 +98,7 @@ trait Inflation {
 /// Into memory of its own.
 struct Apart<'a> {
     rest: &'a [u8],
-    out: Vec<u8>,
+    out: Wiped,
     limit: usize,
 }
 
@@ -122,7 +123,7 @@ impl Inflation for Apart<'_> {
 
 /// Within one piece of memory: inflated up to `out`, still compressed from `at`.
 struct Within {
-    bytes: Vec<u8>,
+    bytes: Wiped,
     at: usize,
     out: usize,
     limit: usize,
@@ -149,7 +150,7 @@ impl Inflation for Within {
 }
 
 fn inflate(it: &mut impl Inflation) -> Result<(), PayloadError> {
-    let mut chunk = vec![0u8; CHUNK];
+    let mut chunk = Zeroizing::new(vec![0u8; CHUNK]);
     let mut begin = header(it.rest()).ok_or(gzip_error("the header is damaged"))?;
     loop {
         it.skip(begin);
@@ -201,10 +202,22 @@ fn header(bytes: &[u8]) -> Option<usize> {
     Some(bytes.len() - rest.len())
 }
 
+/// What inflates. It keeps the last 32 KiB of the message, which may hold a secret.
+struct Window(Decompress);
+
+impl Drop for Window {
+    fn drop(&mut self) {
+        // That overwrites them, and must not be left out because nobody looks at them afterwards.
+        self.0.reset(false);
+        std::hint::black_box(&self.0);
+    }
+}
+
 /// Inflates one member behind its header, and skips its trailer.
 fn member(it: &mut impl Inflation, chunk: &mut [u8]) -> Result<(), PayloadError> {
     let damaged = || gzip_error("the compressed data is damaged");
-    let mut inflate = Decompress::new(false);
+    let mut window = Window(Decompress::new(false));
+    let Window(inflate) = &mut window;
     let mut crc = Crc::new();
     loop {
         let (read, written) = (inflate.total_in(), inflate.total_out());

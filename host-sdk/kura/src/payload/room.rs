@@ -10,13 +10,13 @@ const MAPPED: usize = match cfg!(target_pointer_width = "64") {
     false => LARGE,
 };
 
-/// Makes room for `more` bytes behind these.
+/// Makes room for `more` bytes behind these. Where they have to move for it, the old place is
+/// overwritten: messages hold passwords.
 pub(super) fn make(bytes: &mut Vec<u8>, more: usize) {
     let needed = bytes.len().saturating_add(more);
-    if needed <= bytes.capacity() || needed <= LARGE {
-        return;
+    if needed <= LARGE {
+        secret_text::reserve(bytes, more);
+    } else if needed > bytes.capacity() {
+        secret_text::move_to(bytes, needed.max(MAPPED).max(2 * bytes.capacity()));
     }
-    let mut grown = Vec::with_capacity(needed.max(MAPPED).max(2 * bytes.capacity()));
-    grown.extend_from_slice(bytes);
-    *bytes = grown;
 }

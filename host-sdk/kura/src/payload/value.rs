@@ -1,5 +1,7 @@
 //! A KuraPayload as Rust values. No bytes of the wire here; see [`super::decode()`].
 
+use zeroize::Zeroize;
+
 /// One message.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Payload {
@@ -15,6 +17,23 @@ pub struct Payload {
     /// show: a field or extension not known here, a value field that is not the metric's type,
     /// a text that was not UTF-8. Not looked at by [`super::encode()`].
     pub has_unknown_fields: bool,
+}
+
+/// Overwrites what may be a secret: the body, and the values that are texts or bytes.
+impl Zeroize for Payload {
+    fn zeroize(&mut self) {
+        // Not the room behind it, which in a large one nobody has used.
+        if let Some(body) = &mut self.body {
+            body.as_mut_slice().zeroize();
+        }
+        for metric in &mut self.metrics {
+            match &mut metric.value {
+                MetricValue::String(text) => text.zeroize(),
+                MetricValue::Bytes(bytes) => bytes.as_mut_slice().zeroize(),
+                _ => {}
+            }
+        }
+    }
 }
 
 /// `KuraPosition`.

@@ -127,9 +127,16 @@ pub(crate) struct Stream {
 impl Stream {
     pub(crate) fn push(&mut self, bytes: &[u8]) {
         if self.used > 0 && self.used >= self.buffer.len() / 2 {
-            self.buffer.drain(..self.used);
+            // What moves down leaves its last bytes where it was.
+            let rest = self.buffer.len().saturating_sub(self.used);
+            self.buffer.copy_within(self.used.., 0);
+            if let Some(left) = self.buffer.get_mut(rest..) {
+                left.zeroize();
+            }
+            self.buffer.truncate(rest);
             self.used = 0;
         }
+        secret_text::reserve(&mut self.buffer, bytes.len());
         self.buffer.extend_from_slice(bytes);
     }
 

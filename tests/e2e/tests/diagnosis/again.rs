@@ -1,7 +1,6 @@
 //! A test that runs itself again, as a process of its own in another world: under libfaketime, with
 //! a library preloaded, in name spaces of its own.
 
-use std::path::Path;
 use std::process::{Command, Output};
 
 /// This test program again, for `test` alone, begun by what `command` is.
@@ -35,23 +34,6 @@ pub fn in_name_spaces(script: &str) -> Option<Command> {
     let mut command = spaces(&format!("{script}; exec \"$@\""));
     command.arg(std::env::current_exe().unwrap());
     Some(command)
-}
-
-/// Builds a library to be preloaded from one C file. `None`, with a word, without a compiler.
-pub fn library(source: &str, folder: &Path) -> Option<std::path::PathBuf> {
-    let file = folder.join("preload.c");
-    std::fs::write(&file, source).unwrap();
-    let library = folder.join("libpreload.so");
-    let mut command = Command::new(std::env::var_os("CC").unwrap_or_else(|| "cc".into()));
-    command.args(["-shared", "-fPIC", "-Wall", "-Wextra", "-Werror", "-o"]);
-    match command.arg(&library).arg(&file).arg("-ldl").output() {
-        Ok(output) => expect_success(&output),
-        Err(e) => {
-            println!("skipped: no C compiler: {e}");
-            return None;
-        }
-    }
-    Some(library)
 }
 
 fn expect_success(output: &Output) {

@@ -73,7 +73,8 @@ fn with_a_clock_that_stops(test: &str, body: fn(&Path)) {
         return body(Path::new(&file));
     }
     let folder = tempfile::tempdir().unwrap();
-    let Some(library) = again::library(include_str!("no_clock.c"), folder.path()) else {
+    let Some(library) = e2e::preload::library(include_str!("no_clock.c"), folder.path()).unwrap()
+    else {
         return;
     };
     let mut command = again::program();

@@ -2,8 +2,10 @@
 //! before, and where it may retry, in a later success.
 
 use std::net::TcpListener;
+use std::time::Duration;
 
-use e2e::Site;
+use e2e::site::state;
+use e2e::{capture, Site};
 use gateway_component_abi::value::Secret;
 use provision_platform::behaviour::{Behaviour, Script, Step};
 use provision_platform::harness::TestPlatform;
@@ -44,6 +46,32 @@ fn wrong_password() {
         "{message}"
     );
     assert!(!message.contains("wrong"), "{message}");
+}
+
+/// A gateway that is refused comes back for days: each time it spares the broker, and itself, a whole
+/// handshake.
+#[test]
+fn an_attempt_resumes_the_tls_session_of_the_one_before() {
+    let pki = Pki::create().unwrap();
+    // Its lines in the log are told from those of other tests by the name.
+    let profile = Profile::server("Resuming Broker", &["localhost"]);
+    let certificate = pki.tls_root.issue(&profile).unwrap();
+    let platform = TestPlatform::start_with(pki, |mut settings| {
+        settings.broker_certificate = certificate;
+        settings
+    })
+    .unwrap();
+    let mut site = Site::new(&platform, "gw-1", "secret")
+        .unwrap()
+        .with("retry-interval", 1);
+    site.start().unwrap();
+    let third = |status: &Value| status["attempt"] == 3 && state(status) == "waiting";
+    site.wait("the third refusal", Duration::from_secs(40), third)
+        .unwrap();
+    let lines = capture::lines_with("TLS with CN=Resuming Broker");
+    let how = lines.iter().filter_map(|line| line.rsplit_once(", "));
+    let how: Vec<&str> = how.map(|(_, how)| how).collect();
+    assert_eq!(how, ["new", "resumed", "resumed"], "{lines:#?}");
 }
 
 #[test]

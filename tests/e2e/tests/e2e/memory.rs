@@ -73,18 +73,24 @@ fn join(device: TcpStream, broker: TcpStream) {
     }
 }
 
-#[test]
-fn the_claim_secrets_are_gone_from_the_memory_of_a_gateway_that_is_a_member() {
+/// A platform, its request, and the gateway that it awaits with these secrets.
+fn claim() -> (TestPlatform, i64, Site) {
     let platform = TestPlatform::start().unwrap();
     let mut new = NewRequest::new("gw-1", "user-gw-1", PASSWORD, "acme");
     new.activation_key = Some(PlatformSecret::new(KEY));
     let request = platform.create_request(&new).unwrap();
-    let door = TcpListener::bind("localhost:0").unwrap();
-    let url = format!("mqtts://localhost:{}", door.local_addr().unwrap().port());
     let site = Site::new(&platform, "gw-1", PASSWORD)
         .unwrap()
-        .with("activation-key", Secret::from(KEY))
-        .with("broker-url", url);
+        .with("activation-key", Secret::from(KEY));
+    (platform, request, site)
+}
+
+#[test]
+fn the_claim_secrets_are_gone_from_the_memory_of_a_gateway_that_is_a_member() {
+    let door = TcpListener::bind("localhost:0").unwrap();
+    let (platform, request, site) = claim();
+    let url = format!("mqtts://localhost:{}", door.local_addr().unwrap().port());
+    let site = site.with("broker-url", url);
     let gateway = Process::start(&site, &["--allow-core-dumps"]).unwrap();
 
     // It waits for the broker's part of TLS: what is searched for is there, and is found.

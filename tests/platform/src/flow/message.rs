@@ -9,6 +9,7 @@ use kura_formats::topic::{Method, RequestTopic, TopicError, Topics};
 use openssl::error::ErrorStack;
 use openssl::rand::rand_bytes;
 use provisioning_service::trust::{sign, SignedView};
+use zeroize::Zeroizing;
 
 /// Why a request could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -137,7 +138,7 @@ pub(super) fn other_signer(like: &Identity) -> Result<Identity, PkiError> {
     issuer.issue(&Profile::signer(&subject))
 }
 
-pub(super) fn canonical(topic: &RequestTopic, payload: &Payload) -> Option<Vec<u8>> {
+pub(super) fn canonical(topic: &RequestTopic, payload: &Payload) -> Option<Zeroizing<Vec<u8>>> {
     let application_topic = topic.application_topic();
     SignedView {
         account: &topic.account,

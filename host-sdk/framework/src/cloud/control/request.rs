@@ -8,6 +8,7 @@ use kura_formats::request::{self, Ids};
 use kura_formats::topic::{self, Method, RequestTopic};
 use mqtt_session::{Hold, Message};
 use openssl::sha::Sha256;
+use secret_text::Wiped;
 use zeroize::Zeroize;
 
 use super::Address;
@@ -74,6 +75,7 @@ impl std::fmt::Debug for Request {
 impl Drop for Request {
     /// A configuration may hold passwords.
     fn drop(&mut self) {
+        self.payload.zeroize();
         // Not what lies behind: of that nothing was written.
         self.bytes.as_mut_slice().zeroize();
     }
@@ -120,9 +122,9 @@ pub(super) fn read(topic: RequestTopic, message: Message) -> Incoming {
 /// The message out of gzip, what is in it, and where in it the body is: that is in memory once.
 fn apart(bytes: Vec<u8>) -> Result<(Vec<u8>, Payload, Range<usize>), PayloadError> {
     let limits = Limits::default();
-    let bytes = unpacked(bytes, &limits)?;
+    let bytes = Wiped::from(unpacked(bytes, &limits)?);
     let (payload, body) = decode_apart(&bytes, &limits)?;
-    Ok((bytes, payload, body.unwrap_or(0..0)))
+    Ok((bytes.into_vec(), payload, body.unwrap_or(0..0)))
 }
 
 fn digest(topic: &str, bytes: &[u8]) -> [u8; 32] {
