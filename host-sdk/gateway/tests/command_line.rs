@@ -10,6 +10,8 @@
 
 #[path = "command_line/check_plugin.rs"]
 mod check_plugin;
+#[path = "command_line/closed.rs"]
+mod closed;
 #[path = "command_line/crashing.rs"]
 mod crashing;
 #[path = "command_line/folders.rs"]

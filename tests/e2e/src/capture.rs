@@ -1,4 +1,5 @@
-//! Every log line of this process, at every level, so that a test can search them.
+//! Every log line of this process, at every level, and what gateways said that it started, so that a
+//! test can search them.
 
 use std::sync::{Mutex, Once, PoisonError};
 
@@ -19,10 +20,7 @@ impl Log for Capture {
         if std::env::var_os("E2E_LOG").is_some() {
             eprintln!("{line}");
         }
-        LINES
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(line);
+        keep(line);
     }
 
     fn flush(&self) {}
@@ -35,6 +33,14 @@ pub fn start() {
             log::set_max_level(LevelFilter::Trace);
         }
     });
+}
+
+/// Keeps a line of something else than this process.
+pub fn keep(line: String) {
+    LINES
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .push(line);
 }
 
 /// The lines so far that hold `text`.

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{kill_process, Pid, Signal};
 
+use crate::capture;
 use crate::site::{gateway_binary, SiteError};
 use crate::Site;
 
@@ -34,6 +35,8 @@ impl Said {
         let said = Arc::clone(self);
         thread::spawn(move || {
             for line in BufReader::new(stream).lines().map_while(Result::ok) {
+                // No secret may be in it: see `canaries`.
+                capture::keep(line.clone());
                 let mut lines = said.lines.lock().unwrap_or_else(PoisonError::into_inner);
                 lines.push(line);
                 said.more.notify_all();

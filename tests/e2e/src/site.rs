@@ -468,7 +468,7 @@ impl Drop for Site {
         if !std::thread::panicking() {
             match self.leaks() {
                 Ok(leaks) => assert!(leaks.is_empty(), "secrets were written: {leaks:#?}"),
-                Err(e) => println!("secrets were not looked for: {e}"),
+                Err(e) => panic!("secrets were not looked for: {e}"),
             }
         }
     }

@@ -1,19 +1,24 @@
 //! What lies on the disk: private from its creation, and never written through a link.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use applications::Application;
 use e2e::site::{error_code, gateway_binary, state};
 use e2e::Site;
+use kura_formats::topic::Method;
+use provision_platform::control::ControlRequest;
 use provision_platform::harness::TestPlatform;
 use provision_platform::pki::Pki;
+use provision_platform::store::{JobState, NewPackage, NewRequest};
 use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
+use rustix::process::{kill_process, Pid, Signal};
 
 /// No wait here is longer.
 const PATIENCE: Duration = Duration::from_secs(40);
@@ -33,13 +38,73 @@ fn made(line: &str) -> Option<(&str, &str)> {
     Some((path, arguments.rsplit_once(", ")?.1))
 }
 
+/// What a gateway does in its life: it is provisioned, with a package, and then does what its account
+/// orders.
+fn live(platform: &TestPlatform, request: i64) {
+    platform
+        .wait_for(request, JobState::Completed, PATIENCE)
+        .unwrap();
+    let born = platform.wait_until(PATIENCE, |store| {
+        Ok(store.devices()?.into_iter().find(|d| d.client_id == "gw-1"))
+    });
+    assert!(born.unwrap().is_some(), "no BIRTH");
+    let ask = |method, app, resource| ControlRequest::new("acme", "gw-1", method, app, resource);
+    let snapshot = platform.control(&ask(Method::Exec, "CONF-V1", "snapshot"));
+    assert_eq!(snapshot.unwrap().code, 200);
+    let folder = tempfile::tempdir().unwrap();
+    let mut order = ask(Method::Exec, "DEPLOY-V2", "download");
+    order.package = Some(platform.store().take_in(&heater("2.0", &folder)).unwrap());
+    order.until_notified = Some("install".to_owned());
+    assert_eq!(platform.control(&order).unwrap().code, 200);
+}
+
+fn heater(version: &str, folder: &tempfile::TempDir) -> NewPackage {
+    let application = Application::heater(version);
+    NewPackage {
+        file: application.write(folder.path()),
+        name: application.name.clone(),
+        version: application.version.clone(),
+    }
+}
+
+/// A program under strace; both are gone when this is dropped.
+struct Traced(Child);
+
+impl Traced {
+    /// Tells the program itself.
+    fn tell(&self, signal: Signal) {
+        let tracer = self.0.id();
+        let children = format!("/proc/{tracer}/task/{tracer}/children");
+        let children = fs::read_to_string(children).unwrap_or_default();
+        let program = children.split_whitespace().next();
+        let program = program.and_then(|id| Pid::from_raw(id.parse().ok()?));
+        // Without a program there is nothing to tell.
+        let _ = program.map(|program| kill_process(program, signal));
+    }
+}
+
+impl Drop for Traced {
+    fn drop(&mut self) {
+        self.tell(Signal::KILL);
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 #[test]
 fn every_file_is_private_from_its_creation_whatever_the_umask() {
+    if Command::new("strace").arg("-V").output().is_err() {
+        println!("skipped: strace is not installed");
+        return;
+    }
     let platform = TestPlatform::start().unwrap();
-    platform.request("gw-1", "secret").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let mut new = NewRequest::new("gw-1", "user-gw-1", "secret", "acme");
+    new.packages = vec![heater("1.0", &folder)];
+    let request = platform.create_request(&new).unwrap();
     let site = Site::new(&platform, "gw-1", "secret").unwrap();
     let trace = site.folder().join("trace");
-    let calls = "trace=open,openat,openat2,creat,mkdir,mkdirat,mknod,mknodat";
+    let calls = "trace=open,openat,openat2,creat,mkdir,mkdirat,mknod,mknodat,chmod,fchmod,fchmodat";
     let mut command = Command::new("sh");
     command
         .args(["-c", "umask 000 && exec \"$@\"", "sh"])
@@ -47,7 +112,6 @@ fn every_file_is_private_from_its_creation_whatever_the_umask() {
         .arg(&trace)
         .arg(gateway_binary().unwrap())
         .args(["run", "--allow-insecure-plugins"])
-        .args(["--until", "provisioned", "--deadline", "60"])
         .args(["--listen", "127.0.0.1:0"])
         .arg("--data")
         .arg(site.data())
@@ -57,31 +121,40 @@ fn every_file_is_private_from_its_creation_whatever_the_umask() {
         .arg(site.write_seed().unwrap())
         .arg("--properties")
         .arg(site.system_properties())
-        .stdin(Stdio::null());
-    let output = command.output().unwrap();
-    if output.status.code() == Some(127) {
-        println!("skipped: strace is not installed");
-        return;
-    }
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{said}");
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    let mut traced = Traced(command.spawn().unwrap());
+    live(&platform, request);
+    traced.tell(Signal::TERM);
+    traced.0.wait().unwrap();
     let trace = fs::read_to_string(trace).unwrap();
     let data = fs::canonicalize(site.data()).unwrap();
-    let (mut files, mut folders) = (0, 0);
+    let (mut files, mut folders) = (BTreeSet::new(), BTreeSet::new());
     for (path, mode) in trace.lines().filter_map(made) {
-        if !Path::new(path).starts_with(&data) {
+        let Ok(within) = Path::new(path).strip_prefix(&data) else {
             continue;
-        }
+        };
         match mode {
-            "0600" => files += 1,
-            "0700" => folders += 1,
+            "0600" => files.insert(within),
+            "0700" => folders.insert(within),
             _ => panic!("{path} is made with mode {mode}"),
-        }
+        };
     }
-    assert!(
-        files > 10 && folders > 4,
-        "{files} files, {folders} folders"
-    );
+    assert!(folders.len() > 4, "{folders:?}");
+    // Of each of its lives something is among them.
+    for part in [
+        "snapshots/",
+        "journal",
+        "packages/",
+        "accepted",
+        "downloads/",
+    ] {
+        let is_one = |path: &&Path| path.to_str().unwrap().contains(part);
+        assert!(files.iter().any(|path| is_one(path)), "{part}: {files:#?}");
+    }
+    let opened = |line: &&str| line.contains("chmod") && line.contains(data.to_str().unwrap());
+    assert_eq!(trace.lines().find(opened), None);
 }
 
 /// Every file and folder below a folder, relative to it.

@@ -142,13 +142,17 @@ pub fn run(
         }
     }
     let status = child.wait().unwrap();
-    let out = out.join().unwrap();
+    let (out, said) = (out.join().unwrap(), error.join().unwrap());
+    // No secret may be in it: see `e2e::canaries`.
+    for line in out.lines().chain(said.lines()) {
+        e2e::capture::keep(line.to_owned());
+    }
     let last = out.lines().last().unwrap_or_default();
     let operations = fs::read_to_string(&log).unwrap_or_default();
     Ended {
         status,
         outcome: serde_json::from_str(last).unwrap_or(Json::Null),
-        said: error.join().unwrap(),
+        said,
         operations: operations
             .lines()
             .filter_map(|line| line.split_once(' '))

@@ -51,6 +51,7 @@ pub struct Case {
     scheme: &'static str,
     tickets: usize,
     ballast: Option<u32>,
+    canary: Option<&'static str>,
     script: Script,
 }
 
@@ -70,6 +71,7 @@ pub fn at_once(
         scheme: "mqtts",
         tickets: 2,
         ballast: None,
+        canary: None,
         script: Box::new(script),
     }
 }
@@ -124,6 +126,14 @@ impl Case {
         }
     }
 
+    /// With a secret that is none.
+    pub fn canary(self, text: &'static str) -> Case {
+        Case {
+            canary: Some(text),
+            ..self
+        }
+    }
+
     /// What is wrong; nothing, if all is well.
     fn run(self, test: &str, pki: &Pki, tls: SslContext) -> Vec<String> {
         let marks = tempfile::tempdir().unwrap();
@@ -137,6 +147,9 @@ impl Case {
         }
         if let Some(mib) = self.ballast {
             command.env(child::BALLAST, mib.to_string());
+        }
+        if let Some(text) = self.canary {
+            command.env(child::CANARY, text);
         }
         let time = Duration::from_secs(self.timeout.into()) + 3 * child::GRACE;
         let ended = contract::process::run(&mut command, time);
@@ -220,6 +233,10 @@ fn judge(code: &str, end: End, timeout: u32, measured: &Value) -> Vec<String> {
     must(
         measured["odd line"].is_null(),
         "a line of the log has control characters".to_owned(),
+    );
+    must(
+        measured["leaks"].as_array().is_some_and(Vec::is_empty),
+        format!("a secret was written: {}", measured["leaks"]),
     );
     if !wrong.is_empty() {
         wrong.push(format!("measured: {measured:#}"));

@@ -27,6 +27,12 @@ fn what_is_wrong_is_found_out() {
     assert_eq!(found(right()), "");
     let large = found(right().ballast(40));
     assert!(large.contains("it grew by 4"), "{large}");
+    // What the status tells of the broker, and the log.
+    let leaky = found(right().canary("mqtts://127.0.0.1"));
+    assert!(
+        leaky.contains("in the log") && leaky.contains("in the status"),
+        "{leaky}"
+    );
     let other = found(at_once("other", "network.lost", "it is not", refused));
     assert!(other.contains("network.lost is expected, not"), "{other}");
     let early = found(at_deadline("early", "broker.unavailable", "no", refused));

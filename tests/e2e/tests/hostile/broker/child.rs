@@ -1,5 +1,7 @@
 //! One attempt of the real library against a broker, in this process alone, and what was measured.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -7,6 +9,8 @@ use component_check::stopwatch::Stopwatch;
 use contract::host::{parameters, Host, Watcher, PID};
 use contract::plugin::{Instance, Plugin};
 use contract::process::Memory;
+use e2e::canaries::Canaries;
+use e2e::site::read_tree;
 use gateway_component_abi::ext::log::LOG_INFO;
 use gateway_component_abi::value::Properties;
 use serde_json::json;
@@ -26,6 +30,8 @@ pub const TIMEOUT: &str = "HOSTILE_TIMEOUT";
 pub const MARK: &str = "HOSTILE_MARK";
 /// As above: so many MiB are held by this process, to see that its memory is measured.
 pub const BALLAST: &str = "HOSTILE_BALLAST";
+/// As above: one more text that is to be found nowhere, to see that secrets are looked for.
+pub const CANARY: &str = "HOSTILE_CANARY";
 
 /// Whether this process is a child.
 pub fn is_one() -> bool {
@@ -63,8 +69,10 @@ pub fn run() {
     let begun = Instant::now();
     instance.update(&with(true)).unwrap();
     let longest = Duration::from_secs(timeout.unsigned_abs().into()) + GRACE;
+    let told = RefCell::new(String::new());
     // Everything is rolled back then, and the pause has begun.
     let document = watcher.wait_within(longest, |document| {
+        told.borrow_mut().push_str(&document.to_string());
         !document["error"].is_null() && document["state"] == "waiting"
     });
     let took = begun.elapsed();
@@ -93,8 +101,26 @@ pub fn run() {
         "lines": lines.len(),
         "longest line": longest,
         "odd line": odd,
+        "leaks": leaks(&host, &with(true), &told.borrow()),
     });
     println!("\n{MEASURED}{measured}");
+}
+
+/// Where a secret is found in what the library wrote and said.
+fn leaks(host: &Host, parameters: &Properties, told: &str) -> Vec<String> {
+    let mut canaries = Canaries::default();
+    canaries.add("parameter", parameters);
+    if let Ok(text) = std::env::var(CANARY) {
+        canaries.add_secret("a word", &text);
+    }
+    let mut files = BTreeMap::new();
+    read_tree(host.folder(), &mut files).unwrap();
+    let lines = host.lines().join("\n");
+    let said = [("the log", &lines[..]), ("the status", told)];
+    let said = said.map(|(place, text)| (place, text.as_bytes()));
+    let files = files.iter();
+    let files = files.map(|(path, content)| (path.as_str(), content.as_slice()));
+    canaries.found_in(files.chain(said))
 }
 
 fn stop(instance: &Instance<'_>) -> Duration {
