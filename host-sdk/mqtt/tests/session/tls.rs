@@ -6,9 +6,12 @@ use mqtt_session::{
     CertificateFacts, ClientIdentity, Event, Failure, PeerCertificate, SessionCache, Stage,
 };
 use openssl::ssl::SslVersion;
-use openssl::x509::{X509Crl, X509};
+use openssl::stack::Stack;
+use openssl::x509::store::X509StoreBuilder;
+use openssl::x509::{X509Crl, X509StoreContext, X509StoreContextRef, X509};
 use std::io::{BufRead, Write};
 use std::net::{SocketAddr, TcpListener};
+use std::process::Command;
 use std::time::Duration;
 
 /// Connects to a server with this leaf, trusting `root`; the failure, and whether the server saw
@@ -156,6 +159,40 @@ fn nothing_is_trusted_without_anchors() {
     let peer = Peer::new(move |stream| accept(&context, stream).is_some());
     let failure = open(options("mqtts", peer.address)).failure();
     assert!(matches!(failure, Failure::Untrusted { .. }), "{failure:?}");
+}
+
+/// In a process of its own, whose system trusts the broker's root.
+#[test]
+fn what_the_system_trusts_is_not_trusted() {
+    const FILE: &str = "SSL_CERT_FILE";
+    const CHILD: &str = "TEST_SYSTEM_TRUST";
+    if std::env::var_os(CHILD).is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let output = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "tls::what_the_system_trusts_is_not_trusted"])
+            .env(CHILD, "1")
+            .env(FILE, folder.path().join("roots.pem"))
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        return assert!(said.contains("1 passed"), "{said}");
+    }
+    let (ours, theirs) = (Authority::new("Ours"), Authority::new("Theirs"));
+    let file = std::env::var_os(FILE).unwrap();
+    std::fs::write(file, theirs.cert.to_pem().unwrap()).unwrap();
+    let mut system = X509StoreBuilder::new().unwrap();
+    system.set_default_paths().unwrap();
+    let leaf = theirs.issue(&Wish::default());
+    let trusted = X509StoreContext::new().unwrap().init(
+        &system.build(),
+        &leaf.cert,
+        &Stack::new().unwrap(),
+        X509StoreContextRef::verify_cert,
+    );
+    assert!(trusted.unwrap(), "the system does not trust it");
+    let (failure, completed) = refused(&ours, leaf, None);
+    assert!(matches!(failure, Failure::Untrusted { .. }), "{failure:?}");
+    assert!(!completed);
 }
 
 #[test]

@@ -150,8 +150,8 @@ fn every_file_is_private_from_its_creation_whatever_the_umask() {
         "accepted",
         "downloads/",
     ] {
-        let is_one = |path: &&Path| path.to_str().unwrap().contains(part);
-        assert!(files.iter().any(|path| is_one(path)), "{part}: {files:#?}");
+        let mut names = files.iter().map(|path| path.to_str().unwrap());
+        assert!(names.any(|name| name.contains(part)), "{part}: {files:#?}");
     }
     let opened = |line: &&str| line.contains("chmod") && line.contains(data.to_str().unwrap());
     assert_eq!(trace.lines().find(opened), None);
