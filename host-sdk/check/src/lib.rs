@@ -14,6 +14,7 @@
 //! | [`report`] | verdicts, and how they are shown |
 //! | `trial` | the trials, by rule |
 //! | `process` | one process, with a deadline |
+//! | [`stopwatch`] | how long something takes, on a machine that has other things to do |
 //! | `symbols` | what a library exports, read from the file |
 //! | `abi` | the unsafe part: the library, a host for it, memory with an edge |
 
@@ -21,6 +22,7 @@
 mod abi;
 mod process;
 pub mod report;
+pub mod stopwatch;
 mod symbols;
 mod trial;
 

@@ -10,6 +10,9 @@
 #[allow(dead_code)] // revocation lists and versions of TLS are that crate's
 mod certificates;
 
+#[path = "../../check/src/stopwatch.rs"]
+mod stopwatch;
+
 #[path = "download/server.rs"]
 mod server;
 

@@ -7,6 +7,8 @@
     clippy::print_stdout
 )]
 
+#[path = "../../check/src/stopwatch.rs"]
+mod stopwatch;
 #[path = "session/support.rs"]
 mod support;
 

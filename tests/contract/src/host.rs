@@ -254,9 +254,9 @@ impl Watcher {
     /// The next document for which `wanted` says so.
     ///
     /// # Panics
-    /// If there is none within 10 s.
+    /// If there is none within 30 s.
     pub fn wait(&self, wanted: impl Fn(&serde_json::Value) -> bool) -> serde_json::Value {
-        self.wait_within(Duration::from_secs(10), wanted)
+        self.wait_within(Duration::from_secs(30), wanted)
     }
 
     /// The same, for what takes longer.

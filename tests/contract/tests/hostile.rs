@@ -140,6 +140,8 @@ fn no_trial_touches_memory_that_is_not_its_own() {
     command
         .args([
             "--error-exitcode=99",
+            // Without it, a thread that computes may keep all others from running for seconds.
+            "--fair-sched=try",
             "--leak-check=full",
             "--errors-for-leak-kinds=definite",
         ])

@@ -7,6 +7,7 @@ use super::{defaults, each, holds, must, BOUND};
 use crate::abi::{
     default_sigpipe, descriptors, resident, threads, Conduct, Host, Instance, Library, Surroundings,
 };
+use crate::stopwatch::Stopwatch;
 
 /// How often something is done that could be done any number of times.
 const TIMES: usize = 10;
@@ -138,9 +139,9 @@ pub(super) fn deactivate_is_in_time(path: &Path) -> Result<(), String> {
             if n > 1 {
                 settle(host, host.calls());
             }
-            let begun = Instant::now();
+            let watch = Stopwatch::start();
             must("deactivate", instance.deactivate())?;
-            let took = begun.elapsed();
+            let took = watch.stop();
             holds(took <= BOUND, || {
                 format!("deactivate took {} ms, at most 250", took.as_millis())
             })?;

@@ -1,12 +1,14 @@
 //! A real mosquitto, and someone who listens at it.
 
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{channel, Receiver};
 
 use kura_formats::payload::{decode, Limits, Payload};
 use mqtt_session::{Anchor, Event, Options, Session};
+use rustix::net::{self, sockopt, AddressFamily, SocketType};
 use tempfile::TempDir;
 
 use crate::support::{until, DEADLINE};
@@ -22,22 +24,47 @@ pub fn there() -> bool {
     there
 }
 
-/// A port that was free a moment ago.
-pub fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
+/// A port of 127.0.0.1 that nobody else is given, as a socket is bound to it; nobody listens there
+/// until a broker does, which shares it (`SO_REUSEADDR`).
+pub struct Port {
+    pub number: u16,
+    _socket: OwnedFd,
+}
+
+impl Port {
+    pub fn new() -> Port {
+        let socket = net::socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+        sockopt::set_socket_reuseaddr(&socket, true).unwrap();
+        net::bind(&socket, &SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        let address = SocketAddr::try_from(net::getsockname(&socket).unwrap()).unwrap();
+        Port {
+            number: address.port(),
+            _socket: socket,
+        }
+    }
 }
 
 /// A running broker; killed when dropped.
 pub struct Broker {
     child: Child,
     pub port: u16,
+    #[allow(dead_code)] // Held for as long as the broker.
+    own: Option<Port>,
     _folder: TempDir,
 }
 
 impl Broker {
-    /// With these lines in its configuration beside the listener.
-    pub fn start(port: u16, lines: &str) -> Broker {
+    /// With these lines in its configuration beside the listener, on a port of its own.
+    pub fn with(lines: &str) -> Broker {
+        let port = Port::new();
+        let mut broker = Broker::start(&port, lines);
+        broker.own = Some(port);
+        broker
+    }
+
+    /// The same on that port.
+    pub fn start(port: &Port, lines: &str) -> Broker {
+        let port = port.number;
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("mosquitto.conf");
         std::fs::write(&file, format!("listener {port} 127.0.0.1\n{lines}\n")).unwrap();
@@ -51,6 +78,7 @@ impl Broker {
         let broker = Broker {
             child,
             port,
+            own: None,
             _folder: folder,
         };
         until("the broker's start", || {
@@ -60,7 +88,7 @@ impl Broker {
     }
 
     pub fn open() -> Broker {
-        Broker::start(free_port(), "allow_anonymous true")
+        Broker::with("allow_anonymous true")
     }
 
     /// Takes and says nothing any more, but keeps its connections.

@@ -1,7 +1,7 @@
 //! Cloud connections against a real broker.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use gateway_component_abi::value::{Properties, Secret};
 use gateway_host_sdk::cloud::{stack, Connections, Member, Memory, Surroundings};
@@ -20,7 +20,8 @@ use openssl::x509::extension::{
 };
 use openssl::x509::{X509CrlBuilder, X509Extension, X509Name, X509};
 
-use crate::broker::{free_port, there, Broker, Listener};
+use crate::broker::{there, Broker, Listener, Port};
+use crate::stopwatch::Stopwatch;
 use crate::support::{chmod, until, Place, DEADLINE};
 
 pub const CLOUD: &str = "org.eclipse.kura.cloud.CloudService";
@@ -212,12 +213,12 @@ fn a_component_that_is_deactivated_does_not_wait_for_a_broker_that_is_silent() {
         let call = scope.spawn(|| member.disconnect());
         until("the hold", || held().then_some(()));
         assert_eq!(state(), ConnectionState::Connected, "it waits");
-        let from = Instant::now();
+        let watch = Stopwatch::start();
         member.may_wait(false);
         call.join().unwrap().unwrap();
         // Nor does another call.
         member.disconnect().unwrap();
-        from.elapsed()
+        watch.stop()
     });
     assert!(took < Duration::from_millis(250), "{took:?}");
     until("the end of the session all the same", || {
@@ -236,16 +237,20 @@ fn a_transaction_that_no_birth_has_carried_is_carried_after_a_restart() {
     if !there() {
         return;
     }
-    let port = free_port();
+    let port = Port::new();
     let place = Place::new();
     let framework = place.start();
     let (first, member) = connections(&framework, &place);
     // Nobody is there to hear of it.
-    transport(&framework, &format!("mqtt://127.0.0.1:{port}"), "gw");
+    transport(
+        &framework,
+        &format!("mqtt://127.0.0.1:{}", port.number),
+        "gw",
+    );
     member.disconnect().unwrap();
     member.connect("tx-1").unwrap();
     first.stop();
-    let broker = Broker::start(port, "allow_anonymous true");
+    let broker = Broker::start(&port, "allow_anonymous true");
     let listener = Listener::at(&broker);
     let (second, _) = connections(&framework, &place);
     second.connect(CLOUD).unwrap();
@@ -324,10 +329,14 @@ fn a_broker_that_comes_late_or_goes_is_tried_again_and_the_reason_shows() {
     if !there() {
         return;
     }
-    let port = free_port();
+    let port = Port::new();
     let place = Place::new();
     let framework = place.start();
-    transport(&framework, &format!("mqtt://127.0.0.1:{port}"), "gw");
+    transport(
+        &framework,
+        &format!("mqtt://127.0.0.1:{}", port.number),
+        "gw",
+    );
     automatic(&framework);
     let reason = |code: &str| {
         until(code, || {
@@ -336,13 +345,13 @@ fn a_broker_that_comes_late_or_goes_is_tried_again_and_the_reason_shows() {
         });
     };
     reason("network.refused: ");
-    let broker = Broker::start(port, "allow_anonymous true");
+    let broker = Broker::start(&port, "allow_anonymous true");
     let info = wait_for(&framework, ConnectionState::Connected);
     assert_eq!(info.last_error, None);
     drop(broker);
     reason("network.");
     assert_ne!(framework.connections()[0].state, ConnectionState::Connected);
-    let strict = Broker::start(port, "allow_anonymous false");
+    let strict = Broker::start(&port, "allow_anonymous false");
     reason("broker.");
     drop(strict);
 }
@@ -452,7 +461,7 @@ fn trust_and_client_key_come_from_the_keystore() {
         file("server.pem", pem(&server)),
         file("server.key", key(&server_key)),
     );
-    let broker = Broker::start(free_port(), &lines);
+    let broker = Broker::with(&lines);
     let place = Place::new();
     let framework = place.start();
     transport(
@@ -508,7 +517,8 @@ fn a_list_that_nobody_can_obey_keeps_the_connection_down_and_is_named() {
     let folder = place.data().join("keystores/SSLKeystore");
     std::fs::create_dir_all(&folder).unwrap();
     std::fs::write(folder.join("by-hand.pem"), delta(&key, &ca)).unwrap();
-    let url = format!("mqtts://127.0.0.1:{}", free_port());
+    let port = Port::new();
+    let url = format!("mqtts://127.0.0.1:{}", port.number);
     transport(&framework, &url, "gw");
     automatic(&framework);
     until("the refusal", || {

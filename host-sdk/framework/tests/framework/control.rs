@@ -12,7 +12,7 @@ use kura_formats::payload::{decode, encode, is_gzip, Limits, Payload};
 use mqtt_session::{Anchor, Event, Options, Publish, Session};
 use serde_json::{json, Value};
 
-use crate::broker::{free_port, there, Broker};
+use crate::broker::{there, Broker};
 use crate::cloud::{address, set, transport, wait_for, CLOUD, TRANSPORT};
 use crate::support::{text, until, Place, DEADLINE};
 
@@ -113,7 +113,7 @@ fn world_with(defines: &[&str]) -> Option<World> {
         return None;
     }
     // No message is lost at the broker, however many wait there.
-    let broker = Broker::start(free_port(), "allow_anonymous true\nmax_queued_messages 0");
+    let broker = Broker::with("allow_anonymous true\nmax_queued_messages 0");
     let cloud = Cloud::at(&broker);
     let place = Place::new();
     let factory = text("FACTORY", PROVISIONING);

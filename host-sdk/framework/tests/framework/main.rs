@@ -19,4 +19,6 @@ mod packages;
 mod packages_cut_off;
 mod packages_hostile;
 mod plugins;
+#[path = "../../../check/src/stopwatch.rs"]
+mod stopwatch;
 mod support;

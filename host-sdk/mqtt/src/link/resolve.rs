@@ -238,8 +238,9 @@ mod tests {
         assert!(std::fs::exists(&process).unwrap());
         let begin = Instant::now();
         drop(question);
+        // It sleeps for 60 s.
         assert!(
-            begin.elapsed() < Duration::from_millis(200),
+            begin.elapsed() < Duration::from_secs(10),
             "{:?}",
             begin.elapsed()
         );

@@ -1,6 +1,7 @@
 //! Ending a session at every stage, and leaving nothing behind.
 
 use crate::certificates::*;
+use crate::stopwatch::Stopwatch;
 use crate::support::*;
 use mqtt_session::{Anchor, Event, Options, Session};
 use std::io::Write;
@@ -12,9 +13,9 @@ use std::time::{Duration, Instant};
 /// Drops the session and says how long that took; nothing may come afterwards.
 fn end(mut watched: Watched) -> Duration {
     let session = watched.session.take().unwrap();
-    let begin = Instant::now();
+    let watch = Stopwatch::start();
     drop(session);
-    let took = begin.elapsed();
+    let took = watch.stop();
     while watched.events.try_recv().is_ok() {}
     // The sender went with the link thread: the channel is closed, not just empty.
     assert!(matches!(
@@ -159,13 +160,10 @@ fn two_hundred_sessions_leave_no_thread_and_no_descriptor() {
         for _ in 0..wanted {
             events.recv_timeout(PATIENCE).unwrap();
         }
-        let begin = Instant::now();
+        let watch = Stopwatch::start();
         drop(session);
-        assert!(
-            begin.elapsed() < LIMIT,
-            "{:?} in turn {turn}",
-            begin.elapsed()
-        );
+        let took = watch.stop();
+        assert!(took < LIMIT, "{took:?} in turn {turn}");
     };
     (0..20).for_each(cycle);
     // Sockets that paho has not closed yet are closed within its second.

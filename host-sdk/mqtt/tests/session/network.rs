@@ -97,7 +97,7 @@ fn silence_ends_at_the_deadline_and_names_the_stage() {
         let peer = Peer::new(|mut stream| until_closed(&mut stream));
         let mut options = options(scheme, peer.address);
         let begin = Instant::now();
-        options.deadline = Some(begin + Duration::from_millis(200));
+        options.deadline = Some(begin + Duration::from_millis(500));
         let failure = open(options).failure();
         let took = begin.elapsed();
         assert!(
@@ -105,7 +105,7 @@ fn silence_ends_at_the_deadline_and_names_the_stage() {
             "{failure:?}"
         );
         assert!(
-            took >= Duration::from_millis(200) && took < Duration::from_millis(700),
+            took >= Duration::from_millis(500) && took < Duration::from_secs(5),
             "{took:?}"
         );
     }
@@ -119,7 +119,7 @@ fn a_missing_suback_ends_at_the_deadline() {
         until_closed(&mut stream);
     });
     let mut options = options("mqtt", peer.address);
-    options.deadline = Some(Instant::now() + Duration::from_millis(300));
+    options.deadline = Some(Instant::now() + Duration::from_secs(1));
     options.subscriptions = vec![("t".into(), 1)];
     let failure = open(options).failure();
     assert!(

@@ -1,5 +1,6 @@
 //! Sessions ended at random moments, several at a time: the library must come out of it alive.
 
+use crate::stopwatch::Stopwatch;
 use crate::support::*;
 use mqtt_session::{Event, Publish, Session};
 use std::io::Write;
@@ -8,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Numbers that look random and are the same in every run (Marsaglia's xorshift).
 struct Dice(u64);
@@ -84,13 +85,13 @@ fn random_ends_neither_hang_nor_crash() {
                         Session::open(anchor(), options, move |event| drop(send.send(event)));
                     // The moment is the point of this test.
                     thread::park_timeout(Duration::from_micros(dice.throw(6_000)));
-                    let begin = Instant::now();
+                    let watch = Stopwatch::start();
                     if dice.throw(4) == 0 {
                         session.disconnect(Duration::from_millis(20));
                     } else {
                         drop(session);
                     }
-                    slowest = slowest.max(begin.elapsed());
+                    slowest = slowest.max(watch.stop());
                     let failures = events
                         .try_iter()
                         .filter(|e| matches!(e, Event::Failed(_)))

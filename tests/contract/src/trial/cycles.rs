@@ -2,8 +2,9 @@
 
 use std::net::TcpListener;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use component_check::stopwatch::Stopwatch;
 use contract::host::{parameters, Host, Watcher, PID};
 use contract::plugin::{Instance, Plugin};
 use contract::process::{self, Holdings};
@@ -48,9 +49,9 @@ impl Ledger {
 
     /// Deactivates, in time.
     fn deactivate(&mut self, instance: &Instance<'_>) {
-        let begun = Instant::now();
+        let watch = Stopwatch::start();
         instance.deactivate().unwrap();
-        self.slowest = self.slowest.max(begun.elapsed());
+        self.slowest = self.slowest.max(watch.stop());
         assert!(self.slowest < BOUND, "deactivate took {:?}", self.slowest);
     }
 

@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use component_check::stopwatch::Stopwatch;
 use contract::host::{parameters, Host, Watcher, PID};
 use contract::plugin::{Called, Instance, Plugin};
 use gateway_component_abi::status::{GwcError, GwcStatus, E_BUSY, E_NOT_FOUND};
@@ -101,7 +102,7 @@ pub fn deactivate_waits_for_a_host_call_in_flight_and_no_longer(plugin: &Plugin)
             thread::scope(|scope| {
                 scope.spawn(|| {
                     once_free(|| instance.deactivate()).unwrap();
-                    ended.send(Instant::now()).unwrap();
+                    ended.send(()).unwrap();
                 });
                 wait_until_busy(instance);
                 // As long as the call is in flight it must not return.
@@ -109,10 +110,10 @@ pub fn deactivate_waits_for_a_host_call_in_flight_and_no_longer(plugin: &Plugin)
                     over.recv_timeout(Duration::from_millis(100)).is_err(),
                     "a host call was left in flight"
                 );
-                let released = Instant::now();
+                let watch = Stopwatch::start();
                 release.send(()).unwrap();
-                let at = over.recv_timeout(PATIENCE).expect("deactivate returns");
-                let took = at.duration_since(released);
+                over.recv_timeout(PATIENCE).expect("deactivate returns");
+                let took = watch.stop();
                 assert!(
                     crate::in_time(took, Duration::from_millis(250)),
                     "{took:?} after the host's call returned"

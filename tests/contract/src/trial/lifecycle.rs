@@ -10,7 +10,7 @@ use contract::host::{parameters, Host, Watcher, PID};
 use contract::plugin::{Called, Instance, Plugin};
 use contract::process;
 use gateway_component_abi::safe::text;
-use gateway_component_abi::status::{E_INVALID_ARGUMENT, E_STATE};
+use gateway_component_abi::status::{E_BUSY, E_INVALID_ARGUMENT, E_STATE};
 use gateway_component_abi::types::{GwcBytes, GwcSink, GwcStr};
 
 const QUIET: &str = "mqtts://127.0.0.1:1";
@@ -42,7 +42,7 @@ pub fn calls_out_of_order_are_refused_and_harmless(plugin: &Plugin) {
         instance
             .update(&quiet)
             .expect("the refused activate did no harm");
-        instance.identity().expect("the worker is there");
+        crate::answered(|| instance.identity()).expect("the worker is there");
         instance.deactivate().unwrap();
         idle_calls();
     }
@@ -199,7 +199,7 @@ pub fn an_ended_watch_is_not_called_again(plugin: &Plugin) {
         .update(&parameters(false, "mqtts://127.0.0.3:3"))
         .unwrap();
     // The worker takes commands in order: once it answers, it has shown the update.
-    instance.identity().unwrap();
+    crate::answered(|| instance.identity()).unwrap();
     instance.deactivate().unwrap();
     assert_eq!(second.clear(), 0, "the ended watch was called");
     instance.destroy().unwrap();
@@ -364,7 +364,11 @@ pub fn an_update_from_inside_update_own_is_taken(plugin: &Plugin) {
     instance.watch(watcher.sink()).unwrap();
     instance.activate(&first).unwrap();
     watcher.wait(|document| document["enabled"] == true);
-    instance.cancel().unwrap();
+    match instance.cancel() {
+        // Done all the same, and answered later than the call waits.
+        Err(e) if crate::untimed() && e.status == E_BUSY => {}
+        result => result.unwrap(),
+    }
     watcher.wait(|document| document["enabled"] == false && document["state"] == "idle");
     taken
         .lock()

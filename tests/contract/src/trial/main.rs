@@ -27,9 +27,11 @@ mod threads;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use contract::plugin::Plugin;
+use gateway_component_abi::safe::error::CallError;
+use gateway_component_abi::status::E_BUSY;
 
 /// Under a memory checker everything is an order of magnitude slower.
 static UNTIMED: AtomicBool = AtomicBool::new(false);
@@ -41,6 +43,18 @@ fn untimed() -> bool {
 /// Whether something took no longer than it may.
 fn in_time(took: Duration, most: Duration) -> bool {
     took < most || untimed()
+}
+
+/// What a question to the worker is answered. Under a memory checker the answer may take longer than the
+/// component waits for it (5 s): then it is asked once more.
+fn answered<T>(ask: impl Fn() -> Result<T, CallError>) -> Result<T, CallError> {
+    let until = Instant::now() + Duration::from_secs(60);
+    loop {
+        match ask() {
+            Err(e) if untimed() && e.status == E_BUSY && Instant::now() < until => {}
+            answer => return answer,
+        }
+    }
 }
 
 /// How often something is done that could be done any number of times.

@@ -2,7 +2,6 @@
 //! are applied with the gateway small, and a little more is refused before it costs anything.
 
 use std::fmt::Write as _;
-use std::time::Duration;
 
 use applications::Application;
 use e2e::Site;
@@ -15,7 +14,7 @@ use provision_platform::behaviour::{Behaviour, ConfigurationFault, Script};
 use provision_platform::harness::TestPlatform;
 use provision_platform::store::{JobState, NewPackage, NewRequest};
 
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, PATIENCE};
 
 const TRANSPORT: &str = "org.eclipse.kura.core.data.transport.mqtt.MqttDataTransport";
 const DATA: &str = "org.eclipse.kura.data.DataService";
@@ -216,7 +215,7 @@ fn held_again(shape: Shape, other: Shape) {
     platform.behave(Script::always(sending(documents))).unwrap();
     gateway.claim_again("other-secret");
     platform
-        .wait_for(request, JobState::Completed, Duration::from_secs(20))
+        .wait_for(request, JobState::Completed, PATIENCE)
         .unwrap();
     gateway.provisioned();
 }

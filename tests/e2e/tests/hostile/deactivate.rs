@@ -2,6 +2,7 @@
 //! door, takes less than 250 ms, and nothing of it goes on.
 
 use applications::Application;
+use component_check::stopwatch::Stopwatch;
 use contract::host::{parameters, Host};
 use contract::plugin::Plugin;
 use contract::process::thread_names;
@@ -84,9 +85,9 @@ fn deactivated_in(behaviour: Behaviour, caught: impl Fn(&Value, &[String]) -> bo
         // This only paces the question.
         thread::sleep(Duration::from_millis(5));
     };
-    let begun = Instant::now();
+    let watch = Stopwatch::start();
     instance.deactivate().unwrap();
-    let took = begun.elapsed();
+    let took = watch.stop();
     // Not before: it must not run when its host goes.
     assert_eq!(missed, None, "not caught within {WAIT:?}");
     println!("{took:?}");

@@ -15,7 +15,7 @@ const ROOM: usize = 32 << 10;
 /// The shortest `timeout` that there is.
 pub const TIMEOUT: Duration = Duration::from_secs(10);
 /// For what takes its time on a slow machine, the peer's part above all.
-const PATIENCE: Duration = Duration::from_secs(120);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 /// What may pass between the deadline of an attempt and its end, rolled back and told. The worker is
 /// woken at the deadline; the rest is for a machine under load.
 const SLACK: Duration = Duration::from_secs(1);
@@ -111,6 +111,11 @@ impl Gateway {
         self.rest.act("retry-now").unwrap();
     }
 
+    /// Begins anew, with more time for an attempt.
+    pub fn begin_with_patience(&self) {
+        self.rest.set("timeout", PATIENCE.as_secs()).unwrap();
+    }
+
     /// The attempt ends in `code`, in time, with the gateway small and as before.
     pub fn fails(&self, code: &str) -> Value {
         self.fails_at(1, code)
@@ -171,7 +176,7 @@ impl Gateway {
 
     /// For the end of an attempt, which has a deadline of its own.
     fn patience(&self) -> Duration {
-        self.timeout + WAIT
+        self.timeout.max(PATIENCE) + WAIT
     }
 
     fn is_small(&self, status: &Value) {

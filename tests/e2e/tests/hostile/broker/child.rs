@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use component_check::stopwatch::Stopwatch;
 use contract::host::{parameters, Host, Watcher, PID};
 use contract::plugin::{Instance, Plugin};
 use contract::process::Memory;
@@ -123,9 +124,9 @@ fn leaks(host: &Host, parameters: &Properties, told: &str) -> Vec<String> {
 }
 
 fn stop(instance: &Instance<'_>) -> Duration {
-    let begun = Instant::now();
+    let watch = Stopwatch::start();
     instance.deactivate().unwrap();
-    begun.elapsed()
+    watch.stop()
 }
 
 /// A second attempt, ended while the broker does to it what it does.
