@@ -151,7 +151,7 @@ impl World {
     /// The end of a step, as it is notified over the connection with that client-id.
     fn end_at(&self, client_id: &str, step: &str) -> Payload {
         loop {
-            let (topic, bytes) = self.cloud.heard.recv_timeout(DEADLINE).unwrap();
+            let (topic, bytes) = self.cloud.hear();
             let notice = decode(&bytes, &Limits::default()).unwrap();
             if notice.string("client.id") != Some(client_id) && is_progress(&notice) {
                 continue;
@@ -172,19 +172,12 @@ impl World {
         }
     }
 
-    /// The answer of the connection with that client-id, whatever progress is notified meanwhile.
+    /// The answer of the connection with that client-id.
     fn answer_at(&self, client_id: &str, what: &str, payload: &Payload) -> Payload {
         let what = format!("DEPLOY-V2/{what}");
         self.cloud.send_to(client_id, &what, payload);
         let id = payload.string("request.id").unwrap();
-        loop {
-            let (topic, bytes) = self.cloud.heard.recv_timeout(DEADLINE).unwrap();
-            let heard = decode(&bytes, &Limits::default()).unwrap();
-            if topic.ends_with(&format!("/REPLY/{id}")) {
-                return heard;
-            }
-            assert!(is_progress(&heard), "{topic} {heard:?}");
-        }
+        self.cloud.reply("DEPLOY-V2", id).0
     }
 
     fn ends(&self, step: &str, status: &str) -> Payload {
@@ -321,12 +314,7 @@ fn one_order_at_a_time_and_a_download_can_be_ended() {
     shop.server.is_asked(1);
     let second = shop.order(signed("2"), "/package");
     world.cloud.send("DEPLOY-V2/EXEC/download", &second);
-    let conflict = loop {
-        let (topic, bytes) = world.cloud.heard.recv_timeout(DEADLINE).unwrap();
-        if topic.ends_with("/REPLY/2") {
-            break decode(&bytes, &Limits::default()).unwrap();
-        }
-    };
+    let (conflict, _) = world.cloud.reply("DEPLOY-V2", "2");
     let why = refused(&conflict, 409, "protocol.unexpected");
     assert!(why.contains("heater 1.2.0"), "{why}");
     world.accepted("DEL/download", signed("3"));
