@@ -17,8 +17,8 @@ pub const TIMEOUT: Duration = Duration::from_secs(10);
 /// For what takes its time on a slow machine, the peer's part above all.
 pub const PATIENCE: Duration = Duration::from_secs(120);
 /// What may pass between the deadline of an attempt and its end, rolled back and told. The worker is
-/// woken at the deadline; the rest is for a machine under load.
-const SLACK: Duration = Duration::from_secs(1);
+/// woken at the deadline; the rest is for a machine under load, and for its disk, which is waited for.
+const SLACK: Duration = Duration::from_secs(5);
 
 /// See the module documentation.
 pub struct Gateway {

@@ -22,8 +22,9 @@ use super::peer::{tls, Broker, Caller, Script};
 const MEMORY: u64 = 32 << 10;
 /// The promise of the contract for deactivation, ms.
 const STOP: u64 = 250;
-/// How late a deadline may be, on a machine that is busy, s.
-const LATE: f64 = 2.0;
+/// How late a deadline may be, on a machine that is busy and whose disk is, s. What is not held to it
+/// by a peer is not held at all.
+const LATE: f64 = 5.0;
 /// Bytes of a message for people (`GWC_ERROR_MESSAGE_SIZE`).
 const TEXT: usize = 512;
 /// Bytes of a line in the log, its level and target included.
