@@ -8,6 +8,7 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
+use e2e::preload;
 use e2e::site::gateway_binary;
 use e2e::Site;
 use serde_json::Value as Json;
@@ -39,16 +40,8 @@ pub struct Shim(PathBuf);
 impl Shim {
     /// Compiles it into `folder`.
     pub fn build(folder: &Path) -> Shim {
-        let library = folder.join("shim.so");
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kill/shim.c");
-        let status = Command::new("cc")
-            .args(["-shared", "-fPIC", "-O2", "-Wall", "-Werror", "-o"])
-            .args([&library, &source])
-            .arg("-ldl")
-            .status()
-            .expect("cc");
-        assert!(status.success(), "the shim does not compile");
-        Shim(library)
+        let library = preload::library(include_str!("shim.c"), folder);
+        Shim(library.expect("the shim").expect("a C compiler"))
     }
 }
 
